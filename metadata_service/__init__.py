@@ -1,0 +1,1 @@
+"""The Lineproof service: intake, projection, graph, queries and the API around them."""

@@ -1,0 +1,216 @@
+"""The closed set of things the projector can say to a graph, and the digest of what they leave behind.
+
+Positions are tree sizes. What entry `i` opens is visible from size `i + 1`: `from_ = i + 1`. What entry `j` closes gets
+`to = j + 1`. A row is visible at size N iff `from_ <= N < to`; `to == OPEN` while it is current.
+All ops are idempotent: applying a batch twice leaves what applying it once does.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+import rfc8785
+
+__all__ = ["COLUMN_DERIVED_FROM", "DERIVED_FROM", "DIGEST_MODULUS", "OPEN", "CloseEdge", "Edge", "EntryRecord", "Family", "GraphOp", "Link", "OpenEdge",
+           "PutState", "Revise", "SetStat", "Touch", "UpsertNode", "digest_delta", "edge_digest", "link_digest", "node_digest", "revision_digest"]
+
+OPEN: Final = 2**53 - 1  # `to` of everything current: the largest integer JSON carries exactly
+DIGEST_MODULUS: Final = 2**256
+
+Family = Literal["DERIVED_FROM", "COLUMN_DERIVED_FROM"]
+DERIVED_FROM: Final = "DERIVED_FROM"
+COLUMN_DERIVED_FROM: Final = "COLUMN_DERIVED_FROM"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`downstream` DERIVED_FROM `upstream`, as one edge set (job, transformation version, output) says.
+
+    `key` identifies what is said, without `commit` and without the interval: a revert opens the same key again with a new `from_`.
+    """
+
+    family: Family
+    downstream: str
+    upstream: str
+    set_id: str
+    via: str | None
+    transformation: str | None
+    commit: str | None
+    basis: str  # lineage | columnLineage | inputsOutputs | derivation | declared
+    tenant: str
+    from_: int
+    opened_by: int
+    to: int = OPEN
+    type: str | None = None  # DIRECT | INDIRECT
+    subtype: str | None = None
+    expression: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    parser: str | None = None
+    status: str | None = None  # complete | partial | unknown
+    version: str | None = None  # the upstream version that was read, where an edge pins one
+
+    @property
+    def key(self) -> str:
+        """32 hex digits over everything said, without commit and interval."""
+        said = [getattr(self, f.name) for f in fields(self) if f.name not in ("commit", "from_", "to", "opened_by")]
+        return hashlib.sha256(rfc8785.dumps(said)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertNode:
+    """The entity exists from `from_` on. The first one wins; kind, namespace and name follow from the URN."""
+
+    urn: str
+    tenant: str
+    from_: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revise:
+    """Fact `fact` of `urn` has `value` from `from_` on; the revision that began at `previous_from` ends there.
+
+    `value is None` only ends the previous one. `previous` is the ended value (the digest needs it).
+    """
+
+    urn: str
+    fact: str
+    value: Any
+    from_: int
+    previous: Any = None
+    previous_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEdge:
+    """The edge is visible from `edge.from_` on."""
+
+    edge: Edge
+
+
+@dataclass(frozen=True, slots=True)
+class CloseEdge:
+    """The open edge (`edge.key`, `edge.from_`) ends at `to`; `edge` is the edge as it was opened."""
+
+    edge: Edge
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A provenance relationship, never closed: EXECUTED, OF, USED, GENERATED, CHILD_OF, FROM_COMMIT, RUNS_IN, VERSION_OF, COLUMN_OF, …"""
+
+    type: str
+    src: str
+    dst: str
+    from_: int
+    props: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetStat:
+    """Now-only counters of an edge set; absolute values, so that a repeat is harmless. `last_seen` in µs since the epoch."""
+
+    set_id: str
+    last_seen: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Entry `index` concerned `urn` (also when it was rejected): the audit trail. `role` is subject | mention."""
+
+    urn: str
+    index: int
+    role: str = "subject"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """One per entry: what it was and what became of it. Times in µs since the epoch; `status` is applied | ignored | rejected | partial."""
+
+    index: int
+    received: int
+    event_type: str
+    tenant: str
+    signer: str
+    signed_by: str
+    status: str
+    reason: str | None = None
+    detail: dict[str, Any] | None = None
+    caller: str | None = None
+    actor: str | None = None
+    commit: str | None = None
+    claimed: int | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutState:
+    """The projector's own memory under `key` (None deletes it). Not part of the digest, never shown."""
+
+    key: str
+    value: Any
+
+
+GraphOp = UpsertNode | Revise | OpenEdge | CloseEdge | Link | SetStat | Touch | EntryRecord | PutState
+
+
+def _hash(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(rfc8785.dumps(list(parts))).digest())
+
+
+def node_digest(urn: str, tenant: str, from_: int) -> int:
+    """Digest of one node row."""
+    return _hash("node", urn, tenant, from_)
+
+
+def revision_digest(urn: str, fact: str, value: Any, from_: int, to: int) -> int:
+    """Digest of one revision row."""
+    return _hash("revision", urn, fact, value, from_, to)
+
+
+def edge_digest(edge: Edge) -> int:
+    """Digest of one edge row, interval and commit included."""
+    return _hash("edge", *(getattr(edge, f.name) for f in fields(edge)))
+
+
+def link_digest(link: Link) -> int:
+    """Digest of one link row."""
+    return _hash("link", link.type, link.src, link.dst, link.from_, link.props)
+
+
+def digest_delta(ops: Iterable[GraphOp]) -> int:
+    """What `ops` add to the order-independent digest (sum modulo 2^256 over nodes, revisions, edges and links).
+
+    Every op must be effective: no node that exists, no link that exists. The runner sees to it.
+    """
+    total = 0
+    for op in ops:
+        match op:
+            case UpsertNode():
+                total += node_digest(op.urn, op.tenant, op.from_)
+            case Revise():
+                if op.previous_from is not None:
+                    total -= revision_digest(op.urn, op.fact, op.previous, op.previous_from, OPEN)
+                    total += revision_digest(op.urn, op.fact, op.previous, op.previous_from, op.from_)
+                if op.value is not None:
+                    total += revision_digest(op.urn, op.fact, op.value, op.from_, OPEN)
+            case OpenEdge():
+                total += edge_digest(op.edge)
+            case CloseEdge():
+                total -= edge_digest(op.edge)
+                total += edge_digest(_closed(op.edge, op.to))
+            case Link():
+                total += link_digest(op)
+            case _:
+                pass
+    return total % DIGEST_MODULUS
+
+
+def _closed(edge: Edge, to: int) -> Edge:
+    values = {f.name: getattr(edge, f.name) for f in fields(edge)}
+    return Edge(**{**values, "to": to})

@@ -1,0 +1,190 @@
+"""The GraphStore port: what the service asks of a graph, and nothing more.
+
+Two adapters (`sql`, `neo4j`) implement it and one contract suite (`tests/contract/test_graph_store.py`) holds them equal.
+Positions (`at`, `from_`, `to`, `size`) are tree sizes; `at=None` means now. There is no viewer here: queries mask after the walk.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from metadata_service.graph.ops import Edge, EntryRecord, Family, GraphOp, Link, SetStat
+
+__all__ = ["Direction", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode", "RevisionRow", "TouchRow"]
+
+Direction = Literal["UPSTREAM", "DOWNSTREAM"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the graph stands: entries 0..size-1 are projected, `root` is the tree's root there, `digest` the graph's (64 hex)."""
+
+    size: int
+    root: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps of one walk; what is beyond them is reported, never silently dropped. `seconds` bounds the wall time of a walk."""
+
+    nodes: int = 5_000
+    edges: int = 20_000
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """An entity at a position: `facts` are the values visible there, `since` where each began."""
+
+    urn: str
+    kind: str
+    namespace: str | None
+    name: str
+    tenant: str
+    from_: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    since: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One revision of one fact, valid in sizes [from_, to)."""
+
+    urn: str
+    fact: str
+    value: Any
+    from_: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedNode:
+    """A node of a walk. `hidden_*` count distinct neighbours that exist at the position and are not in the answer."""
+
+    urn: str
+    distance: int
+    hidden_upstream: int = 0
+    hidden_downstream: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A walk's answer: nodes by (distance, urn), the edges between them (by key), and why it stopped early, if it did."""
+
+    nodes: tuple[ReachedNode, ...]
+    edges: tuple[Edge, ...]
+    truncated: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Edges from one node to another, in walking order."""
+
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What hangs beside a node: links in which it is `src` (`out`) or `dst` (`into`), oldest first."""
+
+    out: tuple[Link, ...]
+    into: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TouchRow:
+    """An entry that concerned an entity."""
+
+    urn: str
+    role: str
+    entry: EntryRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search: rows by (name, urn), and the (name, urn) to continue after, or None at the end."""
+
+    rows: tuple[NodeRow, ...]
+    after: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a projection batch reads before it starts: current nodes by URN, and the projector's own state by key."""
+
+    nodes: Mapping[str, NodeRow]
+    states: Mapping[str, Any]
+
+
+class GraphStore(Protocol):
+    """A graph that entries are projected into. All methods raise `GraphUnavailable` when the store cannot be reached."""
+
+    async def setup(self) -> None:
+        """Create tables, constraints and indexes where missing."""
+
+    async def close(self) -> None:
+        """Release connections; idempotent."""
+
+    async def position(self) -> Position:
+        """Where the graph stands; size 0 with the empty tree's root when nothing is projected."""
+
+    async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
+        """Batched reads of the projector: nodes with their current facts, and state values. Unknown ones are left out."""
+
+    async def apply(self, batch: Sequence[GraphOp], *, expected_size: int, size: int, root: str, digest_delta: int) -> None:
+        """Apply `batch` and move to (`size`, `root`) in one transaction.
+
+        Raises:
+            ProjectionConflict: the graph does not stand at `expected_size` (another projector moved it).
+        """
+
+    async def wipe(self) -> None:
+        """Drop everything projected (rebuild in place)."""
+
+    async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
+        """The nodes that exist at `at`, with the facts visible there."""
+
+    async def revisions(self, urn: str, at: int | None = None) -> list[RevisionRow]:
+        """All revisions of all facts of an entity that began at or before `at`, by (from_, fact)."""
+
+    async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
+        """Edges leaving `frontier` in `direction`, by (key, from_), at most `limit`."""
+
+    async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
+                        limits: Limits) -> Reach:
+        """Everything within `depth` hops of `roots` (None = no bound), the roots included at distance 0 if they exist."""
+
+    async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
+        """One shortest path from `start` to `end` walking in `direction`; empty if there is none."""
+
+    async def provenance(self, urns: Sequence[str], types: Sequence[str] | None, at: int | None, limit: int = 1_000) -> dict[str, Provenance]:
+        """Links of these nodes visible at `at`."""
+
+    async def touches(self, urns: Sequence[str], start: int, end: int, *, after: int | None = None, limit: int = 100,
+                      event_types: Sequence[str] | None = None) -> list[TouchRow]:
+        """Entries with start <= index < end that concerned any of `urns`, by index, after index `after`. One row per (urn, entry)."""
+
+    async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,
+                      event_types: Sequence[str] | None = None) -> list[EntryRecord]:
+        """Entry records with start <= index < end, by index."""
+
+    async def outcome(self, index: int) -> EntryRecord | None:
+        """What became of entry `index`; None if it is not projected yet."""
+
+    async def set_stats(self, set_ids: Sequence[str]) -> dict[str, SetStat]:
+        """Now-only counters of edge sets."""
+
+    async def search(self, text: str, kinds: Sequence[str] | None, prefixes: Sequence[str] | None, after: tuple[str, str] | None, first: int) -> Page:
+        """Current nodes whose name or namespace contains `text` (case-insensitive), within namespace `prefixes` (None = all)."""
+
+    async def size_at(self, time: int) -> int:
+        """The number of projected entries received at or before `time` (µs since the epoch)."""
+
+    async def digest(self) -> str:
+        """The digest recomputed from the stored rows (64 hex); equals `position().digest` unless the store was altered."""
+
+    async def counts(self) -> dict[str, int]:
+        """Rows by kind: nodes, edges, past_edges, revisions, links, entries."""
