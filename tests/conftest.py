@@ -1,0 +1,84 @@
+"""Real services for the tests.
+
+`postgres_url`, `postgres_database`, `neo4j_server`, `neo4j_uri`: the environment (POSTGRES_URL, NEO4J_URI) wins over starting our own.
+A service that cannot run is skipped with one loud line at the end of the run; with CI=true that is a failure.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
+from tests.services.postgres_server import fresh_database, run_postgres
+from tests.services.process import Missing
+
+_missing: dict[str, str] = {}
+
+
+def _without(service: str, reason: Missing) -> None:
+    """End the test: the service is not there."""
+    _missing[service] = str(reason)
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(f"{service}: {reason}", pytrace=False)
+    pytest.skip(f"{service}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, where nobody misses it, what was not tested."""
+    for service, reason in _missing.items():
+        terminalreporter.write_sep("!", f"NOT TESTED ON {service.upper()}: {reason}", yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, like the service."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server: the URL of its maintenance database. Tests take `postgres_database`."""
+    if given := os.environ.get("POSTGRES_URL"):
+        yield given
+        return
+    try:
+        with run_postgres() as url:
+            yield url
+    except Missing as reason:
+        _without("postgresql", reason)
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL (`postgresql+psycopg://…`) of an empty database that lives for one test."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def neo4j_server() -> Iterator[Neo4jServer]:
+    """A Neo4j 5.26 server (`uri`, `user`, `password`, `auth`, and `url` with credentials), shared by the run's tests."""
+    if given := os.environ.get("NEO4J_URI"):
+        yield server_of(given)
+        return
+    try:
+        with run_neo4j() as server:
+            yield server
+    except Missing as reason:
+        _without("neo4j", reason)
+
+
+@pytest.fixture
+def neo4j_uri(neo4j_server: Neo4jServer) -> str:
+    """`bolt://host:port` of an emptied Neo4j; credentials in `neo4j_server.auth`."""
+    wipe(neo4j_server)
+    return neo4j_server.uri
+
+
+@pytest.fixture
+def neo4j_url(neo4j_server: Neo4jServer) -> str:
+    """The URL of an emptied Neo4j, with credentials, as LINEPROOF_GRAPH_URL takes it."""
+    wipe(neo4j_server)
+    return neo4j_server.url
