@@ -1,0 +1,2 @@
+select tailnum as tail_number, year as built_year, seats
+from {{ source('raw', 'planes') }}
