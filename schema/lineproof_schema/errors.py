@@ -34,8 +34,10 @@ def _catalogue(*rows: ErrorCode) -> dict[str, ErrorCode]:
 CODES: dict[str, ErrorCode] = _catalogue(
     # bytes and envelopes
     ErrorCode("not-json", 400, "The body is not JSON", "Send UTF-8 JSON."),
-    ErrorCode("invalid-envelope", 400, "Not a DSSE envelope", "Send {payloadType, payload, signatures: [{keyid, sig}]} with standard base64."),
-    ErrorCode("unsigned-envelope", 400, "The envelope carries no signature", "Sign with a registered producer key, or send plain OpenLineage to /api/v1/lineage."),
+    ErrorCode("invalid-envelope", 400, "Not a DSSE envelope",
+              "Send {payloadType, payload, signatures: [{keyid, sig}]} with standard base64."),
+    ErrorCode("unsigned-envelope", 400, "The envelope carries no signature",
+              "Sign with a registered producer key, or send plain OpenLineage to /api/v1/lineage."),
     ErrorCode("unsupported-media-type", 415, "Unsupported content type", "Use application/json or application/x-ndjson."),
     ErrorCode("unsupported-encoding", 415, "Unsupported content encoding", "Use gzip, zstd or no encoding."),
     ErrorCode("too-large", 413, "The event or body is larger than allowed", "Split the body; see the limit in `detail`."),
@@ -59,7 +61,8 @@ CODES: dict[str, ErrorCode] = _catalogue(
     ErrorCode("no-space", 503, "The log's disk is full", "Free space; nothing acknowledged was lost.", retriable=True),
     ErrorCode("clock", 503, "The service's clock cannot be trusted", "Fix the clock of the host.", retriable=True),
     ErrorCode("log-unavailable", 503, "The log's store cannot be reached", "Retry; check the database.", retriable=True),
-    ErrorCode("checkpoint-lock", 503, "Refusing to sign a smaller or inconsistent tree", "See docs/operations.md: restored backup, copied data directory or a second service."),
+    ErrorCode("checkpoint-lock", 503, "Refusing to sign a smaller or inconsistent tree",
+              "See docs/operations.md: restored backup, copied data directory or a second service."),
     ErrorCode("data-directory-locked", 503, "Another process writes this data directory", "Stop the other process or use --data with another directory."),
     ErrorCode("corrupt-log", 500, "The log does not verify", "Run lineproof log fsck; restore from a copy."),
     ErrorCode("invalid-proof", 422, "The proof does not verify", "The evidence was altered or belongs to another log."),

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.models import EVENT_TYPES, CloudEvent, EventData
-from lineproof_schema.urn import UrnError, parse_urn
 
 __all__ = ["InvalidEvent", "parse_cloudevent"]
 
@@ -45,22 +44,13 @@ def parse_cloudevent(payload: bytes | dict[str, Any]) -> tuple[CloudEvent, Event
         data = model.model_validate(event.data)
     except ValidationError as error:
         raise _invalid(f"the data of {event.type}", error) from error
-    _check_urns(data)
     return event, data
 
 
 def _invalid(where: str, error: ValidationError) -> InvalidEvent:
     found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors(include_url=False, include_input=False)]
     shown = found[:MAX_REPORTED_ERRORS]
+    code = "invalid-urn" if all(item["type"] == "invalid-urn" for item in error.errors()) else None
     return InvalidEvent(f"{where}: {shown[0]['field'] or 'object'}: {shown[0]['message']}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
-                        errors=shown)
+                        code=code, errors=shown)
 
-
-def _check_urns(data: EventData) -> None:
-    for name in ("urn", "subject"):
-        value = getattr(data, name, None)
-        if isinstance(value, str):
-            try:
-                parse_urn(value)
-            except UrnError as error:
-                raise InvalidEvent(f"{name}: {error.detail}", code="invalid-urn") from error

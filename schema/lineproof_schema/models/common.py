@@ -3,18 +3,45 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
-__all__ = ["ColumnRef", "DatasetRef", "DatasetVersionRef", "EventData", "EventIndex", "GitSha", "Instant", "Name", "Repository", "Sha256",
-           "SqlPosition", "TimePredicate", "Tenant", "UrnText", "WindowFrame"]
+from lineproof_schema.urn import UrnError, parse_urn
+
+__all__ = [
+    "ColumnRef",
+    "DatasetRef",
+    "DatasetVersionRef",
+    "EventData",
+    "EventIndex",
+    "GitSha",
+    "Instant",
+    "Name",
+    "Repository",
+    "Sha256",
+    "SqlPosition",
+    "Tenant",
+    "TimePredicate",
+    "UrnText",
+    "WindowFrame",
+]
+
+
+def _canonical_urn(text: str) -> str:
+    try:
+        parse_urn(text)
+    except UrnError as error:
+        raise PydanticCustomError("invalid-urn", "{detail}", {"detail": error.detail}) from error
+    return text
+
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 GitSha = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[^/\s]+(/[^/\s]+)+$", max_length=1024)]  # host/owner/name, no scheme, no .git
-UrnText = Annotated[str, StringConstraints(pattern=r"^urn:lineproof:", max_length=8192)]
+UrnText = Annotated[str, StringConstraints(pattern=r"^urn:lineproof:", max_length=8192), AfterValidator(_canonical_urn)]
 EventIndex = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Instant = AwareDatetime
 
