@@ -1,0 +1,74 @@
+"""Gaps in producers' streams: a withheld event shows, because each signed event says its number and the hash of the one before."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lineproof_audit.facts import EventFacts
+
+__all__ = ["StreamFinding", "StreamTracker"]
+
+MAX_MISSING_PER_STREAM = 10_000  # numbers remembered as missing; a stream that jumps further is reported as one gap
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFinding:
+    """Something odd in a stream. `kind`: `gap` (numbers first..last never arrived), `chain` (the previous payload is another one)."""
+
+    kind: str
+    index: int
+    signer: str
+    stream: str
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    next: int = 1
+    last_hash: str | None = None
+    missing: dict[int, int] = field(default_factory=dict)  # sequence number -> entry at which its absence showed
+
+
+class StreamTracker:
+    """Feed it every entry in order; ask for the gaps at the end. Memory grows with the number of open streams, not of entries.
+
+    A stream is (signer, stream UUID). Events may arrive late (a dead letter sent again): a gap is what never arrived. The tail
+    of a stream that was not closed is unknown and no finding. A closed stream without gaps is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, str], _Stream] = {}
+
+    def see(self, index: int, signer: str, facts: EventFacts, payload: bytes) -> StreamFinding | None:
+        """Take in one entry; gives a finding if its `previoushash` does not fit the payload seen before."""
+        if facts.stream is None or facts.sequence is None:
+            return None
+        key, number = (signer, facts.stream), facts.sequence
+        state = self._streams.setdefault(key, _Stream())
+        if number < state.next:
+            state.missing.pop(number, None)
+            return None
+        broken = number == state.next and number > 1 and state.last_hash is not None and facts.previous_hash != state.last_hash
+        for absent in range(max(state.next, number - MAX_MISSING_PER_STREAM), number):
+            state.missing[absent] = index
+        state.next, state.last_hash = number + 1, hashlib.sha256(payload).hexdigest()
+        if facts.closed and not state.missing:
+            del self._streams[key]
+        return StreamFinding("chain", index, signer, facts.stream, number - 1, number - 1) if broken else None
+
+    def skip(self, signer: str) -> None:
+        """An entry of `signer` lost its body to an erasure: its numbers cannot be known, so what looks missing there may not be."""
+        for key in [key for key in self._streams if key[0] == signer]:
+            self._streams[key].last_hash = None
+
+    def gaps(self) -> Iterator[StreamFinding]:
+        """What never arrived, as ranges of numbers, each at the entry where it first showed."""
+        for (signer, stream), state in self._streams.items():
+            numbers = sorted(state.missing)
+            start = 0
+            for at in range(1, len(numbers) + 1):
+                if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
+                    yield StreamFinding("gap", state.missing[numbers[start]], signer, stream, numbers[start], numbers[at - 1])
+                    start = at
