@@ -1,0 +1,400 @@
+"""The log store for several API processes: PostgreSQL.
+
+Each batch locks the one row of `log_head`, so batches of all processes follow one another: indices have no gaps, and an entry is
+visible only after all before it. Rows go in by binary COPY. One NOTIFY per batch wakes readers, who poll besides.
+"""
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+
+from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
+from lineproof_audit.schema_postgres import CREATE, GRANTS
+from lineproof_audit.store import (
+    CONTROL_TYPES,
+    STORE_VERSION,
+    AppendTransaction,
+    Derived,
+    Head,
+    IntegratedTree,
+    Known,
+    NewRow,
+    SignedCheckpoint,
+    StoredRow,
+    TileKey,
+)
+from lineproof_audit.tree import CompactRange
+
+__all__ = ["PostgresStore", "plain_url"]
+
+# Advisory locks of a session, in the class of this number ("LPLG"): 1 the integrator, 2 creating the tables.
+LOCK_CLASS, INTEGRATOR_LOCK, CREATE_LOCK = 0x4C50_4C47, 1, 2
+POLL_SECONDS = 0.5  # a NOTIFY may be lost with its connection; never wait longer than this for one
+READERS = 8  # connections for reading at once; more threads wait
+CONNECT_SECONDS = 10
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_Result = TypeVar("_Result")
+_EMPTY_TREE = CompactRange().to_bytes()
+_ENTRY_TYPES = ("int8", "bytea", "int8", "text", "text", "text", "text", "text", "text")
+
+# A process that hangs inside a batch must not hold the head for ever; one that hangs outside must not be waited for.
+_SESSION = """
+SET lock_timeout = '10s';
+SET idle_in_transaction_session_timeout = '30s';
+SET default_transaction_isolation = 'read committed';
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
+SET client_min_messages = 'warning'
+"""
+_CONTROL = ", ".join(f"'{name}'" for name in CONTROL_TYPES)
+
+
+def plain_url(url: str) -> str:
+    """`postgresql+psycopg://…`, as SQLAlchemy spells it, for libpq."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.partition('+')[0]}://{rest}"
+
+
+class PostgresStore:
+    """The log in schema `lineproof_log` of the database at `url`.
+
+    Connections are made on first use and again after a failure, so the store outlives a restart of the server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = plain_url(url)
+        self._writer: _Connection | None = None
+        self._leader: _Connection | None = None
+        self._listener: _Connection | None = None
+        self._epoch: int | None = None
+        self._writing = threading.RLock()
+        self._leading = threading.RLock()
+        self._listening = threading.Lock()
+        self._idle: list[_Connection] = []
+        self._reading = threading.BoundedSemaphore(READERS)
+        self._closed = False
+        parts = conninfo_to_dict(self._url)
+        self._location = f"postgresql://{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    def create(self) -> None:
+        with self._transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, CREATE_LOCK))
+            present = _one(connection.execute("SELECT to_regclass('lineproof_log.version') IS NOT NULL"))[0]
+            if not present:
+                connection.execute(CREATE)
+                connection.execute("INSERT INTO lineproof_log.version (version) VALUES (%s)", (STORE_VERSION,))
+                connection.execute("INSERT INTO lineproof_log.log_head VALUES (true, 0, 0, %s, NULL)", (_EMPTY_TREE,))
+                connection.execute("INSERT INTO lineproof_log.tree VALUES (true, 0, %s, 0)", (_EMPTY_TREE,))
+            version = _one(connection.execute("SELECT version FROM lineproof_log.version"))[0]
+            if version > STORE_VERSION:
+                raise LogUnavailable(f"{self.location} was written by a newer Lineproof (store version {version})")
+
+    def grant(self, role: str) -> None:
+        """Give `role` what the service needs and no more: it can then neither change nor delete an entry."""
+        with self._transaction() as connection:
+            connection.execute(sql.SQL(GRANTS).format(role=sql.Identifier(role)))
+
+    def close(self) -> None:
+        self._closed = True
+        with self._writing:
+            _close(self._writer)
+            self._writer = None
+        with self._leading:
+            self._abdicate()
+        with self._listening:
+            _close(self._listener)
+            self._listener = None
+        while self._idle:
+            self._idle.pop().close()
+
+    # -- appending
+
+    def append(self) -> AbstractContextManager[AppendTransaction]:
+        return self._append()
+
+    @contextmanager
+    def _append(self) -> Iterator[_Append]:
+        with self._transaction() as connection:
+            yield _Append(connection)
+
+    def bind_secret(self, check: bytes) -> None:
+        with self._transaction() as connection:
+            row = connection.execute("SELECT secret_check FROM lineproof_log.log_head FOR UPDATE").fetchone()
+            if row is not None and row[0] is None:
+                connection.execute("UPDATE lineproof_log.log_head SET secret_check = %s", (check,))
+            elif row is None or row[0] != check:
+                raise LogUnavailable(f"{self.location} was written with another dedupe secret; every API process needs the same keys directory")
+
+    def erase_body(self, index: int, evidence: int) -> None:
+        with self._transaction() as connection:
+            refused = _one(connection.execute("SELECT lineproof_log.erase_body(%s, %s)", (index, evidence)))[0]
+            if refused == "":
+                raise NoSuchEntry(f"there is no entry {index}")
+            if refused is not None:
+                raise CorruptLog(f"entry {index} ({refused}) can never be erased")
+
+    # -- reading
+
+    def head(self) -> Head:
+        return _head(self._read(lambda c: c.execute("SELECT next, last_received, compact_range FROM lineproof_log.log_head").fetchone()))
+
+    def rows(self, start: int, stop: int) -> list[StoredRow]:
+        return self._read(lambda c: [StoredRow(*row) for row in c.execute(
+            "SELECT e.idx, e.leaf, b.salt, b.envelope FROM lineproof_log.entries e LEFT JOIN lineproof_log.bodies b USING (idx) "
+            "WHERE e.idx >= %s AND e.idx < %s ORDER BY e.idx", (start, stop), binary=True)])
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        return self._read(lambda c: [row[0] for row in c.execute(
+            "SELECT leaf FROM lineproof_log.entries WHERE idx >= %s AND idx < %s ORDER BY idx", (start, stop), binary=True)])
+
+    def derived(self, index: int) -> Derived | None:
+        row = self._read(lambda c: c.execute("SELECT received, event_type, media_type, tenant, signer, signed_by, caller FROM lineproof_log.entries "
+                                             "WHERE idx = %s", (index,)).fetchone())
+        return None if row is None else Derived(*row)
+
+    def received(self, index: int) -> int:
+        row = self._read(lambda c: c.execute("SELECT received FROM lineproof_log.entries WHERE idx = %s", (index,)).fetchone())
+        if row is None:
+            raise NoSuchEntry(f"there is no entry {index}")
+        return int(row[0])
+
+    def control_indices(self, start: int, stop: int) -> list[int]:
+        query = f"SELECT idx FROM lineproof_log.entries WHERE event_type IN ({_CONTROL}) AND idx >= %s AND idx < %s ORDER BY idx"  # noqa: S608 (constants)
+        return self._read(lambda c: [row[0] for row in c.execute(query, (start, stop))])
+
+    def wait_for(self, size: int, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while (now := self.head().size) < size and (left := deadline - time.monotonic()) > 0:
+            self._doze(min(POLL_SECONDS, left))
+        return now
+
+    # -- tree and checkpoints
+
+    def elect(self) -> int | None:
+        with self._leading:
+            if self._epoch is not None and self._leader is not None:
+                try:
+                    self._leader.execute("SELECT 1")  # the advisory lock lives as long as this session
+                    return self._epoch
+                except psycopg.Error:
+                    self._abdicate()
+            try:
+                if self._leader is None:
+                    self._leader = self._connect()
+                if not _one(self._leader.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, INTEGRATOR_LOCK)))[0]:
+                    return None
+                self._epoch = int(_one(self._leader.execute("UPDATE lineproof_log.tree SET epoch = epoch + 1 RETURNING epoch"))[0])
+            except psycopg.Error as error:
+                self._abdicate()
+                raise _meaning(error, self.location) from error
+            return self._epoch
+
+    def resign(self) -> None:
+        with self._leading:
+            self._abdicate()
+
+    def integrated(self) -> IntegratedTree:
+        row = self._read(lambda c: c.execute("SELECT size, compact_range, epoch FROM lineproof_log.tree").fetchone())
+        if row is None:
+            raise LogUnavailable(f"{self.location} holds no log yet")
+        return IntegratedTree(_tree(row[0], row[1]), row[2])
+
+    def tiles(self, keys: Sequence[TileKey]) -> Mapping[TileKey, bytes]:
+        levels, numbers = [key[0] for key in keys], [key[1] for key in keys]
+        return self._read(lambda c: {(row[0], row[1]): row[2] for row in c.execute(
+            "SELECT level, number, hashes FROM lineproof_log.tiles JOIN unnest(%s::int[], %s::bigint[]) AS wanted (level, number) USING (level, number)",
+            (levels, numbers), binary=True)})
+
+    def extend_tree(self, epoch: int, before: int, tree: CompactRange, tiles: Mapping[TileKey, bytes]) -> bool:
+        with self._transaction() as connection:
+            moved = connection.execute("UPDATE lineproof_log.tree SET size = %s, compact_range = %s WHERE epoch = %s AND size = %s",
+                                       (tree.size, tree.to_bytes(), epoch, before)).rowcount
+            if moved == 1 and tiles:
+                connection.cursor().executemany("INSERT INTO lineproof_log.tiles VALUES (%s, %s, %s) ON CONFLICT (level, number) "
+                                                "DO UPDATE SET hashes = excluded.hashes", [(*key, hashes) for key, hashes in tiles.items()])
+            return moved == 1
+
+    def publish(self, epoch: int, checkpoint: SignedCheckpoint) -> bool:
+        with self._transaction() as connection:
+            if connection.execute("SELECT 1 FROM lineproof_log.tree WHERE epoch = %s FOR UPDATE", (epoch,)).fetchone() is None:
+                return False
+            connection.execute("INSERT INTO lineproof_log.checkpoints AS old VALUES (%s, %s, %s, %s) ON CONFLICT (size) "
+                               "DO UPDATE SET note = excluded.note, signed_at = excluded.signed_at WHERE old.root = excluded.root",
+                               (checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.signed_at))
+            return True
+
+    def checkpoint(self) -> SignedCheckpoint | None:
+        row = self._read(lambda c: c.execute("SELECT size, root, note, signed_at FROM lineproof_log.checkpoints ORDER BY size DESC LIMIT 1").fetchone())
+        return None if row is None else SignedCheckpoint(*row)
+
+    def checkpoint_covering(self, size: int) -> SignedCheckpoint | None:
+        row = self._read(lambda c: c.execute("SELECT size, root, note, signed_at FROM lineproof_log.checkpoints WHERE size >= %s ORDER BY size LIMIT 1",
+                                             (size,)).fetchone())
+        return None if row is None else SignedCheckpoint(*row)
+
+    # -- connections
+
+    def _connect(self) -> _Connection:
+        if self._closed:
+            raise LogUnavailable(f"{self.location} is closed")
+        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="lineproof-log")
+        connection.execute(_SESSION)
+        return connection
+
+    def _abdicate(self) -> None:
+        """The advisory lock goes with its session."""
+        _close(self._leader)
+        self._leader, self._epoch = None, None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Connection]:
+        """One transaction on the writing connection; a connection that failed is dropped and made anew by the next batch."""
+        with self._writing:
+            try:
+                if self._writer is None:
+                    self._writer = self._connect()
+                with self._writer.transaction():
+                    yield self._writer
+            except psycopg.Error as error:
+                if self._writer is not None and (self._writer.broken or self._writer.closed or isinstance(error, psycopg.OperationalError)):
+                    _close(self._writer)
+                    self._writer = None
+                raise _meaning(error, self.location) from error
+
+    def _read(self, work: Callable[[_Connection], _Result]) -> _Result:
+        """Run `work` on a reading connection; a connection that turns out dead (server restarted) is replaced once."""
+        with self._reading:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = None
+            if connection is not None:
+                try:
+                    result = work(connection)
+                    self._give_back(connection)
+                    return result
+                except psycopg.OperationalError:
+                    connection.close()
+                except psycopg.Error as error:
+                    connection.close()
+                    raise _meaning(error, self.location) from error
+            try:
+                connection = self._connect()
+                result = work(connection)
+            except psycopg.Error as error:
+                _close(connection)
+                raise _meaning(error, self.location) from error
+            self._give_back(connection)
+            return result
+
+    def _give_back(self, connection: _Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _doze(self, seconds: float) -> None:
+        """Sleep until a batch is announced, `seconds` at most."""
+        if not self._listening.acquire(blocking=False):  # one thread listens; others poll a little faster than it would be rude to
+            time.sleep(min(seconds, POLL_SECONDS / 10))
+            return
+        try:
+            if self._listener is None:
+                self._listener = self._connect()
+                self._listener.execute("LISTEN lineproof_log")
+                return  # look once more: a batch may have been announced before we listened
+            for _ in self._listener.notifies(timeout=seconds, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            _close(self._listener)
+            self._listener = None
+            raise _meaning(error, self.location) from error
+        finally:
+            self._listening.release()
+
+
+class _Append:
+    """See `store.AppendTransaction`."""
+
+    __slots__ = ("_connection", "head")
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        # FOR UPDATE, not an UPDATE that changes nothing: the same row lock, and a batch of retries leaves no dead row behind.
+        self.head = _head(connection.execute("SELECT next, last_received, compact_range FROM lineproof_log.log_head FOR UPDATE").fetchone())
+
+    def known(self, identities: Sequence[bytes]) -> Mapping[bytes, Known]:
+        return {row[0]: Known(row[2], row[1]) for row in self._connection.execute(
+            "SELECT identity, payload, idx FROM lineproof_log.dedupe WHERE identity = ANY(%b)", (list(identities),), binary=True)}
+
+    def rows(self, indices: Sequence[int]) -> Mapping[int, StoredRow]:
+        return {row[0]: StoredRow(*row) for row in self._connection.execute(
+            "SELECT e.idx, e.leaf, b.salt, b.envelope FROM lineproof_log.entries e LEFT JOIN lineproof_log.bodies b USING (idx) WHERE e.idx = ANY(%s)",
+            (list(indices),), binary=True)}
+
+    def insert(self, rows: Sequence[NewRow], head: Head) -> None:
+        self._copy("COPY lineproof_log.entries FROM STDIN (FORMAT BINARY)", _ENTRY_TYPES, (
+            (row.index, row.leaf, row.fields.received, row.fields.event_type, row.fields.media_type, row.fields.tenant, row.fields.signer,
+             row.fields.signed_by, row.fields.caller) for row in rows))
+        self._copy("COPY lineproof_log.bodies FROM STDIN (FORMAT BINARY)", ("int8", "bytea", "bytea"), ((row.index, row.salt, row.body) for row in rows))
+        self._copy("COPY lineproof_log.dedupe FROM STDIN (FORMAT BINARY)", ("bytea", "bytea", "int8"), (
+            (row.identity, row.payload, row.index) for row in rows))
+        self._connection.execute("UPDATE lineproof_log.log_head SET next = %s, last_received = %s, compact_range = %s",
+                                 (head.size, head.last_received, head.tree.to_bytes()))
+        self._connection.execute("NOTIFY lineproof_log")
+
+    def _copy(self, statement: str, types: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+
+def _close(connection: _Connection | None) -> None:
+    if connection is not None:
+        connection.close()
+
+
+def _one(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    if row is None:
+        raise LogUnavailable("the database holds no log yet")
+    return row
+
+
+def _head(row: tuple[Any, ...] | None) -> Head:
+    if row is None:
+        raise LogUnavailable("the database holds no log yet")
+    return Head(row[0], row[1], _tree(row[0], row[2]))
+
+
+def _tree(size: int, raw: bytes) -> CompactRange:
+    try:
+        tree = CompactRange.from_bytes(raw)
+    except ValueError as error:
+        raise CorruptLog("the stored compact range is damaged") from error
+    if tree.size != size:
+        raise CorruptLog(f"the stored compact range is of size {tree.size}, {size} expected")
+    return tree
+
+
+def _meaning(error: psycopg.Error, location: str) -> AuditError:
+    """What a PostgreSQL error means to a caller."""
+    if isinstance(error, errors.DiskFull):
+        return NoSpace(f"the disk of {location} is full")
+    if isinstance(error, errors.DataCorrupted | errors.IndexCorrupted):
+        return CorruptLog(f"{location} is damaged: {error}")
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
+        return LogUnavailable(f"{location} holds no log")
+    return LogUnavailable(f"{location}: {error}".strip())
