@@ -1,0 +1,159 @@
+"""What made the data: dataset versions, the runs that wrote them, and the commits behind the code. Read in batches."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lineproof_schema.urn import parse_urn
+
+from metadata_service.graph.port import NodeRow
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.shapes import Long, as_time
+
+__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "versions"]
+
+TERMINAL = ("COMPLETE", "FAIL", "ABORT")
+RUN_LIMIT = 1_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRef:
+    """A commit as CI reported it: the author is what git says, nothing verified. Fields are null when no commit event was seen."""
+
+    urn: str
+    sha: str
+    repository: str
+    author: str | None = None
+    email: str | None = None
+    subject: str | None = None
+    committed_at: datetime | None = None
+    branch: str | None = None
+    pull_request: str | None = None
+    dirty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """A run: its claimed times, last status, and who signed its events (PRODUCER, SERVICE or ADMIN)."""
+
+    urn: str
+    id: str
+    status: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    purpose: str | None
+    signed_by: str | None
+    job: str | None
+    transformation: str | None
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A dataset version: `since` is the size it is known from, `inferred` that a reader did not name it and it was the current one."""
+
+    urn: str
+    id: str
+    dataset: str
+    since: Long
+    committed_at: datetime | None
+    fingerprint: str | None
+    row_count: Long | None
+    run: str | None
+    inferred: bool = False
+
+
+async def commits(context: QueryContext, urns: Iterable[str]) -> dict[str, CommitRef]:
+    """Commits by URN; those without an event are given by what their URN says."""
+    wanted = sorted(set(urns))
+    rows = await context.graph.get(wanted, context.at) if wanted else {}
+    return {urn: _commit(urn, rows.get(urn)) for urn in wanted}
+
+
+async def runs(context: QueryContext, urns: Iterable[str]) -> dict[str, RunRef]:
+    """Runs by URN, with the job and code they are linked to."""
+    wanted = sorted(set(urns))
+    if not wanted:
+        return {}
+    rows = await context.graph.get(wanted, context.at)
+    links = await context.graph.provenance(list(rows), ["OF", "EXECUTED"], context.at)
+    found = {}
+    for urn, row in rows.items():
+        out = links[urn].out if urn in links else ()
+        job = next((link.dst for link in out if link.type == "OF"), None)
+        executed = next((link.dst for link in out if link.type == "EXECUTED"), None)
+        found[urn] = _run(row, job, executed)
+    return found
+
+
+async def versions(context: QueryContext, urns: Iterable[str]) -> dict[str, VersionRef]:
+    """Dataset versions by URN; unknown ones are left out."""
+    wanted = sorted(set(urns))
+    rows = await context.graph.get(wanted, context.at) if wanted else {}
+    found = {urn: _version(row) for urn, row in rows.items()}
+    orphans = [urn for urn, version in found.items() if version.run is None]
+    links = await context.graph.provenance(orphans, ["GENERATED"], context.at) if orphans else {}
+    for urn, row in links.items():
+        writers = [link.src for link in row.into if link.type == "GENERATED"]
+        if writers:
+            found[urn] = _version(rows[urn], writers[-1])
+    return found
+
+
+async def current_versions(context: QueryContext, datasets: Iterable[str]) -> dict[str, VersionRef]:
+    """The version each dataset has at the position, by dataset; datasets without any are left out."""
+    wanted = sorted(set(datasets))
+    rows = await context.graph.get(wanted, context.at) if wanted else {}
+    named = {urn: str(row.facts["currentVersion"]) for urn, row in rows.items() if row.facts.get("currentVersion") is not None}
+    found = await versions(context, named.values())
+    return {urn: found[version] for urn, version in named.items() if version in found}
+
+
+async def last_runs(context: QueryContext, jobs: Iterable[str]) -> dict[str, RunRef]:
+    """The newest run of each job by claimed end (else start), whatever became of it."""
+    wanted = sorted(set(jobs))
+    links = await context.graph.provenance(wanted, ["OF"], context.at, RUN_LIMIT) if wanted else {}
+    by_job = {job: [link.src for link in row.into if link.type == "OF"] for job, row in links.items()}
+    for job, found in by_job.items():
+        if len(found) >= RUN_LIMIT:
+            context.notes.doubt("runs-truncated", f"more than {RUN_LIMIT} runs: the last one may be newer than shown", job)
+    details = await runs(context, (urn for found in by_job.values() for urn in found[-RUN_LIMIT:]))
+    newest = {}
+    for job, found in by_job.items():
+        known = [details[urn] for urn in found if urn in details]
+        if known:
+            newest[job] = max(known, key=lambda run: (run.ended_at or run.started_at or EPOCH, run.urn))
+    return newest
+
+
+def _commit(urn: str, row: NodeRow | None) -> CommitRef:
+    repository, sha = parse_urn(urn).components
+    if row is None:
+        return CommitRef(urn, sha, repository)
+    author = row.facts.get("author")
+    named: Mapping[str, Any] = author if isinstance(author, Mapping) else {}
+    return CommitRef(urn, sha, repository, named.get("name"), named.get("email"), row.facts.get("subject"), as_time(row.facts.get("committedAt")),
+                     row.facts.get("branch"), row.facts.get("pullRequest"), row.facts.get("dirty"))
+
+
+def _run(row: NodeRow, job: str | None, executed: str | None) -> RunRef:
+    facts = row.facts
+    return RunRef(row.urn, parse_urn(row.urn).name, facts.get("status"), as_time(facts.get("startedAt")), as_time(facts.get("endedAt")), facts.get("purpose"),
+                  facts.get("signedBy"), job, executed or facts.get("transformation"), facts.get("commit"))
+
+
+def _version(row: NodeRow, writer: str | None = None) -> VersionRef:
+    facts = row.facts
+    fingerprint = facts.get("fingerprint")
+    digest = fingerprint.get("sha256") if isinstance(fingerprint, Mapping) else fingerprint
+    rows = facts.get("rowCount")
+    if rows is None and isinstance(fingerprint, Mapping):
+        rows = fingerprint.get("rows")
+    run = facts.get("run") or writer
+    if run is not None and not run.startswith("urn:"):
+        run = f"urn:lineproof:run:{run}"
+    parsed = parse_urn(row.urn)
+    return VersionRef(row.urn, parsed.components[2], str(parsed.parent), row.from_, as_time(facts.get("committedAt")), digest, rows, run)

@@ -1,0 +1,202 @@
+"""Where a question is asked: the sources it reads, who asks, and at which position.
+
+`answer` gives every question one consistent position: it computes at "now" without an interval predicate, and computes again at
+the fixed size if the projector moved the graph meanwhile.
+"""
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import anyio
+from anyio import to_thread
+from lineproof_audit.checkpoint import peek_checkpoint
+
+from metadata_service.graph.port import GraphStore
+from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
+from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
+
+__all__ = ["EVERYTHING", "Asked", "EntrySource", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only"]
+
+WAIT_SECONDS = 2.0  # how long a read of one's own writes waits for the projector (ARCHITECTURE, life of an event, 7)
+POLL_SECONDS = 0.02
+MAX_REASONS = 100  # reasons listed in one answer; the counts go on
+
+T = TypeVar("T")
+
+
+class Viewer(Protocol):
+    """Who asks. Grants are today's, also for past positions."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """admin, ingest, reader, auditor, operator."""
+
+    @property
+    def sees_all(self) -> bool:
+        """True iff no namespace and no classification is hidden: masking is skipped."""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Namespace prefixes that may be visible."""
+
+    def can_see(self, namespace: str | None, classification: str | None, tenant: str | None = None) -> bool:
+        """May this namespace with this classification be shown? `tenant` owns it, where known. A None namespace asks for what has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    roles: frozenset[str] = frozenset({"admin", "auditor", "reader", "operator"})
+    sees_all: bool = True
+    prefixes: tuple[str, ...] = ("",)
+
+    def can_see(self, namespace: str | None, classification: str | None, tenant: str | None = None) -> bool:
+        return True
+
+
+EVERYTHING: Viewer = _Everything()  # the owner of a data directory who reads it in process
+
+
+class EntrySource(Protocol):
+    """What queries need of the log (`lineproof_audit.log.LogReader`). Synchronous; called in worker threads."""
+
+    def size(self) -> int: ...
+    def entry(self, index: int) -> Any: ...
+    def root_at(self, size: int) -> bytes: ...
+    def size_at(self, time_us: int) -> int: ...
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]: ...
+    def checkpoint(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The sources of all answers. `keyring` gives the fold of all key entries so far; `source` the text of an artifact by its SHA-256."""
+
+    graph: GraphStore
+    reader: EntrySource
+    keyring: Callable[[], Any] | None = None
+    source: Callable[[str], Awaitable[bytes | None]] | None = None
+    cursor_secret: bytes = b""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The position asked for: `size` or `time` (or neither = now), and the least size the caller insists on (its own writes)."""
+
+    size: int | None = None
+    time: datetime | None = None
+    min_size: int | None = None
+
+    @property
+    def past(self) -> bool:
+        return self.size is not None or self.time is not None
+
+
+@dataclass(slots=True)
+class Notes:
+    """What an answer has to admit: filled while it is computed."""
+
+    truncated: bool = False
+    restricted: int = 0
+    unknown: int = 0
+    reasons: dict[tuple[str, str | None], Reason] = field(default_factory=dict)
+
+    def truncate(self, *reasons: str) -> None:
+        self.truncated = True
+        for reason in reasons or ("limit",):
+            self._add("truncated", f"the walk stopped early: {reason}", reason)
+
+    def restrict(self, count: int) -> None:
+        if count:
+            self.restricted += count
+            self._add("restricted", "entities outside the viewer's grants are shown as placeholders", None)
+
+    def doubt(self, code: str, detail: str, urn: str | None = None) -> None:
+        if (code, urn) not in self.reasons:
+            self.unknown += 1
+            self._add(code, detail, urn)
+
+    def _add(self, code: str, detail: str, urn: str | None) -> None:
+        if len(self.reasons) < MAX_REASONS:
+            about = urn if urn is not None and urn.startswith("urn:") else None
+            self.reasons.setdefault((code, urn), Reason(code, detail, about))
+
+    def completeness(self) -> Completeness:
+        complete = not (self.truncated or self.restricted or self.unknown)
+        return Completeness(complete, self.truncated, self.restricted, self.unknown, tuple(self.reasons.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class QueryContext:
+    """One question at one position: `at` is what the port is asked with (None = now), `size` the position it stands for."""
+
+    room: Room
+    viewer: Viewer
+    at: int | None
+    size: int
+    root: str
+    notes: Notes
+
+    @property
+    def graph(self) -> GraphStore:
+        return self.room.graph
+
+    async def computed_at(self) -> ComputedAt:
+        """The answer's header."""
+        text = await to_thread.run_sync(self.room.reader.checkpoint)
+        covering = peek_checkpoint(text).size if text else 0
+        return ComputedAt(self.size, self.root, covering if covering >= self.size and text else None)
+
+
+async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]]) -> T:
+    """Compute an answer at the asked position; every part of it sees the same size.
+
+    Raises:
+        PositionBeyondLog, NotProjected, InvalidPosition: see `Asked`.
+    """
+    context = await _open(room, viewer, asked)
+    result = await compute(context)
+    if context.at is None and (await room.graph.position()).size != context.size:
+        result = await compute(QueryContext(room, viewer, context.size, context.size, context.root, Notes()))
+    return result
+
+
+def now_only(asked: Asked, what: str) -> None:
+    """Refuse a past position for a question that only knows the present."""
+    if asked.past:
+        raise NotHistorical(f"{what} only knows the present; leave out `at`")
+
+
+async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
+    if (asked.size is not None and asked.size < 0) or (asked.min_size is not None and asked.min_size < 0):
+        raise InvalidPosition("a tree size is never negative")
+    wanted = asked.size
+    if asked.time is not None:
+        if asked.time.tzinfo is None:
+            raise InvalidPosition("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
+        wanted = await to_thread.run_sync(room.reader.size_at, micros(asked.time))
+    least = max(wanted or 0, asked.min_size or 0)
+    position = await room.graph.position()
+    if position.size < least:
+        log_size = await to_thread.run_sync(room.reader.size)
+        if log_size < least:
+            raise PositionBeyondLog(f"the log has {log_size} entries, position {least} was asked for", size=log_size)
+        position = await _wait(room, least)
+    if wanted is None or wanted == position.size:
+        return QueryContext(room, viewer, None, position.size, position.root, Notes())
+    root = await to_thread.run_sync(room.reader.root_at, wanted)
+    return QueryContext(room, viewer, wanted, wanted, root.hex(), Notes())
+
+
+async def _wait(room: Room, least: int) -> Any:
+    with anyio.move_on_after(WAIT_SECONDS):
+        while True:
+            await anyio.sleep(POLL_SECONDS)
+            position = await room.graph.position()
+            if position.size >= least:
+                return position
+    projected = (await room.graph.position()).size
+    raise NotProjected(f"the graph stands at {projected}, position {least} was asked for", projected=projected)

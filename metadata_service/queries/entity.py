@@ -1,0 +1,193 @@
+"""One entity at a position: its facts, since when, and what it is linked to. And the search for entities by name."""
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from lineproof_schema.urn import parse_urn
+
+from metadata_service.graph.port import NodeRow
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
+from metadata_service.queries.errors import AmbiguousName
+from metadata_service.queries.lineage import owner_names
+from metadata_service.queries.mask import hidden, may_see, visible_prefixes
+from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
+
+__all__ = ["Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
+
+LINK_LIMIT = 200
+CANDIDATES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact and the size it has held since."""
+
+    name: str
+    value: Any
+    since: Long
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLink:
+    """A provenance link; `outgoing` when this entity is its source. `urn` is the other end."""
+
+    type: str
+    outgoing: bool
+    urn: str
+    since: Long
+    props: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An entity at a position."""
+
+    urn: str
+    kind: Kind
+    namespace: str | None
+    name: str
+    since: Long
+    dropped: bool
+    owners: tuple[str, ...]
+    description: str | None
+    tags: tuple[str, ...]
+    classification: str | None
+    facts: tuple[Fact, ...]
+    links: tuple[EntityLink, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityAnswer:
+    """`entity` is null when nothing of that name is visible at the position; the reasons say so."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    entity: Entity | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """A search hit, as of now."""
+
+    urn: str
+    kind: Kind
+    namespace: str | None
+    name: str
+    owners: tuple[str, ...]
+    description: str | None
+    dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """Entities by (name, urn); `after` continues, null at the end."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    rows: tuple[EntityRow, ...]
+    after: str | None
+
+
+async def entity(context: QueryContext, urn: str) -> EntityAnswer:
+    """The entity `urn` at the position. Raises UrnError."""
+    parse_urn(urn)
+    row = (await context.graph.get([urn], context.at)).get(urn)
+    if row is None or not await may_see(context, urn):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+        return EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
+    links = await _links(context, urn)
+    facts = tuple(Fact(name, value, row.since.get(name, row.from_)) for name, value in sorted(row.facts.items()))
+    found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, row.facts.get("existence") == "dropped", owner_names(row), _text(row, "description"),
+                   tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
+    return EntityAnswer(await context.computed_at(), context.notes.completeness(), found)
+
+
+async def resolve_name(context: QueryContext, name: str, kinds: Collection[Kind] | None = None) -> str | None:
+    """The URN that a person means by `name`: `<ns>/<name>[.column]`, `<ns>:<name>`, or a bare name if it is unique.
+
+    A bare name fits an entity whose whole name it is, or whose name ends in it after a dot (`weather.wind_speed` is a column of
+    `main.weather` as well). Exact fits win. None when nothing fits.
+
+    Raises:
+        AmbiguousName: several fit equally well.
+    """
+    wanted = {kind.value for kind in kinds} if kinds else None
+    fits: dict[int, set[str]] = {}
+    for text in _search_texts(name):
+        page = await context.graph.search(text, sorted(wanted) if wanted else None, visible_prefixes(context), None, 500)
+        masked = await hidden(context, [row.urn for row in page.rows if row.namespace is not None])
+        for row in page.rows:
+            score = _fit(name, row)
+            if score and row.urn not in masked:
+                fits.setdefault(score, set()).add(row.urn)
+    for score in sorted(fits):
+        found = sorted(fits[score])
+        if len(found) > 1:
+            raise AmbiguousName(f"{name!r} fits {len(found)} entities", candidates=found[:CANDIDATES])
+        return found[0]
+    return None
+
+
+async def search(context: QueryContext, text: str, kinds: Collection[Kind] | None = None, first: int | None = None, after: str | None = None) -> SearchAnswer:
+    """Current entities whose name or namespace contains `text`, within the viewer's namespaces; what is not visible is not hinted at.
+
+    Raises:
+        InvalidArgument, InvalidCursor.
+    """
+    rows = page_size(first, 20)
+    names = sorted(kind.value for kind in kinds) if kinds else None
+    question = ["search", text, names, sorted(context.viewer.prefixes)]
+    secret = context.room.cursor_secret
+    start = read_cursor(secret, question, after).after if after is not None else None
+    page = await context.graph.search(text, names, visible_prefixes(context), (start[0], start[1]) if start else None, rows)
+    masked = await hidden(context, [row.urn for row in page.rows if row.namespace is not None])
+    found = tuple(EntityRow(row.urn, Kind(row.kind), row.namespace, row.name, owner_names(row), _text(row, "description"),
+                            row.facts.get("existence") == "dropped") for row in page.rows if row.urn not in masked)
+    following = write_cursor(secret, question, Cursor(context.size, list(page.after))) if page.after else None
+    return SearchAnswer(await context.computed_at(), context.notes.completeness(), found, following)
+
+
+async def _links(context: QueryContext, urn: str) -> tuple[EntityLink, ...]:
+    found = (await context.graph.provenance([urn], None, context.at, LINK_LIMIT)).get(urn)
+    if found is None:
+        return ()
+    links = [*(EntityLink(link.type, True, link.dst, link.from_, link.props) for link in found.out),
+             *(EntityLink(link.type, False, link.src, link.from_, link.props) for link in found.into)]
+    if len(found.out) >= LINK_LIMIT or len(found.into) >= LINK_LIMIT:
+        context.notes.truncate(f"links (more than {LINK_LIMIT})")
+    masked = await hidden(context, [link.urn for link in links if parse_urn(link.urn).namespace is not None])
+    context.notes.restrict(len(masked))
+    return tuple(link for link in links if link.urn not in masked)
+
+
+def _search_texts(name: str) -> list[str]:
+    """What to look for: the whole name, and its last part (a column is found by its own name)."""
+    bare = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    return list(dict.fromkeys([bare, bare.rsplit(".", 1)[-1]]))
+
+
+def _fit(name: str, row: NodeRow) -> int:
+    """How well a row fits a friendly name: 1 best, 0 not at all."""
+    parsed = parse_urn(row.urn)
+    full = ".".join(parsed.components[1:]) if len(parsed.components) > 1 else parsed.components[0]
+    versioned = parsed.kind in ("feature-version", "model-version")
+    spelled = f"{parsed.components[1]}@{parsed.components[2]}" if versioned else full
+    namespaced = {f"{row.namespace}{mark}{spelled}" for mark in "/:."}
+    if parsed.kind in ("dataset-version", "transformation", "deployment") and name not in namespaced:
+        return 0
+    rank = {"dataset": 0, "column": 0, "feature": 0, "model": 1, "consumer": 1, "feature-version": 2, "model-version": 2}.get(parsed.kind, 4)
+    if name in namespaced:
+        return 1 + rank
+    if name == spelled:
+        return 11 + rank
+    if spelled.endswith("." + name):
+        return 21 + rank
+    return 0
+
+
+def _text(row: NodeRow, fact: str) -> str | None:
+    value = row.facts.get(fact)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,238 @@
+"""Lineage: what an entity is made of, or what is made of it. A flat answer: nodes, and edges by node position."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lineproof_schema.urn import Urn, parse_urn
+
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
+from metadata_service.graph.port import Direction as Way
+from metadata_service.graph.port import Limits, NodeRow
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.errors import InvalidArgument
+from metadata_service.queries.mask import hidden
+from metadata_service.queries.roots import expand
+from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, micros
+from metadata_service.queries.subgraph import Subgraph
+
+__all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "flatten", "lineage", "walk_limits"]
+
+MAX_DEPTH = 100
+MAX_NODES = 20_000
+MAX_EDGES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class RootEntity:
+    """An entity the walk started at. `why` is `itself`, or what makes it stand for the asked one (a live version, a column, …)."""
+
+    urn: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineageNode:
+    """An entity on the way. Restricted ones are placeholders: only `kind` and the place in the path are shown.
+
+    `distance` counts hops from the nearest root, negative upstream when both directions were asked for. `hidden*` count distinct
+    neighbours that are not connected to it in this answer. `facts` are those of the position and only there when asked for.
+    """
+
+    urn: str | None
+    kind: Kind
+    namespace: str | None
+    name: str | None
+    distance: int
+    hidden_upstream: int
+    hidden_downstream: int
+    restricted: bool
+    owners: tuple[str, ...] = ()
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    classification: str | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineageEdge:
+    """`downstream` is derived from `upstream` (positions in `nodes`), visible in sizes [from, to); `to` is null while it is current."""
+
+    downstream: int
+    upstream: int
+    level: Level
+    from_: Long
+    to: Long | None
+    opened_by: Long
+    basis: str
+    via: str | None
+    transformation: str | None
+    commit: str | None
+    type: str | None
+    subtype: str | None
+    expression: str | None
+    file: str | None
+    line: int | None
+    column: int | None
+    parser: str | None
+    status: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The answer of `lineage`. `roots` is empty for an entity that does not exist at the position."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    roots: tuple[RootEntity, ...]
+    nodes: tuple[LineageNode, ...]
+    edges: tuple[LineageEdge, ...]
+
+
+def walk_limits(nodes: int | None, edges: int | None) -> Limits:
+    """Limits of one walk, within the service's caps.
+
+    Raises:
+        InvalidArgument: not positive.
+    """
+    usual = Limits()
+    wanted = Limits(usual.nodes if nodes is None else nodes, usual.edges if edges is None else edges, usual.seconds)
+    if wanted.nodes < 1 or wanted.edges < 1:
+        raise InvalidArgument("limits are positive numbers")
+    return Limits(min(wanted.nodes, MAX_NODES), min(wanted.edges, MAX_EDGES), wanted.seconds)
+
+
+async def lineage(context: QueryContext, urn: str, *, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
+                  kinds: Collection[Kind] | None = None, active_since: datetime | None = None, limits: Limits | None = None,
+                  facts: bool = False) -> Lineage:
+    """The lineage of `urn`, `depth` hops far (None = all of it). `kinds` keeps paths: what leads to a wanted kind stays.
+
+    Raises:
+        UrnError, InvalidArgument.
+    """
+    if depth is not None and not 0 <= depth <= MAX_DEPTH:
+        raise InvalidArgument(f"depth is 0..{MAX_DEPTH}, or null for everything")
+    roots = await expand(context, urn, level)
+    if not roots or await hidden(context, [root.urn for root in roots] if parse_urn(urn).kind == "column" else [urn]):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+        return Lineage(await context.computed_at(), context.notes.completeness(), (), (), ())
+    start = [root.urn for root in roots]
+    graph = await _walk(context, start, direction, depth, level, limits or Limits(), active_since, kinds)
+    if level is Level.COLUMN and direction is not Direction.DOWNSTREAM:
+        await _doubt_unknown_columns(context, graph, start)
+    rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
+    masked = await hidden(context, graph.distance)
+    jobs = await hidden_jobs(context, graph.edges)
+    graph.edges.sort(key=lambda edge: (edge.downstream, edge.upstream, edge.from_, edge.key))
+    nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
+    shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
+    return Lineage(await context.computed_at(), context.notes.completeness(), shown, nodes, edges)
+
+
+async def _walk(context: QueryContext, roots: Sequence[str], direction: Direction, depth: int | None, level: Level, limits: Limits,
+                active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
+    parts: list[Subgraph] = []
+    ways: list[Way] = ["DOWNSTREAM", "UPSTREAM"] if direction is Direction.BOTH else [direction.value]  # type: ignore[list-item]
+    for way in ways:
+        families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
+        reach = await context.graph.reachable(roots, way, depth, families, context.at, limits)
+        if reach.truncated:
+            context.notes.truncate(*reach.reasons)
+        part = Subgraph.of(reach)
+        if level is Level.COLUMN and way == "UPSTREAM":
+            precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}
+            if any(edge.family == DERIVED_FROM for edge in part.edges):
+                part.drop_edges(lambda edge, known=precise: not _coarse(edge, known), roots, way)  # type: ignore[misc]
+        if active_since is not None:
+            stats = await context.graph.set_stats(sorted({edge.set_id for edge in part.edges}))
+            since = micros(active_since)
+            idle = {set_id for set_id, stat in stats.items() if stat.last_seen < since}
+            part.drop_edges(lambda edge, gone=idle: edge.set_id not in gone, roots, way)  # type: ignore[misc]
+        if kinds:
+            wanted = {kind.value for kind in kinds}
+            part.keep_wanted(lambda other, names=wanted: _kind(other) in names, roots, way)  # type: ignore[misc]
+        parts.append(part)
+    if direction is Direction.BOTH:
+        parts[0].merge_upstream(parts[1])
+    return parts[0]
+
+
+def _coarse(edge: Edge, precise: Collection[str]) -> bool:
+    """A dataset edge beside column edges says the same less exactly: a column walk leaves it out."""
+    return edge.family == DERIVED_FROM and edge.downstream in precise and _kind(edge.upstream) == "dataset"
+
+
+def _kind(urn: str) -> str:
+    return urn.split(":", 3)[2]
+
+
+async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, roots: Sequence[str]) -> None:
+    """Columns where the walk ends although their dataset is derived from others by a job whose column lineage is unknown."""
+    derived = {edge.downstream for edge in graph.edges}
+    leaves = {urn: str(parse_urn(urn).parent) for urn in graph.distance
+              if _kind(urn) == "column" and urn not in derived and graph.hidden_upstream.get(urn, 0) == 0}
+    unknown = await datasets_without_columns(context, sorted(set(leaves.values())))
+    for urn, dataset in sorted(leaves.items()):
+        if dataset in unknown:
+            context.notes.doubt("column-lineage-unknown", "the dataset is derived from others, by a job that says nothing about columns", urn)
+
+
+async def datasets_without_columns(context: QueryContext, datasets: Sequence[str]) -> set[str]:
+    """Datasets with an upstream edge of a job that does not say which columns it reads."""
+    if not datasets:
+        return set()
+    edges = await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], context.at, MAX_EDGES)
+    return {edge.downstream for edge in edges if edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")}
+
+
+def flatten(context: QueryContext, graph: Subgraph, masked: Collection[str],
+            rows: dict[str, NodeRow], jobs: Collection[str] = ()) -> tuple[tuple[LineageNode, ...], tuple[LineageEdge, ...], dict[str, int]]:
+    """Nodes by (distance, urn), edges in the order given, and the position of each URN; masked nodes and `jobs` become placeholders."""
+    order = sorted(graph.distance, key=lambda urn: (abs(graph.distance[urn]), graph.distance[urn], urn))
+    position = {urn: index for index, urn in enumerate(order)}
+    nodes = tuple(_placeholder(graph, urn) if urn in masked else _node(graph, urn, rows.get(urn)) for urn in order)
+    edges = tuple(_edge(edge, position, masked, jobs) for edge in graph.edges)
+    context.notes.restrict(len(masked))
+    return nodes, edges, position
+
+
+def _node(graph: Subgraph, urn: str, row: NodeRow | None) -> LineageNode:
+    parsed: Urn = parse_urn(urn)
+    node = LineageNode(urn, Kind(parsed.kind), parsed.namespace, parsed.name, graph.distance[urn], graph.hidden_upstream.get(urn, 0),
+                       graph.hidden_downstream.get(urn, 0), False)
+    if row is None:
+        return node
+    return replace(node, owners=owner_names(row), description=_text(row.facts.get("description")), tags=tuple(map(str, row.facts.get("tags") or ())),
+                   classification=_text(row.facts.get("classification")), dropped=row.facts.get("existence") == "dropped")
+
+
+def owner_names(row: NodeRow) -> tuple[str, ...]:
+    """Owners as declared: their names only."""
+    declared: Iterable[object] = row.facts.get("owners") or ()
+    return tuple(str(owner["name"]) if isinstance(owner, dict) else str(owner) for owner in declared)
+
+
+async def hidden_jobs(context: QueryContext, edges: Iterable[Edge]) -> frozenset[str]:
+    """Jobs on these edges that the viewer may not see."""
+    return frozenset() if context.viewer.sees_all else await hidden(context, {edge.via for edge in edges if edge.via is not None})
+
+
+def _placeholder(graph: Subgraph, urn: str) -> LineageNode:
+    return LineageNode(None, Kind(_kind(urn)), None, None, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), True)
+
+
+def _edge(edge: Edge, position: dict[str, int], masked: Collection[str], jobs: Collection[str]) -> LineageEdge:
+    level = Level.COLUMN if edge.family == COLUMN_DERIVED_FROM else Level.ASSET
+    to = None if edge.to >= OPEN else edge.to
+    down, up = position[edge.downstream], position[edge.upstream]
+    if edge.downstream in masked or edge.upstream in masked or edge.via in jobs:  # an expression or a job names what is hidden
+        return LineageEdge(down, up, level, edge.from_, to, edge.opened_by, edge.basis, None, None, None, edge.type, edge.subtype, None, None, None, None,
+                           None, edge.status, None)
+    return LineageEdge(down, up, level, edge.from_, to, edge.opened_by, edge.basis, edge.via, edge.transformation, edge.commit, edge.type, edge.subtype,
+                       edge.expression, edge.file, edge.line, edge.column, edge.parser, edge.status, edge.version)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,141 @@
+"""From the entity a user names to the nodes a walk starts at.
+
+Walks know datasets, columns, feature versions, model versions and consumers. Everything else that is a version of, or belongs
+to one of these stands for it, and the answer says so.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, parse_urn
+
+from metadata_service.graph.ops import Link
+from metadata_service.graph.port import NodeRow
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.shapes import Level
+
+__all__ = ["Root", "columns_of", "expand", "live_versions"]
+
+COLUMN_LIMIT = 5_000  # columns of one dataset; the widest tables seen in practice have a few thousand
+VERSION_LIMIT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A node a walk starts at, and why: `itself`, or what makes it stand for the asked entity."""
+
+    urn: str
+    why: str
+
+
+async def expand(context: QueryContext, urn: str, level: Level) -> tuple[Root, ...]:
+    """The walk nodes that `urn` stands for at the position; empty if it does not exist there.
+
+    Raises:
+        UrnError: `urn` is no URN.
+    """
+    parsed = parse_urn(urn)
+    rows = await context.graph.get([urn], context.at)
+    if urn not in rows:
+        return ()
+    if parsed.kind in WALK_KINDS:
+        found: Sequence[Root] = (Root(urn, "itself"),)
+    elif parsed.kind in ("feature", "model"):
+        found = await live_versions(context, rows[urn])
+    else:
+        found = await _beside(context, parsed)
+    return await _at_level(context, found, level)
+
+
+async def live_versions(context: QueryContext, parent: NodeRow) -> tuple[Root, ...]:
+    """The live versions of a feature or model: aliased or deployed ones, else the newest."""
+    why: dict[str, str] = {}
+    for fact, value in sorted(parent.facts.items()):
+        if fact.startswith("alias:") and isinstance(value, Mapping) and value.get("version") is not None:
+            parsed = parse_urn(parent.urn)
+            why.setdefault(format_urn(f"{parsed.kind}-version", *parsed.components, str(value["version"])), f"alias {fact[6:]}")
+    links = await context.graph.provenance([parent.urn], ["VERSION_OF"], context.at, VERSION_LIMIT)
+    versions = [link for link in links[parent.urn].into] if parent.urn in links else []
+    deployed = await _deployed(context, [link.src for link in versions])
+    for urn, environment in deployed.items():
+        why.setdefault(urn, f"deployed to {environment}")
+    if not why and versions:
+        newest = max(versions, key=lambda link: (link.from_, link.src))
+        why[newest.src] = "newest version"
+    return tuple(Root(urn, reason) for urn, reason in sorted(why.items()))
+
+
+async def columns_of(context: QueryContext, datasets: Sequence[str]) -> dict[str, list[str]]:
+    """The columns each dataset has at the position: those its schema names, or all that are known if it declares none."""
+    rows = await context.graph.get(datasets, context.at)
+    links = await context.graph.provenance(list(rows), ["COLUMN_OF"], context.at, COLUMN_LIMIT)
+    found: dict[str, list[str]] = {}
+    for urn, row in rows.items():
+        columns = sorted(link.src for link in links[urn].into) if urn in links else []
+        declared = row.facts.get("schema")
+        if isinstance(declared, list) and declared:
+            names = {field["name"] for field in declared if isinstance(field, Mapping) and "name" in field}
+            columns = [column for column in columns if parse_urn(column).components[2] in names] or columns
+        found[urn] = columns
+    return found
+
+
+async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) -> tuple[Root, ...]:
+    if level is Level.ASSET:
+        merged: dict[str, str] = {}
+        for root in found:
+            parsed = parse_urn(root.urn)
+            if parsed.kind == "column":
+                merged.setdefault(str(parsed.parent), f"dataset of column {parsed.name}")
+            else:
+                merged[root.urn] = root.why
+        return tuple(Root(urn, why) for urn, why in merged.items())
+    datasets = [root.urn for root in found if parse_urn(root.urn).kind == "dataset"]
+    columns = await columns_of(context, datasets) if datasets else {}
+    result: list[Root] = []
+    for root in found:
+        if columns.get(root.urn):
+            result += [Root(column, "column of the dataset") for column in columns[root.urn]]
+        else:
+            result.append(root)
+    return tuple(result)
+
+
+async def _beside(context: QueryContext, parsed: Urn) -> tuple[Root, ...]:
+    """Datasets (or versions) that an activity or a version stands for."""
+    urn = str(parsed)
+    if parsed.kind == "dataset-version":
+        return (Root(str(parsed.parent), "dataset of the version"),)
+    steps: dict[str, tuple[str, bool, str]] = {  # kind -> (link type, follow outwards, what to say)
+        "job": ("WRITES", True, "written by the job"), "run": ("GENERATED", True, "written by the run"),
+        "transformation": ("IMPLEMENTS", True, "written by the job of this code"), "commit": ("FROM_COMMIT", False, "written by code of this commit"),
+        "deployment": ("DEPLOYS", True, "deployed"), "principal": ("OWNED_BY", False, "owned"), "image": ("RUNS_IN", False, "made in this image"),
+        "repository": ("IN_REPOSITORY", False, "made by code of this repository"),
+    }
+    if parsed.kind not in steps:
+        return ()
+    link_type, outwards, why = steps[parsed.kind]
+    links = (await context.graph.provenance([urn], [link_type], context.at)).get(urn)
+    if links is None:
+        return ()
+    ends = sorted({link.dst for link in links.out} if outwards else {link.src for link in links.into})
+    result: dict[str, Root] = {}
+    for end in ends:
+        end_urn = parse_urn(end)
+        for root in [Root(end, why)] if end_urn.kind in WALK_KINDS else [Root(r.urn, why) for r in await _beside(context, end_urn)]:
+            result.setdefault(root.urn, root)
+    return tuple(result.values())
+
+
+async def _deployed(context: QueryContext, versions: Sequence[str]) -> dict[str, str]:
+    """Version URN -> environment, for versions that a live deployment deploys or pins."""
+    if not versions:
+        return {}
+    links = await context.graph.provenance(versions, ["DEPLOYS", "PINS"], context.at)
+    by_deployment: dict[str, list[Link]] = {}
+    for row in links.values():
+        for link in row.into:
+            by_deployment.setdefault(link.src, []).append(link)
+    rows = await context.graph.get(sorted(by_deployment), context.at)
+    return {link.dst: str(row.facts.get("environment", "?")) for urn, row in sorted(rows.items()) if row.facts.get("live") for link in by_deployment[urn]}
