@@ -1,0 +1,110 @@
+"""Figures: how one is taken, how they are written down."""
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["Figure", "Report", "median_seconds", "percentile", "timed"]
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure. `ratio` is value / the value of `against`, taken in the same run; `target` is what the design asks for."""
+
+    name: str
+    value: float
+    unit: str
+    against: str | None = None
+    ratio: float | None = None
+    size: str | None = None
+    target: str | None = None
+    met: bool | None = None
+    note: str | None = None
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def median_seconds(work: Callable[[], object], *, runs: int = 7, warmup: int = 2) -> float:
+    """Median seconds of `runs` calls after `warmup` uncounted ones."""
+    for _ in range(warmup):
+        work()
+    return statistics.median(timed(work) for _ in range(runs))
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The smallest value that at least `share` (0..1) of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects figures, prints them as they come, writes the JSON file and the page."""
+
+    figures: list[Figure] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: float, unit: str, *, against: str | None = None, ratio: float | None = None, size: str | None = None,
+            target: str | None = None, met: bool | None = None, note: str | None = None) -> None:
+        """Take down one figure."""
+        figure = Figure(name, _rounded(value), unit, against, None if ratio is None else _rounded(ratio), size, target, met, note)
+        self.figures.append(figure)
+        shown = f"{figure.value:>14,} {unit:<10}"
+        if figure.ratio is not None:
+            shown += f" {figure.ratio}x of {against}"
+        if target is not None:
+            shown += f"   target {target}: {'met' if met else 'NOT met'}"
+        print(f"{name:<58}{shown}", flush=True)
+
+    def skip(self, what: str) -> None:
+        """Say loudly what was not measured and why."""
+        self.skipped.append(what)
+        print(f"NOT MEASURED: {what}", file=sys.stderr, flush=True)
+
+    def write(self, command: str) -> None:
+        """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`."""
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
+        PAGE.write_text(self._page(command))
+
+    def _page(self, command: str) -> str:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        lines = ["# Measured figures", "",
+                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}`: {os.cpu_count()} cores, {platform.system()} {platform.machine()},",
+                 f"Python {platform.python_version()}. The machine is shared; read the ratios, which compare two things in the same run, before the absolute figures.",
+                 "Tests never assert timings.", "",
+                 "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
+        for f in self.figures:
+            lines.append(f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
+                         f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |")
+        missed = [f for f in self.figures if f.met is False]
+        lines += ["", "## Not met yet", ""]
+        lines += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}" for f in missed] or ["Every target measured here is met."]
+        if self.skipped:
+            lines += ["", "## Not measured", "", *(f"- {what}" for what in self.skipped)]
+        return "\n".join(lines) + "\n"
+
+
+def _rounded(value: float) -> float:
+    if value == 0:
+        return 0.0
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
+    return round(value, digits)
