@@ -88,16 +88,18 @@ class Report:
     def _page(self, command: str) -> str:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         lines = ["# Measured figures", "",
-                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}`: {os.cpu_count()} cores, {platform.system()} {platform.machine()},",
-                 f"Python {platform.python_version()}. The machine is shared; read the ratios, which compare two things in the same run, before the absolute figures.",
-                 "Tests never assert timings.", "",
+                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}`: {os.cpu_count()} cores,",
+                 f"{platform.system()} {platform.machine()}, Python {platform.python_version()}. The machine is shared: read the ratios, which compare two",
+                 "things in the same run, before the absolute figures. Tests never assert timings.", "",
                  "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
         for f in self.figures:
             lines.append(f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
                          f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |")
         missed = [f for f in self.figures if f.met is False]
         lines += ["", "## Not met yet", ""]
-        lines += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}" for f in missed] or ["Every target measured here is met."]
+        lines += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}" for f in missed]
+        if not missed:
+            lines.append("Every target measured here is met.")
         if self.skipped:
             lines += ["", "## Not measured", "", *(f"- {what}" for what in self.skipped)]
         return "\n".join(lines) + "\n"

@@ -84,7 +84,8 @@ def event_reference() -> str:
 
 def error_reference() -> str:
     """docs/errors.md: every stable code."""
-    lines = [NOTE, "# Error codes", "", "Every refusal is an RFC 9457 problem (`application/problem+json`) with a stable `code`; GraphQL errors carry it in `extensions.code`.", "",
+    lines = [NOTE, "# Error codes", "",
+             "Every refusal is an RFC 9457 problem (`application/problem+json`) with a stable `code`; GraphQL errors carry it in `extensions.code`.", "",
              "| code | HTTP | what it means | what to do | retry |", "|---|---|---|---|---|"]
     lines += [f"| `{c.code}` | {c.status} | {c.title} | {c.fix} | {'yes' if c.retriable else ''} |" for c in CODES.values()]
     return "\n".join(lines) + "\n"
