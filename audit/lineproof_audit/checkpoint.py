@@ -86,14 +86,15 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     return sign_note(text, [NoteSigner(checkpoint.origin, key)])
 
 
-def open_checkpoint(note: str, log: NoteVerifier) -> Checkpoint:
-    """The checkpoint of a note that `log` signed.
+def open_checkpoint(note: str, log: NoteVerifier, *others: NoteVerifier) -> Checkpoint:
+    """The checkpoint of a note that `log` signed, or one of `others` (further keys of the same log during a rotation).
 
     Raises:
-        InvalidProof: the note is malformed, not signed by `log`, or names another origin than `log.name`.
+        InvalidProof: the note is malformed, not signed by any of them, badly signed by one, or names another origin.
     """
-    checkpoint = parse_checkpoint(open_note(note, [log]).text)
-    if checkpoint.origin != log.name:
+    opened = open_note(note, [log, *others])
+    checkpoint = parse_checkpoint(opened.text)
+    if any(line.name != checkpoint.origin for line in opened.verified):
         raise InvalidProof(f"the checkpoint is of {checkpoint.origin!r}, not of {log.name!r}")
     return checkpoint
 

@@ -34,6 +34,10 @@ class EventFacts:
     previous_hash: str | None = None
     closed: bool = False
 
+    def agrees_with(self, leaf_type: str) -> bool:
+        """Whether a leaf may name this event's type `leaf_type`; unlisted predicate types stand as `in-toto.other` in leaves."""
+        return self.event_type == leaf_type or (leaf_type == IN_TOTO_OTHER and self.event_type is not None)
+
 
 def event_facts(payload_type: str, payload: bytes) -> EventFacts:
     """The facts of a payload; never raises on bad content, it then knows nothing."""

@@ -14,7 +14,8 @@ MAX_MISSING_PER_STREAM = 10_000  # numbers remembered as missing; a stream that 
 
 @dataclass(frozen=True, slots=True)
 class StreamFinding:
-    """Something odd in a stream. `kind`: `gap` (numbers first..last never arrived), `chain` (the previous payload is another one)."""
+    """Something odd in a stream: `gap` = numbers first..last never arrived (or, `maybe_erased`, arrived and lost their bodies);
+    `chain` = the payload before is another one than the event says. `index` is the entry at which it showed."""
 
     kind: str
     index: int
@@ -22,6 +23,7 @@ class StreamFinding:
     stream: str
     first: int
     last: int
+    maybe_erased: bool = False
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class StreamTracker:
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], _Stream] = {}
+        self._erased: set[str] = set()
 
     def see(self, index: int, signer: str, facts: EventFacts, payload: bytes) -> StreamFinding | None:
         """Take in one entry; gives a finding if its `previoushash` does not fit the payload seen before."""
@@ -58,10 +61,9 @@ class StreamTracker:
             del self._streams[key]
         return StreamFinding("chain", index, signer, facts.stream, number - 1, number - 1) if broken else None
 
-    def skip(self, signer: str) -> None:
-        """An entry of `signer` lost its body to an erasure: its numbers cannot be known, so what looks missing there may not be."""
-        for key in [key for key in self._streams if key[0] == signer]:
-            self._streams[key].last_hash = None
+    def erased(self, signer: str) -> None:
+        """An entry of `signer` has lost its body, and its number with it: it may be what looks missing in that signer's streams."""
+        self._erased.add(signer)
 
     def gaps(self) -> Iterator[StreamFinding]:
         """What never arrived, as ranges of numbers, each at the entry where it first showed."""
@@ -70,5 +72,5 @@ class StreamTracker:
             start = 0
             for at in range(1, len(numbers) + 1):
                 if at == len(numbers) or numbers[at] != numbers[at - 1] + 1:
-                    yield StreamFinding("gap", state.missing[numbers[start]], signer, stream, numbers[start], numbers[at - 1])
+                    yield StreamFinding("gap", state.missing[numbers[start]], signer, stream, numbers[start], numbers[at - 1], signer in self._erased)
                     start = at

@@ -2,10 +2,11 @@
 
 Sources: RFC 6962 section 2.1 (hashing), RFC 9162 section 2.1.3-2.1.4 (proofs and their verification).
 
-**How nodes are stored.** `node(level, index)` is the hash of the complete subtree over leaves
-`[index << level, (index + 1) << level)`; level 0 holds the leaf hashes. A node is written once, when its last leaf arrives
-(`new_nodes` yields exactly these), and never changes, so any proof for any size needs O(log n) reads of stored nodes: the
-unfinished right edge is hashed together on the fly. n leaves make fewer than 2n nodes.
+**How nodes are addressed and stored.** `node(level, index)` is the hash of the complete subtree over leaves
+`[index << level, (index + 1) << level)`; level 0 holds the leaf hashes. A node is known once its last leaf arrives
+(`new_nodes` yields exactly these) and never changes, so any proof for any size needs O(log n) reads of nodes: the unfinished
+right edge is hashed together on the fly. n leaves make fewer than 2n nodes. A store may keep every level, or every eighth (the
+levels of C2SP tiles) and hash the levels between again.
 """
 from __future__ import annotations
 

@@ -1,0 +1,289 @@
+"""Checking a whole log: everything that can be derived is derived again and compared, entry by entry.
+
+One pass in index order; memory does not grow with the log, but for the keyring, open producer streams and bodies whose erasure
+has not been met yet. Errors are corruption (the stored log is not the log that was signed); warnings are what a sound log may
+hold: gaps in producers' streams, entries of keys that were revoked at their index, key entries without effect.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
+from lineproof_audit.envelope import Envelope, parse_envelope, verify_envelope
+from lineproof_audit.errors import AuditError
+from lineproof_audit.facts import event_facts, load_object
+from lineproof_audit.keyring import KEYRING_TYPES, Keyring
+from lineproof_audit.leaf import Leaf, body_commitment, parse_leaf
+from lineproof_audit.note import NoteVerifier
+from lineproof_audit.streams import StreamFinding, StreamTracker
+from lineproof_audit.tree import CompactRange, leaf_hash, new_nodes
+from lineproof_audit.trust import Trust
+
+__all__ = ["Finding", "FsckReport", "FsckSource", "RawEntry", "fsck"]
+
+ERASURE = "lineproof.erasure.v1"
+UNERASABLE = KEYRING_TYPES | {ERASURE, "lineproof.alias.v1"}
+TILE_LEVELS = 8  # stores keep every eighth level of the tree (C2SP tiles); the levels between are hashed from these
+# A log that is wrong from one entry on is wrong in millions of places; the first thousand of each severity say all there is to know.
+MAX_FINDINGS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RawEntry:
+    """An entry as stored, nothing parsed. `derived` are the columns kept beside the leaf, by the names of `Leaf`'s fields (empty
+    if the source keeps none); `damage` says why a body could not be read, then `envelope` is None."""
+
+    index: int
+    leaf: bytes
+    envelope: bytes | None
+    salt: bytes | None
+    derived: Mapping[str, object]
+    damage: str | None = None
+
+
+class FsckSource(Protocol):
+    """A log in a database or directory."""
+
+    def size(self) -> int:
+        """Number of entries."""
+
+    def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """Entries `start..stop-1` in order; a missing one is left out."""
+
+    def checkpoint(self) -> str | None:
+        """The latest signed checkpoint, None if there is none."""
+
+    def node(self, level: int, index: int) -> bytes:
+        """The stored hash of a complete subtree (see `tree`), asked for multiples of 8 as `level` and below the checkpoint's size.
+
+        Raises:
+            AuditError: it is not stored or damaged.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found. `index` is None if it concerns the log as a whole; `severity` is `error` or `warning`; `kind` is stable."""
+
+    severity: str
+    kind: str
+    index: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """The result. `ok` means no error; `first_bad_index` is the lowest entry with an error (None if there is none, or only the
+    log as a whole is wrong). `findings` hold at most `MAX_FINDINGS` of each severity; `errors` and `warnings` count all."""
+
+    origin: str | None
+    entries: int
+    checkpoint_size: int | None
+    root: bytes | None
+    errors: int
+    warnings: int
+    first_bad_index: int | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the log is what was signed."""
+        return self.errors == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {"ok": self.ok, "origin": self.origin, "entries": self.entries, "checkpointSize": self.checkpoint_size,
+                "rootHash": self.root.hex() if self.root else None, "errors": self.errors, "warnings": self.warnings, "firstBadIndex": self.first_bad_index,
+                "findings": [{"severity": item.severity, "kind": item.kind, "index": item.index, "detail": item.detail} for item in self.findings]}
+
+
+def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[int], None] | None = None) -> FsckReport:
+    """Check the log of `source`.
+
+    Args:
+        source: the log.
+        trust: log keys known from elsewhere; without it the checkpoint is checked with the log key that the genesis entry names,
+            which shows damage but not a log that was replaced as a whole.
+        progress: called with the number of entries done, about every thousand.
+    """
+    return _Fsck(source, trust).run(progress)
+
+
+class _Fsck:
+    def __init__(self, source: FsckSource, trust: Trust | None) -> None:
+        self._source, self._trust = source, trust
+        self._keyring, self._streams, self._tree = Keyring(), StreamTracker(), CompactRange()
+        self._kept: dict[str, list[Finding]] = {"error": [], "warning": []}
+        self._count = {"error": 0, "warning": 0}
+        self._first_bad: int | None = None
+        self._received = 0
+        self._bodiless: dict[int, str] = {}  # entries without a body whose erasure has not been met -> their event type
+
+    def run(self, progress: Callable[[int], None] | None) -> FsckReport:
+        size = self._source.size()
+        head = self._head(size)
+        covered = head.size if head else 0
+        root: bytes | None = None
+        expected = 0
+        for entry in self._source.raw_entries(0, size):
+            if entry.index != expected:
+                self._error("missing-entry", expected, f"entry {expected} is missing; the next one stored is {entry.index}")
+                break  # the tree and every later position are lost with it
+            self._entry(entry, covered)
+            expected += 1
+            if expected == covered:
+                root = self._tree.root()
+            if progress and expected % 1000 == 0:
+                progress(expected)
+        else:
+            if expected < size:
+                self._error("missing-entry", expected, f"entry {expected} is missing; the log says it has {size} entries")
+        self._finish(head, root, expected)
+        return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
+                          self._count["warning"], self._first_bad, (*self._kept["error"], *self._kept["warning"]))
+
+    def _head(self, size: int) -> Checkpoint | None:
+        note = self._source.checkpoint()
+        if note is None:
+            self._warning("no-checkpoint", None, "there is no checkpoint yet: nothing outside the store vouches for these entries")
+            return None
+        try:
+            head = peek_checkpoint(note)  # only where to compare; its signature is checked at the end, when the log key is known
+        except AuditError as error:
+            self._error("checkpoint", None, f"the checkpoint is malformed: {error.detail}")
+            return None
+        if head.size > size:
+            self._error("truncated", size, f"the checkpoint covers {head.size} entries, the store has {size}")
+        return head
+
+    def _entry(self, entry: RawEntry, covered: int) -> None:
+        index = entry.index
+        for level, at, digest in new_nodes(self._tree, [leaf_hash(entry.leaf)]):
+            if index < covered and level % TILE_LEVELS == 0:
+                self._node(index, level, at, digest)
+        try:
+            leaf = parse_leaf(entry.leaf)
+        except AuditError as error:
+            self._error("leaf", index, error.detail)
+            return
+        if leaf.received < self._received:
+            self._error("received", index, f"received {leaf.received} is before that of an earlier entry, {self._received}")
+        self._received = max(self._received, leaf.received)
+        for name, value in entry.derived.items():
+            if value != getattr(leaf, name):
+                self._error("derived-column", index, f"the column {name} says {value!r}, the leaf {getattr(leaf, name)!r}")
+        envelope = self._body(entry, leaf)
+        outcome = self._keyring.apply(index, leaf, envelope)
+        if outcome.status == "rejected":
+            self._warning("key-entry-without-effect", index, f"{leaf.event_type}: {outcome.reason}")
+        if envelope is not None:
+            self._said(index, leaf, envelope)
+
+    def _node(self, index: int, level: int, at: int, digest: bytes) -> None:
+        try:
+            stored = self._source.node(level, at)
+        except AuditError as error:
+            self._error("tree", index, f"tree node ({level}, {at}): {error.detail}")
+            return
+        if stored != digest:
+            self._error("tree", index, f"tree node ({level}, {at}) is not the hash of the stored leaves {at << level}..{((at + 1) << level) - 1}")
+
+    def _body(self, entry: RawEntry, leaf: Leaf) -> Envelope | None:
+        """The envelope if it is the one the leaf commits to."""
+        index = entry.index
+        if entry.damage is not None:
+            self._error("body", index, entry.damage)
+            return None
+        if entry.envelope is None or entry.salt is None:
+            if entry.envelope is not None or entry.salt is not None or leaf.event_type in UNERASABLE:
+                self._error("body", index, f"body or salt of this {leaf.event_type} is missing")
+            else:
+                self._bodiless[index] = leaf.event_type
+                self._streams.erased(leaf.signer)
+            return None
+        try:
+            if body_commitment(entry.salt, entry.envelope) != leaf.body:
+                self._error("body", index, "the body is not the one its leaf commits to")
+                return None
+            envelope = parse_envelope(entry.envelope)
+        except AuditError as error:
+            self._error("body", index, error.detail)
+            return None
+        return envelope
+
+    def _said(self, index: int, leaf: Leaf, envelope: Envelope) -> None:
+        """Signature, key, and agreement of leaf and body."""
+        facts = event_facts(envelope.payload_type, envelope.payload)
+        if envelope.payload_type != leaf.media_type or not facts.agrees_with(leaf.event_type):
+            self._error("type", index, f"the leaf says {leaf.media_type} {leaf.event_type}, the body {envelope.payload_type} {facts.event_type}")
+        finding = self._streams.see(index, leaf.signer, facts, envelope.payload)
+        if finding:
+            self._stream(finding)
+        record = self._keyring.key(leaf.signer)
+        if record is None:
+            self._error("unknown-key", index, f"no entry before it registers its signer {leaf.signer}")
+            return
+        try:
+            verify_envelope(envelope, record.verify_key)
+        except AuditError as error:
+            self._error("signature", index, error.detail)
+            return
+        verdict = self._keyring.validity(leaf.signer, index, leaf.received)
+        if verdict.code == "unknown-key":
+            self._error("unknown-key", index, verdict.reason or "")
+        elif not verdict.ok:
+            self._warning("revoked-key", index, f"{verdict.reason}; the projection rejects it")
+        if leaf.event_type == ERASURE and record.purpose in ("admin", "notary"):
+            data = (load_object(envelope.payload) or {}).get("data")
+            named = data.get("entry") if isinstance(data, dict) else None
+            if type(named) is int:
+                self._bodiless.pop(named, None)
+
+    def _finish(self, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
+        for index, event_type in self._bodiless.items():
+            self._error("body", index, f"the body of this {event_type} is missing and no erasure entry says so")
+        for finding in self._streams.gaps():
+            self._stream(finding)
+        if entries and self._keyring.origin is None:
+            self._error("genesis", 0, "entry 0 is not a genesis entry signed by the root admin key it names")
+        if head is None:
+            return
+        if head.size == 0:
+            root = CompactRange().root()
+        if root is not None and root != head.root:
+            where = "" if self._first_bad is not None else ": leaves and tree nodes were changed together; an earlier copy or checkpoint tells where"
+            self._error("root", None, f"the leaves do not hash to the root of the checkpoint at size {head.size}{where}")
+        self._signed()
+
+    def _signed(self) -> None:
+        origin = self._keyring.origin
+        keys = self._trust.keys_of(origin or "") if self._trust else [NoteVerifier(origin or "?", key) for key in self._keyring.keys_for("log")]
+        note = self._source.checkpoint()
+        if not keys or note is None:
+            self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked")
+            return
+        try:
+            open_checkpoint(note, *keys)
+        except AuditError as error:
+            self._error("checkpoint", None, error.detail)
+
+    def _stream(self, finding: StreamFinding) -> None:
+        numbers = f"{finding.first}" if finding.first == finding.last else f"{finding.first}..{finding.last}"
+        text = {"gap": f"stream {finding.stream}: {numbers} never arrived" + (", or arrived and was erased" if finding.maybe_erased else ""),
+                "chain": f"stream {finding.stream}: event {numbers} is not the one its successor names"}[finding.kind]
+        self._warning(f"stream-{finding.kind}", finding.index, text)
+
+    def _error(self, kind: str, index: int | None, detail: str) -> None:
+        if index is not None and (self._first_bad is None or index < self._first_bad):
+            self._first_bad = index
+        self._keep(Finding("error", kind, index, detail))
+
+    def _warning(self, kind: str, index: int | None, detail: str) -> None:
+        self._keep(Finding("warning", kind, index, detail))
+
+    def _keep(self, finding: Finding) -> None:
+        self._count[finding.severity] += 1
+        if len(self._kept[finding.severity]) < MAX_FINDINGS:
+            self._kept[finding.severity].append(finding)
