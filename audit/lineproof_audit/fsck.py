@@ -122,8 +122,9 @@ class _Fsck:
         self._bodiless: dict[int, str] = {}  # entries without a body whose erasure has not been met -> their event type
 
     def run(self, progress: Callable[[int], None] | None) -> FsckReport:
+        note = self._source.checkpoint()  # before the size: on a live log the size then covers it
         size = self._source.size()
-        head = self._head(size)
+        head = self._head(note, size)
         covered = head.size if head else 0
         root: bytes | None = None
         expected = 0
@@ -140,12 +141,11 @@ class _Fsck:
         else:
             if expected < size:
                 self._error("missing-entry", expected, f"entry {expected} is missing; the log says it has {size} entries")
-        self._finish(head, root, expected)
+        self._finish(note, head, root, expected)
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
                           self._count["warning"], self._first_bad, (*self._kept["error"], *self._kept["warning"]))
 
-    def _head(self, size: int) -> Checkpoint | None:
-        note = self._source.checkpoint()
+    def _head(self, note: str | None, size: int) -> Checkpoint | None:
         if note is None:
             self._warning("no-checkpoint", None, "there is no checkpoint yet: nothing outside the store vouches for these entries")
             return None
@@ -230,6 +230,8 @@ class _Fsck:
         except AuditError as error:
             self._error("signature", index, error.detail)
             return
+        if leaf.signed_by != record.signs_as:
+            self._error("signed-by", index, f"the leaf says {leaf.signed_by}, a {record.purpose} key signed")
         verdict = self._keyring.validity(leaf.signer, index, leaf.received)
         if verdict.code == "unknown-key":
             self._error("unknown-key", index, verdict.reason or "")
@@ -241,33 +243,34 @@ class _Fsck:
             if type(named) is int:
                 self._bodiless.pop(named, None)
 
-    def _finish(self, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
+    def _finish(self, note: str | None, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
         for index, event_type in self._bodiless.items():
             self._error("body", index, f"the body of this {event_type} is missing and no erasure entry says so")
         for finding in self._streams.gaps():
             self._stream(finding)
         if entries and self._keyring.origin is None:
             self._error("genesis", 0, "entry 0 is not a genesis entry signed by the root admin key it names")
-        if head is None:
+        if head is None or note is None:
             return
         if head.size == 0:
             root = CompactRange().root()
         if root is not None and root != head.root:
             where = "" if self._first_bad is not None else ": leaves and tree nodes were changed together; an earlier copy or checkpoint tells where"
             self._error("root", None, f"the leaves do not hash to the root of the checkpoint at size {head.size}{where}")
-        self._signed()
-
-    def _signed(self) -> None:
-        origin = self._keyring.origin
-        keys = self._trust.keys_of(origin or "") if self._trust else [NoteVerifier(origin or "?", key) for key in self._keyring.keys_for("log")]
-        note = self._source.checkpoint()
-        if not keys or note is None:
-            self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked")
-            return
         try:
+            keys = self._log_keys()
+            if not keys:
+                self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked")
+                return
             open_checkpoint(note, *keys)
         except AuditError as error:
             self._error("checkpoint", None, error.detail)
+
+    def _log_keys(self) -> list[NoteVerifier]:
+        origin = self._keyring.origin
+        if origin is None:
+            return []
+        return self._trust.keys_of(origin) if self._trust else [NoteVerifier(origin, key) for key in self._keyring.keys_for("log")]
 
     def _stream(self, finding: StreamFinding) -> None:
         numbers = f"{finding.first}" if finding.first == finding.last else f"{finding.first}..{finding.last}"

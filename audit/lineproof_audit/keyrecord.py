@@ -10,6 +10,8 @@ from lineproof_audit.keys import VerifyKey
 
 __all__ = ["KeyRecord", "record_from_state", "record_to_state"]
 
+_SIGNS_AS = {"producer": "PRODUCER", "notary": "SERVICE", "admin": "ADMIN"}
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
@@ -43,6 +45,11 @@ class KeyRecord:
     def verify_key(self) -> VerifyKey:
         """The public key."""
         return VerifyKey(self.spki)
+
+    @property
+    def signs_as(self) -> str | None:
+        """What a leaf's `signedBy` says of entries by this key; None for a log key, which signs checkpoints only."""
+        return _SIGNS_AS.get(self.purpose)
 
     @property
     def last_valid(self) -> int | None:

@@ -183,6 +183,8 @@ def _signature(entry: BundleEntry, envelope: Envelope | None, keyring: Keyring, 
     except AuditError as error:
         findings.failures.append(f"entry {index}: {error.detail}")
         return
+    if leaf.signed_by != record.signs_as:
+        findings.failures.append(f"entry {index}: its leaf says {leaf.signed_by}, a {record.purpose} key signed")
     verdict = keyring.validity(leaf.signer, index, leaf.received)
     if not verdict.ok:
         findings.failures.append(f"entry {index}: {verdict.reason}")
