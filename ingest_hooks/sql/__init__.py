@@ -1,0 +1,9 @@
+"""SQL to column lineage, with file, line and column of every output column. Needs the `sql` extra."""
+from __future__ import annotations
+
+from ingest_hooks.sql.lineage import PARSER, column_lineage
+from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, Subtype, TimePredicate, WindowFrame
+from ingest_hooks.sql.source_map import Located, SourceMap
+
+__all__ = ["PARSER", "InputColumn", "Located", "OutputColumn", "SourceMap", "SqlLineage", "Status", "Step", "Subtype", "TimePredicate", "WindowFrame",
+           "column_lineage"]

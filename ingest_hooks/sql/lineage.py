@@ -1,0 +1,261 @@
+"""Column lineage of a SQL statement, with positions."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+from sqlglot import Dialect, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope
+
+from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, WindowFrame
+from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of
+from ingest_hooks.sql.predicates import comparisons, frames
+from ingest_hooks.sql.resolve import Found, Projection, Resolver
+from ingest_hooks.sql.source_map import SourceMap
+from ingest_hooks.sql.statement import Reduced, reduce_statement, table_name
+from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names, written_tables
+
+__all__ = ["PARSER", "column_lineage"]
+
+PARSER = f"sqlglot {version('sqlglot')}"
+MAX_SQL = 2_000_000  # characters; a longer text is data written as SQL, and would hold the caller for seconds
+_WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
+
+
+def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mapping[str, str]] | None, output: str | None = None,
+                   file: str | None = None, source_map: SourceMap | None = None) -> SqlLineage:
+    """Column lineage of one SQL statement. Never raises on SQL it cannot read: `status` and `reasons` say so.
+
+    Args:
+        sql: The statement as it runs. Of several statements the one that writes `output` is read, else the last one with a query.
+        dialect: A sqlglot dialect name (`duckdb`, `postgres`, …), or None for the generic one.
+        schema: Table name (parts joined by dots, as many as known) -> column name -> type, in column order. Needed for `*`
+            and for columns without a table name in joins.
+        output: The table that is written, where the statement does not name it. If `schema` has it, unnamed output columns
+            get its names by position.
+        file: The file the SQL stands in; positions refer to it.
+        source_map: Maps positions in `sql` to the template it was made from, and wins over `file`.
+    """
+    if len(sql) > MAX_SQL:
+        return _nothing(output, "unknown", f"too-long:{len(sql)}")
+    try:
+        tool = Dialect.get_or_raise(dialect)
+        tokens = tool.tokenize(sql)
+        statements = [statement for statement in tool.parser().parse(tokens, sql) if statement is not None]
+    except (SqlglotError, ValueError, RecursionError) as error:
+        return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
+    if not statements:
+        return _nothing(output, "unknown", "empty")
+    index = SchemaIndex(schema)
+    reduced, several = _choose(statements, output)
+    run = _Run(dialect, index, Text(sql, tokens), file, source_map)
+    try:
+        result = run.lineage(reduced, output)
+    except (SqlglotError, ValueError, KeyError, RecursionError) as error:
+        # sqlglot's optimizer raises these on valid SQL it does not know; the tables are still worth saying
+        nothing = _nothing(output, "unknown", f"not-resolved:{_first_line(error)}")
+        return replace(nothing, statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.queries for name in written_tables(query)})))
+    if several:
+        result = replace(result, status=_worst(result.status, "partial"), reasons=(*result.reasons, "several-statements"))
+    return result
+
+
+def _choose(statements: Sequence[exp.Expr], output: str | None) -> tuple[Reduced, bool]:
+    reduced = [reduce_statement(statement) for statement in statements]
+    if len(reduced) == 1:
+        return reduced[0], False
+    wanted = (output or "").casefold().split(".")[-1]
+    writers = [item for item in reduced if item.queries and item.target is not None and item.target.name.casefold() == wanted]
+    with_query = [item for item in reduced if item.queries]
+    return (writers or with_query or reduced)[-1], True
+
+
+def _nothing(output: str | None, status: Status, reason: str) -> SqlLineage:
+    return SqlLineage("", output, (), (), (), (), (), status, (reason,), PARSER)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _worst(*statuses: Status) -> Status:
+    return max(statuses, key=_WORST.index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    dialect: str | None
+    index: SchemaIndex
+    text: Text
+    file: str | None
+    source_map: SourceMap | None
+
+    def lineage(self, reduced: Reduced, output: str | None) -> SqlLineage:
+        target = output or (table_name(reduced.target) if reduced.target is not None else None)
+        if not reduced.queries:
+            read = (table_name(reduced.target),) if reduced.status == "partial" and reduced.target is not None else ()
+            return SqlLineage(reduced.kind, target, (), read, (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER)
+        written = [_written_names(query) for query in reduced.queries]
+        queries, tables = self._prepare(reduced.queries)
+        roots = [scope for query in queries if (scope := build_scope(query)) is not None]
+        scopes = [inner for root in roots for inner in root.traverse()]
+        resolver = Resolver(tables, scopes)
+        row_inputs: frozenset[InputColumn] = frozenset()
+        reasons: set[str] = {reduced.reason} if reduced.reason and reduced.status != "complete" else set()
+        for root in roots:
+            found = resolver.rows(root)
+            row_inputs |= found.inputs
+            reasons |= found.reasons
+        outputs: dict[str, OutputColumn] = {}
+        for root, names in zip(roots, written, strict=True):
+            for column in self._outputs(root, resolver, tables, self._names(reduced, names, target, root), row_inputs):
+                known = outputs.get(column.name)
+                outputs[column.name] = column if known is None else _both(known, column)
+        status = _worst(reduced.status, "partial" if reasons else "complete", *(column.status for column in outputs.values()))
+        if status == "unknown" and any(column.status != "unknown" for column in outputs.values()):
+            status = "partial"
+        reasons |= {column.reason for column in outputs.values() if column.reason and column.status != "complete"}
+        predicates, windows = self._time(scopes, resolver, tables)
+        return SqlLineage(reduced.kind, target, tuple(outputs.values()), tuple(sorted(set(tables.names))), tuple(sorted(row_inputs)),
+                          predicates, windows, status, tuple(sorted(reasons)), PARSER)
+
+    def _prepare(self, queries: Sequence[exp.Query]) -> tuple[list[exp.Expr], Tables]:
+        normal: list[exp.Expr] = []
+        schemas: set[tuple[str, str]] = set()
+        for query in queries:
+            schemas |= remember_names(query)
+            remember_positions(query)
+            normal.append(normalize_identifiers(query, dialect=self.dialect, store_original_column_identifiers=True))
+        tables = name_tables(normal, self.index)
+        for query in normal:
+            _drop_qualifiers(query, schemas)
+        schema = tables.schema()
+        qualified: list[exp.Expr] = [qualify(query, dialect=self.dialect, schema=schema, validate_qualify_columns=False, identify=False,
+                                             quote_identifiers=False) for query in normal]
+        return qualified, tables
+
+    def _names(self, reduced: Reduced, written: Sequence[str | None], target: str | None, root: Scope) -> list[str]:
+        selects = root.expression.selects if isinstance(root.expression, exp.Query) else []
+        names = [select.alias_or_name or f"_col_{number}" for number, select in enumerate(selects)]
+        if len(written) == len(names):
+            names = [as_written or name for as_written, name in zip(written, names, strict=True)]
+        if reduced.columns and len(reduced.columns) == len(names):
+            return list(reduced.columns)
+        key = self.index.find(target) if target else None
+        if key is not None:
+            declared = list(self.index.columns(key))
+            if len(declared) == len(names) and reduced.kind not in ("update", "merge"):
+                return declared
+        return names
+
+    def _outputs(self, root: Scope, resolver: Resolver, tables: Tables, names: Sequence[str], row_inputs: frozenset[InputColumn]) -> list[OutputColumn]:
+        shown: dict[int, tuple[str, _Place]] = {}
+        outputs: list[OutputColumn] = []
+        for number, name in enumerate(names):
+            found = resolver.output(root, number)
+            made_at = found.made_at or (found.steps[0] if found.steps else None)
+            expression, place = self._show(made_at, shown) if made_at is not None else ("", _NOWHERE)
+            steps = tuple(Step(step.select.alias_or_name, text, at.file, at.line, at.column)
+                          for step in found.steps for text, at in (self._show(step, shown),) if at.line is not None)
+            status, reason = _column_status(found)
+            outputs.append(OutputColumn(name, expression, tuple(sorted(found.inputs | row_inputs)), place.file, place.line, place.column, place.end_line,
+                                        status, reason, place.via_star, place.approximate, steps))
+        return outputs
+
+    def _show(self, step: Projection, shown: dict[int, tuple[str, _Place]]) -> tuple[str, _Place]:
+        known = shown.get(id(step.select))
+        if known is None:
+            known = shown[id(step.select)] = self._locate(step)
+        return known
+
+    def _locate(self, step: Projection) -> tuple[str, _Place]:
+        """Text and position of a select item; of the `*` it came through if it was never written."""
+        value = step.select.unalias()
+        extent = remembered(step.select) or remembered(value)
+        if extent is None:
+            star = star_of(step.owner, value)
+            if star is None:
+                return value.sql(dialect=self.dialect, comments=False), _NOWHERE
+            return "*", self._place(star, star, via_star=True)
+        item = self.text.item(*extent)
+        if item is None or replaces(step.select):  # an assignment of UPDATE or MERGE, or `* REPLACE (… AS x)`
+            return value.sql(dialect=self.dialect, comments=False), self._place(*extent)
+        alias = step.select.args.get("alias") if isinstance(step.select, exp.Alias) else None
+        alias_start = alias.meta.get("start") if isinstance(alias, exp.Identifier) else None
+        return self.text.expression(item, alias_start), self._place(item.start, item.end, via_star=step.select.is_star)
+
+    def _place(self, start: int, end: int, *, via_star: bool = False) -> _Place:
+        line, column = self.text.place(start)
+        end_line, _ = self.text.place(end)
+        if self.source_map is None:
+            return _Place(self.file, line, column, end_line, via_star, False)
+        first = self.source_map.locate(line, column)
+        last = self.source_map.locate(end_line, None)
+        end_line = last.line if last.file == first.file and last.line >= first.line else first.line
+        return _Place(first.file, first.line, first.column, end_line, via_star, first.approximate)
+
+    def _time(self, scopes: list[Scope], resolver: Resolver, tables: Tables) -> tuple[tuple[TimePredicate, ...], tuple[WindowFrame, ...]]:
+        kinds = {(table.name, name): kind for table in tables.by_id.values() if table.columns for name, kind in table.columns.values()}
+        predicates: dict[tuple[object, ...], TimePredicate] = {}
+        for found in comparisons(scopes, resolver, lambda item: kinds.get((item.table, item.column)) if item.subtype == "IDENTITY" else None, self.dialect):
+            extent = remembered(found.node)
+            place = self._place(*extent) if extent is not None else _NOWHERE
+            predicate = TimePredicate(found.left, found.op, found.right, found.interval, place.file, place.line, place.column,
+                                      found.left_inputs, found.right_inputs)
+            predicates.setdefault((predicate.line, predicate.column, predicate.left, predicate.op, predicate.right), predicate)
+        windows: dict[tuple[object, ...], WindowFrame] = {}
+        for frame in frames(scopes, self.dialect):
+            extent = remembered(frame.node)
+            place = self._place(*extent) if extent is not None else _NOWHERE
+            windows.setdefault((place.line, place.column, frame.expression, frame.frame, frame.order_by, frame.partition_by),
+                               WindowFrame(frame.expression, frame.partition_by, frame.order_by, frame.frame, place.file, place.line, place.column))
+
+        def order(found: TimePredicate | WindowFrame) -> tuple[int, int]:
+            return found.line or 0, found.column or 0
+        return tuple(sorted(predicates.values(), key=order)), tuple(sorted(windows.values(), key=order))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    file: str | None
+    line: int | None
+    column: int | None
+    end_line: int | None
+    via_star: bool
+    approximate: bool
+
+
+_NOWHERE = _Place(None, None, None, None, False, False)
+
+
+def _column_status(found: Found) -> tuple[Status, str | None]:
+    if found.reasons:
+        return ("partial" if found.inputs else "unknown"), ";".join(sorted(found.reasons))
+    return "complete", found.constant
+
+
+def _both(first: OutputColumn, second: OutputColumn) -> OutputColumn:
+    """One column filled by two branches of a MERGE."""
+    expression = first.expression if first.expression == second.expression else f"{first.expression} | {second.expression}"
+    reasons = [reason for reason in dict.fromkeys((first.reason, second.reason)) if reason]
+    return replace(first, expression=expression, inputs=tuple(sorted({*first.inputs, *second.inputs})), status=_worst(first.status, second.status),
+                   reason=";".join(reasons) or None, steps=(*first.steps, *second.steps))
+
+
+def _written_names(query: exp.Query) -> list[str | None]:
+    """Output names with the case they were written in; none for stars, which change the count."""
+    if any(select.is_star for select in query.selects):
+        return []
+    return [select.alias_or_name or None for select in query.selects]
+
+
+def _drop_qualifiers(query: exp.Expr, schemas: set[tuple[str, str]]) -> None:
+    """`main.orders.id` -> `orders.id`: the renamed tables have no schema part left to match. `alias.struct.field` stays."""
+    for column in query.find_all(exp.Column):
+        if column.args.get("db") is not None and (column.text("db").lower(), column.table.lower()) in schemas:
+            column.set("db", None)
+            column.set("catalog", None)
