@@ -1,0 +1,168 @@
+"""Integrate and sign: entries -> tiles -> lock record -> signature -> published checkpoint.
+
+Each step can be repeated after a crash with the same result: tiles are a function of the entries, the lock record is only moved
+forward to a tree we have, and a signature is made of what the record says. One process does this, elected by the store; its
+fencing epoch stops a leader that does not know it was replaced.
+"""
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from pathlib import Path
+
+from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from lineproof_audit.clock import Clock, SystemClock
+from lineproof_audit.durable import write_durably
+from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, LogUnavailable, NoSpace
+from lineproof_audit.keys import SigningKey
+from lineproof_audit.lock import CheckpointLock
+from lineproof_audit.note import NoteVerifier
+from lineproof_audit.reader import LogReader
+from lineproof_audit.store import LogStore, SignedCheckpoint
+from lineproof_audit.tiles import extend_tiles
+from lineproof_audit.tree import CompactRange, leaf_hash
+
+__all__ = ["Integrator"]
+
+CHUNK_ENTRIES = 8_192  # leaves per transaction: about 4 MB in memory
+INTERVAL_SECONDS = 1.0  # between checkpoints; a proof under load is at most about this late
+RETRY_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Integrator:
+    """Extends the tree and signs checkpoints of one log.
+
+    Args:
+        store: the log.
+        origin: the log's name, also that of the signing key.
+        key: the log key.
+        lock: the record of what was signed, outside the log.
+        publish_to: a file to keep the latest signed note in, besides the store.
+    """
+
+    def __init__(self, store: LogStore, origin: str, key: SigningKey, lock: CheckpointLock, *, publish_to: Path | None = None,
+                 clock: Clock | None = None) -> None:
+        self._store = store
+        self._reader = LogReader(store)
+        self._origin = origin
+        self._key = key
+        self._lock = lock
+        self._publish_to = publish_to
+        self._clock = clock or SystemClock()
+        self.problem: AuditError | None = None
+
+    def step(self) -> Checkpoint | None:
+        """Bring tree and checkpoint up to the head of the log.
+
+        Returns:
+            The checkpoint just published; None if there was nothing new or another process integrates.
+
+        Raises:
+            CheckpointLockError: the tree is smaller than or inconsistent with what was signed before, or there is no record:
+                nothing was signed. Appending and reading go on.
+            CorruptLog: entries do not hash to the tree they were appended to, or a tile is damaged.
+            LogUnavailable, NoSpace: try again.
+        """
+        epoch = self._store.elect()
+        if epoch is None:
+            return None
+        tree = self._extend(epoch)
+        if tree is None or tree.size == 0:
+            return None
+        checkpoint = Checkpoint(self._origin, tree.size, tree.root())
+        record = self._agreed(tree.size)
+        latest = self._store.checkpoint()
+        if latest is not None and latest.size == tree.size and record == checkpoint:
+            return None
+        if record != checkpoint:
+            self._lock.swap(record, checkpoint)
+        note = sign_checkpoint(checkpoint, self._key)
+        if not self._store.publish(epoch, SignedCheckpoint(checkpoint.size, checkpoint.root, note, self._clock.wall())):
+            return None
+        self._publish(note)
+        return checkpoint
+
+    def run(self, stop: threading.Event, interval: float = INTERVAL_SECONDS) -> None:
+        """Step until `stop` is set. What goes wrong is kept in `problem`, logged once, and tried again: a lock may be adopted, a disk freed."""
+        while not stop.is_set():
+            try:
+                self.step()
+                self.problem = None
+            except AuditError as error:
+                if self.problem is None or self.problem.code != error.code:
+                    _log.error("not signing checkpoints: %s: %s", error.code, error.detail)
+                self.problem = error
+            stop.wait(interval if self.problem is None else max(interval, RETRY_SECONDS))
+
+    def adopt(self, note: str) -> Checkpoint:
+        """Take a checkpoint of this log, from a safe copy, as the record of what was signed: after the state directory was lost.
+
+        Raises:
+            InvalidProof: the note is not this log's.
+            CheckpointLockError: this log does not hold that tree, or the record there is says more.
+        """
+        checkpoint = open_checkpoint(note, NoteVerifier(self._origin, self._key.verify_key))
+        record = self._lock.read()
+        if record is not None and record.size > checkpoint.size:
+            raise CheckpointLockError(f"the record says size {record.size} was signed; a checkpoint of size {checkpoint.size} cannot replace it")
+        size = self._reader.size()
+        if checkpoint.size > size or self._reader.root_at(checkpoint.size) != checkpoint.root:
+            raise CheckpointLockError(f"this log of {size} entries does not hold the tree of that checkpoint (size {checkpoint.size}): it is another copy or a "
+                                      "restored backup; restore the missing entries or begin a log with another origin")
+        if record != checkpoint:
+            self._lock.swap(record, checkpoint)
+        return checkpoint
+
+    def resign(self) -> None:
+        """Let another process integrate."""
+        self._store.resign()
+
+    def _extend(self, epoch: int) -> CompactRange | None:
+        """The tree over all entries, with its tiles stored; None if another process leads now."""
+        head = self._store.head()
+        tree = self._store.integrated().tree
+        if tree.size > head.size:
+            raise CorruptLog(f"the tree has {tree.size} entries, the log {head.size}")
+        while tree.size < head.size:
+            before = tree.size
+            hashes = [leaf_hash(leaf) for leaf in self._reader.leaves(before, min(before + CHUNK_ENTRIES, head.size))]
+            tiles = extend_tiles(tree, hashes, self._store.tiles)
+            if tree.size == head.size and tree != head.tree:
+                break  # before anything of it is written
+            if not self._store.extend_tree(epoch, before, tree, tiles):
+                self._store.resign()
+                return None
+        if tree != head.tree:
+            raise CorruptLog(f"the first {head.size} entries do not hash to the tree they were appended to: a stored leaf was changed; run lineproof log fsck")
+        return tree
+
+    def _agreed(self, size: int) -> Checkpoint:
+        """The record, once the tree is found to extend it."""
+        record = self._lock.read()
+        if record is None:
+            raise CheckpointLockError("there is no record of what this log has signed: the state directory was lost or the log was copied here. If no other "
+                                      "service signs for it, run lineproof log adopt --checkpoint FILE with the latest checkpoint anybody holds")
+        if record.origin != self._origin:
+            raise CheckpointLockError(f"the checkpoint lock record is of the log {record.origin}, not of {self._origin}")
+        if record.size > size:
+            raise CheckpointLockError(f"this log has {size} entries, but has signed a tree of {record.size}: a backup was restored or entries were cut off. "
+                                      "Restore the missing entries, or begin a log with another origin")
+        if self._reader.root_at(record.size) != record.root:
+            raise CheckpointLockError(f"the tree of size {record.size} is not the one that was signed: entries were changed, or another service signs for "
+                                      f"{self._origin}. Run lineproof log fsck and compare with a copy")
+        return record
+
+    def _publish(self, note: str) -> None:
+        """The file is a convenience for copying; the store's row is what is served."""
+        if self._publish_to is None:
+            return
+        try:
+            self._publish_to.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_durably(self._publish_to, note.encode("utf-8"))
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise NoSpace(f"cannot write {self._publish_to}: the disk is full") from error
+            raise LogUnavailable(f"cannot write {self._publish_to}: {error.strerror}") from error

@@ -1,0 +1,168 @@
+"""A log as one object: opened, appended to, read, integrated, closed."""
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from lineproof_audit.append import QUEUE_ENTRIES, Appender
+from lineproof_audit.clock import Clock
+from lineproof_audit.errors import CorruptLog, KeyFileError, LogUnavailable
+from lineproof_audit.identity import TenantSecrets
+from lineproof_audit.init import LOG_KEY, NOTARY_KEY, ROOT_ADMIN_KEY, choose_origin, initialise, load_or_make_key
+from lineproof_audit.integrate import Integrator
+from lineproof_audit.keyring import Keyring
+from lineproof_audit.keys import SigningKey
+from lineproof_audit.lock import RECORD_NAME, FileCheckpointLock, state_directory
+from lineproof_audit.reader import LogReader
+from lineproof_audit.store import LogStore, StoredEntry
+from lineproof_audit.store_sqlite import SqliteStore
+
+__all__ = ["Log", "LogReader", "StoredEntry", "open_store"]
+
+_Part = TypeVar("_Part")
+
+
+def open_store(target: str | Path, *, readonly: bool = False) -> LogStore:
+    """The store behind a data directory or a `postgresql://…` URL; nothing is created in it.
+
+    Raises:
+        DataDirectoryLocked: another process writes the directory.
+        LogUnavailable: reading only, and there is no log; or a URL of another database.
+    """
+    if isinstance(target, str) and "://" in target:
+        if not target.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+            raise LogUnavailable("a log lies in a directory or in a database at postgresql://…")
+        from lineproof_audit.store_postgres import PostgresStore  # psycopg is an extra
+
+        return PostgresStore(target)
+    return SqliteStore(target, readonly=readonly)
+
+
+class Log:
+    """An open log. Make one with `Log.open`; it is a context manager.
+
+    Attributes:
+        origin: the log's name.
+        reader: reads; always there.
+        keyring: the fold of key and policy entries as they were when the log was opened.
+    """
+
+    def __init__(self, store: LogStore, origin: str, keyring: Keyring, appender: Appender | None, integrator: Integrator | None, keys_dir: Path | None,
+                 notary: SigningKey | None, secrets: TenantSecrets | None, state_dir: Path) -> None:
+        self.store = store
+        self.origin = origin
+        self.keyring = keyring
+        self.reader = LogReader(store)
+        self.state_dir = state_dir
+        self.keys_dir = keys_dir
+        self._appender = appender
+        self._integrator = integrator
+        self._notary = notary
+        self._secrets = secrets
+
+    @classmethod
+    def open(cls, target: str | Path, *, create: bool = False, readonly: bool = False, data: Path | str | None = None, state_dir: Path | str | None = None,
+             checkpoint_lock: Path | str | None = None, queue_size: int = QUEUE_ENTRIES, clock: Clock | None = None) -> Log:
+        """Open a log.
+
+        Args:
+            target: a data directory (SQLite), or a PostgreSQL URL.
+            create: begin a log if there is none: keys in `<data>/keys`, the root admin key in the log's state directory.
+            readonly: for other processes (projector, command line): no keys, no lock, no appender.
+            data: where `keys/` lies when `target` is a URL; every API process needs the same keys.
+            state_dir: base of the state directories, see `lock.state_directory`.
+            checkpoint_lock: the lock record, by default in the log's state directory.
+
+        Raises:
+            LogUnavailable: there is no log, or its database cannot be reached.
+            DataDirectoryLocked: another process writes this directory.
+            KeyFileError: a key is missing, readable by others, or not one of this log's.
+            CheckpointLockError: creating, and the record says that this log has signed before.
+            CorruptLog: the log does not begin with a valid genesis.
+        """
+        store = open_store(target, readonly=readonly)
+        try:
+            if readonly:
+                origin, keyring = _founding(store)
+                return cls(store, origin, keyring, None, None, None, None, None, state_directory(origin, state_dir))
+            home = Path(data) if data is not None else Path(target)
+            if data is None and not isinstance(store, SqliteStore):
+                raise KeyFileError("a log in a database needs `data`: the directory whose keys/ holds log and notary key")
+            keys_dir = home / "keys"
+            if create:
+                _found(store, keys_dir, state_dir, checkpoint_lock, clock)
+            origin, keyring = _founding(store)
+            notary, log_key = SigningKey.load(keys_dir / f"{NOTARY_KEY}.pem"), SigningKey.load(keys_dir / f"{LOG_KEY}.pem")
+            for key, purpose in ((notary, "notary"), (log_key, "log")):
+                record = keyring.key(key.keyid)
+                if record is None or record.purpose != purpose:
+                    raise KeyFileError(f"{keys_dir / purpose}.pem is not a {purpose} key of the log {origin}")
+            secrets = TenantSecrets.load(keys_dir)
+            store.bind_secret(secrets.check)
+            state = state_directory(origin, state_dir)
+            integrator = Integrator(store, origin, log_key, FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
+                                    publish_to=home / "tiles" / "checkpoint", clock=clock)
+            appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
+            return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state)
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def appender(self) -> Appender:
+        """Raises LogUnavailable if the log is open for reading only; `integrator`, `notary` and `secrets` too."""
+        return _writable(self._appender)
+
+    @property
+    def integrator(self) -> Integrator:
+        return _writable(self._integrator)
+
+    @property
+    def notary(self) -> SigningKey:
+        return _writable(self._notary)
+
+    @property
+    def secrets(self) -> TenantSecrets:
+        return _writable(self._secrets)
+
+    def close(self) -> None:
+        """Commit what is queued, then let go of everything. Idempotent."""
+        if self._appender is not None:
+            self._appender.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _found(store: LogStore, keys_dir: Path, state_dir: Path | str | None, checkpoint_lock: Path | str | None, clock: Clock | None) -> None:
+    """Begin the log unless it has begun."""
+    store.create()
+    if store.head().size:
+        return
+    origin = choose_origin(keys_dir)
+    state = state_directory(origin, state_dir)
+    initialise(store, keys_dir=keys_dir, admin_key=load_or_make_key(state, ROOT_ADMIN_KEY, origin), origin=origin,
+               lock=FileCheckpointLock(checkpoint_lock or state / RECORD_NAME), clock=clock)
+
+
+def _founding(store: LogStore) -> tuple[str, Keyring]:
+    keyring = Keyring()
+    reader = LogReader(store)
+    if reader.size() == 0:
+        raise LogUnavailable(f"{store.location} holds no log yet")
+    for entry in reader.control_entries():
+        keyring.apply(entry.index, entry.fields, entry.envelope)
+    if keyring.origin is None:
+        raise CorruptLog(f"{store.location} does not begin with a valid genesis", index=0)
+    return keyring.origin, keyring
+
+
+def _writable(part: _Part | None) -> _Part:
+    if part is None:
+        raise LogUnavailable("this log is open for reading only")
+    return part
