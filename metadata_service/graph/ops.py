@@ -3,12 +3,15 @@
 Positions are tree sizes. What entry `i` opens is visible from size `i + 1`: `from_ = i + 1`. What entry `j` closes gets
 `to = j + 1`. A row is visible at size N iff `from_ <= N < to`; `to == OPEN` while it is current.
 All ops are idempotent: applying a batch twice leaves what applying it once does.
+An interval that would be empty (a fact set twice, or an edge opened and closed, by one entry) is never kept: it was visible nowhere.
 """
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 import rfc8785
@@ -56,8 +59,11 @@ class Edge:
     @property
     def key(self) -> str:
         """32 hex digits over everything said, without commit and interval."""
-        said = [getattr(self, f.name) for f in fields(self) if f.name not in ("commit", "from_", "to", "opened_by")]
-        return hashlib.sha256(rfc8785.dumps(said)).hexdigest()[:32]
+        return hashlib.sha256(_canonical_scalars(_SAID(self))).hexdigest()[:32]
+
+
+_EVERYTHING = attrgetter(*(f.name for f in fields(Edge)))
+_SAID = attrgetter(*(f.name for f in fields(Edge) if f.name not in ("commit", "from_", "to", "opened_by")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,10 @@ class CloseEdge:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A provenance relationship, never closed: EXECUTED, OF, USED, GENERATED, CHILD_OF, FROM_COMMIT, RUNS_IN, VERSION_OF, COLUMN_OF, …"""
+    """A provenance relationship, never closed: EXECUTED, OF, USED, GENERATED, CHILD_OF, FROM_COMMIT, RUNS_IN, VERSION_OF, COLUMN_OF, …
+
+    (`type`, `src`, `dst`) identifies it; the first one wins. `type` is an upper-case name ([A-Z_]), and no edge family.
+    """
 
     type: str
     src: str
@@ -121,7 +130,10 @@ class SetStat:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Entry `index` concerned `urn` (also when it was rejected): the audit trail. `role` is subject | mention."""
+    """Entry `index` concerned `urn` (also when it was rejected, and when `urn` never came to exist): the audit trail.
+
+    `role` is subject | mention; of both, subject wins.
+    """
 
     urn: str
     index: int
@@ -159,28 +171,36 @@ class PutState:
 GraphOp = UpsertNode | Revise | OpenEdge | CloseEdge | Link | SetStat | Touch | EntryRecord | PutState
 
 
-def _hash(*parts: object) -> int:
-    return int.from_bytes(hashlib.sha256(rfc8785.dumps(list(parts))).digest())
+def _canonical_scalars(values: Iterable[str | int | None]) -> bytes:
+    """RFC 8785 of an array of strings, integers and nulls.
+
+    For these the standard encoder writes the same bytes as the canonical one, ten times as fast; a property test holds them equal.
+    """
+    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _number(canonical: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(canonical).digest())
 
 
 def node_digest(urn: str, tenant: str, from_: int) -> int:
     """Digest of one node row."""
-    return _hash("node", urn, tenant, from_)
+    return _number(_canonical_scalars(("node", urn, tenant, from_)))
 
 
 def revision_digest(urn: str, fact: str, value: Any, from_: int, to: int) -> int:
     """Digest of one revision row."""
-    return _hash("revision", urn, fact, value, from_, to)
+    return _number(rfc8785.dumps(["revision", urn, fact, value, from_, to]))
 
 
 def edge_digest(edge: Edge) -> int:
     """Digest of one edge row, interval and commit included."""
-    return _hash("edge", *(getattr(edge, f.name) for f in fields(edge)))
+    return _number(_canonical_scalars(("edge", *_EVERYTHING(edge))))
 
 
 def link_digest(link: Link) -> int:
     """Digest of one link row."""
-    return _hash("link", link.type, link.src, link.dst, link.from_, link.props)
+    return _number(rfc8785.dumps(["link", link.type, link.src, link.dst, link.from_, link.props]))
 
 
 def digest_delta(ops: Iterable[GraphOp]) -> int:
@@ -196,21 +216,18 @@ def digest_delta(ops: Iterable[GraphOp]) -> int:
             case Revise():
                 if op.previous_from is not None:
                     total -= revision_digest(op.urn, op.fact, op.previous, op.previous_from, OPEN)
-                    total += revision_digest(op.urn, op.fact, op.previous, op.previous_from, op.from_)
+                    if op.previous_from < op.from_:
+                        total += revision_digest(op.urn, op.fact, op.previous, op.previous_from, op.from_)
                 if op.value is not None:
                     total += revision_digest(op.urn, op.fact, op.value, op.from_, OPEN)
             case OpenEdge():
                 total += edge_digest(op.edge)
             case CloseEdge():
                 total -= edge_digest(op.edge)
-                total += edge_digest(_closed(op.edge, op.to))
+                if op.edge.from_ < op.to:
+                    total += edge_digest(replace(op.edge, to=op.to))
             case Link():
                 total += link_digest(op)
             case _:
                 pass
     return total % DIGEST_MODULUS
-
-
-def _closed(edge: Edge, to: int) -> Edge:
-    values = {f.name: getattr(edge, f.name) for f in fields(edge)}
-    return Edge(**{**values, "to": to})
