@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
 from lineproof_audit.checkpoint import peek_checkpoint
+from lineproof_audit.keyring import Keyring
+from lineproof_audit.reader import LogReader
 
-from metadata_service.graph.port import GraphStore
+from metadata_service.graph.port import GraphStore, Position
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
 
-__all__ = ["EVERYTHING", "Asked", "EntrySource", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only"]
+__all__ = ["EVERYTHING", "Asked", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only"]
 
 WAIT_SECONDS = 2.0  # how long a read of one's own writes waits for the projector (ARCHITECTURE, life of an event, 7)
 POLL_SECONDS = 0.02
@@ -59,27 +61,16 @@ class _Everything:
 EVERYTHING: Viewer = _Everything()  # the owner of a data directory who reads it in process
 
 
-class EntrySource(Protocol):
-    """What queries need of the log (`lineproof_audit.log.LogReader`). Synchronous; called in worker threads."""
-
-    def size(self) -> int: ...
-    def entry(self, index: int) -> Any: ...
-    def root_at(self, size: int) -> bytes: ...
-    def size_at(self, time_us: int) -> int: ...
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]: ...
-    def checkpoint(self) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The sources of all answers. `keyring` gives the fold of all key entries so far; `source` the text of an artifact by its SHA-256."""
+    """The sources of all answers. `keyring` gives the fold of all key entries so far (called in a worker thread); `source` the bytes of an
+    artifact by its SHA-256 (hex), where they are kept."""
 
     graph: GraphStore
-    reader: EntrySource
-    keyring: Callable[[], Any] | None = None
+    reader: LogReader
+    keyring: Callable[[], Keyring]
+    cursor_secret: bytes
     source: Callable[[str], Awaitable[bytes | None]] | None = None
-    cursor_secret: bytes = b""
-    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +137,8 @@ class QueryContext:
 
     async def computed_at(self) -> ComputedAt:
         """The answer's header."""
-        text = await to_thread.run_sync(self.room.reader.checkpoint)
-        covering = peek_checkpoint(text).size if text else 0
-        return ComputedAt(self.size, self.root, covering if covering >= self.size and text else None)
+        note = await to_thread.run_sync(self.room.reader.checkpoint_covering, self.size)
+        return ComputedAt(self.size, self.root, peek_checkpoint(note).size if note is not None else None)
 
 
 async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]]) -> T:
@@ -191,7 +181,7 @@ async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
     return QueryContext(room, viewer, wanted, wanted, root.hex(), Notes())
 
 
-async def _wait(room: Room, least: int) -> Any:
+async def _wait(room: Room, least: int) -> Position:
     with anyio.move_on_after(WAIT_SECONDS):
         while True:
             await anyio.sleep(POLL_SECONDS)

@@ -100,8 +100,8 @@ async def entity(context: QueryContext, urn: str) -> EntityAnswer:
         return EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
     links = await _links(context, urn)
     facts = tuple(Fact(name, value, row.since.get(name, row.from_)) for name, value in sorted(row.facts.items()))
-    found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, row.facts.get("existence") == "dropped", owner_names(row), _text(row, "description"),
-                   tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
+    dropped = row.facts.get("existence") == "dropped"
+    found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"), map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
     return EntityAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 

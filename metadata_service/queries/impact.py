@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from lineproof_schema.urn import format_urn, parse_urn
 
-from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, current_versions, last_runs, runs
 from metadata_service.queries.context import QueryContext
@@ -28,7 +29,7 @@ from metadata_service.queries.subgraph import Subgraph, shortest_paths
 
 __all__ = ["Affected", "Binding", "ChangeKind", "Impact", "LiveDeployment", "Materialization", "Severity", "impact"]
 
-BOTH_FAMILIES = (DERIVED_FROM, COLUMN_DERIVED_FROM)
+BOTH_FAMILIES: Final[tuple[Family, ...]] = (DERIVED_FROM, COLUMN_DERIVED_FROM)
 
 
 class ChangeKind(Enum):
@@ -207,7 +208,7 @@ def _admit(context: QueryContext, truncated: bool, reasons: Sequence[str]) -> No
 
 
 async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[RootEntity], spread: _Spread) -> Impact:
-    seeds: dict[str, tuple[int, ...]] = {root.urn: () for root in roots} | {urn: () for urn in spread.same}
+    seeds: dict[str, tuple[int, ...]] = dict.fromkeys([*(root.urn for root in roots), *spread.same], ())
     edges = list({(edge.key, edge.from_): edge for edge in spread.edges}.values())
     paths = shortest_paths(seeds, edges, "DOWNSTREAM")
     holders = _holders(spread.severity, seeds)

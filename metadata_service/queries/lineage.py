@@ -152,7 +152,7 @@ async def _walk(context: QueryContext, roots: Sequence[str], direction: Directio
             part.drop_edges(lambda edge, gone=idle: edge.set_id not in gone, roots, way)  # type: ignore[misc]
         if kinds:
             wanted = {kind.value for kind in kinds}
-            part.keep_wanted(lambda other, names=wanted: _kind(other) in names, roots, way)  # type: ignore[misc]
+            part.keep_wanted(lambda other, names=wanted: _kind(other) in names, roots, way)
         parts.append(part)
     if direction is Direction.BOTH:
         parts[0].merge_upstream(parts[1])

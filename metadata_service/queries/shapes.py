@@ -54,8 +54,8 @@ class Level(Enum):
 class ComputedAt:
     """What the answer was computed at: the graph of entries 0..size-1.
 
-    `covering_checkpoint` is the size of the newest published checkpoint if it covers `size`, else null (the entries are logged
-    and acknowledged, their checkpoint is still to come).
+    `covering_checkpoint` is the size of the smallest published checkpoint that covers it, null while there is none (the entries are
+    logged and acknowledged, their checkpoint is still to come).
     """
 
     size: Long

@@ -1,0 +1,274 @@
+"""Questions about the log itself: one entry with its proof, the checkpoint, the history of keys, and evidence bundles."""
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version as installed_version
+from typing import Any
+
+from anyio import to_thread
+from lineproof_audit.bundle import build_bundle
+from lineproof_audit.checkpoint import TlogProof, peek_checkpoint
+from lineproof_audit.envelope import parse_envelope
+from lineproof_audit.errors import EnvelopeError, NoSuchEntry
+from lineproof_audit.keyrecord import KeyRecord
+from lineproof_audit.keyring import KEYRING_TYPES
+from lineproof_audit.store import StoredEntry
+from lineproof_schema.urn import UrnError, format_urn
+
+from metadata_service.queries.audit_trail import KeyState, key_state
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.errors import Forbidden, InvalidArgument
+from metadata_service.queries.mask import hidden
+from metadata_service.queries.shapes import Completeness, ComputedAt, Long, of_micros
+
+__all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "KeyHistory", "KeyRow", "LoggedEvent", "LoggedEventAnswer", "Revocation", "checkpoint", "event",
+           "evidence", "key_history"]
+
+MAX_CITED = 2_000  # entries of one evidence bundle
+MAX_LEAVES = 200_000  # entries of the log up to which a bundle may carry all leaves (about 110 MB of JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionProof:
+    """That the entry is in the signed tree: RFC 6962 audit path, and the whole as tlog-proof@v1 text. Hashes in base64."""
+
+    size: Long
+    hashes: tuple[str, ...]
+    checkpoint: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One entry. `envelope`, `payload` and `salt` are null when erased (`erased`) or outside the viewer's grants (`restricted`)."""
+
+    index: Long
+    leaf: str
+    event_type: str
+    media_type: str
+    tenant: str
+    signer: str
+    signed_by: str
+    caller: str | None
+    received: datetime
+    body: str
+    key: KeyState
+    erased: bool
+    restricted: bool
+    envelope: str | None
+    salt: str | None
+    payload: Any
+    status: str | None
+    reason: str | None
+    detail: Any
+    proof: InclusionProof | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEventAnswer:
+    """`event` is null when the log has no such entry."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    event: LoggedEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointAnswer:
+    """The latest signed tree head: the note verbatim, and what it says. Null fields before the first one."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    origin: str | None
+    size: Long | None
+    root_hash: str | None
+    text: str | None
+    log_size: Long
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Entry `index` revoked the key: the last entry it may have signed is `last_valid`."""
+
+    index: Long
+    last_valid: Long
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One key and its life, counted in entries. `namespaces`, `event_types`, `sources` are its scope (empty for the log's own keys)."""
+
+    key_id: str
+    purpose: str
+    label: str | None
+    tenant: str | None
+    registered_at: Long
+    valid_from: Long
+    last_valid: Long | None
+    not_after: datetime | None
+    replaces: str | None
+    revocations: tuple[Revocation, ...]
+    namespaces: tuple[str, ...]
+    event_types: tuple[str, ...]
+    sources: tuple[str, ...]
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHistory:
+    """Keys in the order of their registration."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    keys: tuple[KeyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An evidence bundle (lineproof-bundle@v1), to be verified offline with a trust file."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    bundle: Any
+
+
+async def event(context: QueryContext, index: int) -> LoggedEventAnswer:
+    """Entry `index`, with its inclusion proof at the latest checkpoint that covers it."""
+    if index < 0:
+        raise InvalidArgument("an index is never negative")
+    try:
+        entry = await to_thread.run_sync(context.room.reader.entry, index)
+    except NoSuchEntry:
+        context.notes.doubt("no-such-entry", f"the log has no entry {index}")
+        return LoggedEventAnswer(await context.computed_at(), context.notes.completeness(), None)
+    outcome = await context.graph.outcome(index)
+    if outcome is None:
+        context.notes.doubt("not-projected", f"entry {index} is logged and not projected yet: its outcome is to come")
+    proof = await to_thread.run_sync(_proof, context, index)
+    if proof is None:
+        context.notes.doubt("no-checkpoint", f"no checkpoint covers entry {index} yet")
+    keyring = await to_thread.run_sync(context.room.keyring)
+    payload = _payload(entry.envelope)
+    restricted = entry.envelope is not None and not await _may_read_body(context, entry, payload)
+    context.notes.restrict(int(restricted))
+    shown = entry.envelope is not None and not restricted
+    leaf = entry.fields
+    found = LoggedEvent(index, _base64(entry.leaf), leaf.event_type, leaf.media_type, leaf.tenant, leaf.signer, leaf.signed_by, leaf.caller,
+                        of_micros(leaf.received), leaf.body, key_state(keyring, leaf.signer, index, leaf.received), entry.envelope is None, restricted,
+                        entry.envelope.decode("utf-8", "replace") if shown and entry.envelope is not None else None,
+                        _base64(entry.salt) if shown and entry.salt is not None else None, payload if shown else None,
+                        outcome.status if outcome else None, outcome.reason if outcome else None, outcome.detail if outcome and not restricted else None, proof)
+    return LoggedEventAnswer(await context.computed_at(), context.notes.completeness(), found)
+
+
+async def checkpoint(context: QueryContext) -> CheckpointAnswer:
+    """The latest signed tree head."""
+    reader = context.room.reader
+    text, size = await to_thread.run_sync(reader.checkpoint), await to_thread.run_sync(reader.size)
+    head = peek_checkpoint(text) if text is not None else None
+    return CheckpointAnswer(await context.computed_at(), context.notes.completeness(), head.origin if head else None, head.size if head else None,
+                            head.root.hex() if head else None, text, size)
+
+
+async def key_history(context: QueryContext, key_id: str | None = None) -> KeyHistory:
+    """All keys the log ever knew, or one of them."""
+    keyring = await to_thread.run_sync(context.room.keyring)
+    rows = tuple(_key(record) for record in keyring.history(key_id))
+    if key_id is not None and not rows:
+        context.notes.doubt("unknown-key", f"no key {key_id} was ever registered")
+    return KeyHistory(await context.computed_at(), context.notes.completeness(), rows)
+
+
+async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answer: Any, with_leaves: bool = False) -> Evidence:
+    """A bundle of these entries with their proofs. `query` and `answer` are the caller's words; the entries are what is proven.
+
+    Raises:
+        InvalidArgument: too many entries.
+        Forbidden: an entry's body is outside the viewer's grants.
+        PositionBeyondLog: an entry is not covered by a checkpoint yet.
+    """
+    indices = sorted(set(cited))
+    if len(indices) > MAX_CITED:
+        raise InvalidArgument(f"{len(indices)} entries, at most {MAX_CITED} in one bundle")
+    if with_leaves and context.size > MAX_LEAVES:
+        raise InvalidArgument(f"the log has more than {MAX_LEAVES} entries: verify against its tiles instead of carrying all leaves")
+    for index in indices if not context.viewer.sees_all else ():
+        entry = await to_thread.run_sync(context.room.reader.entry, index)
+        if entry.envelope is not None and not await _may_read_body(context, entry, _payload(entry.envelope)):
+            raise Forbidden(f"the body of entry {index} is outside your grants")
+    keyring = await to_thread.run_sync(context.room.keyring)
+
+    def build() -> dict[str, Any]:
+        return build_bundle(context.room.reader, keyring, query=query, answer=answer, cited=indices, tool_version=f"lineproof {installed_version('lineproof')}",
+                            with_leaves=with_leaves)
+
+    return Evidence(await context.computed_at(), context.notes.completeness(), await to_thread.run_sync(build))
+
+
+def _proof(context: QueryContext, index: int) -> InclusionProof | None:
+    reader = context.room.reader
+    text = reader.checkpoint()
+    if text is None or peek_checkpoint(text).size <= index:
+        return None
+    size = peek_checkpoint(text).size
+    hashes = tuple(reader.inclusion_proof(index, size))
+    return InclusionProof(size, tuple(_base64(each) for each in hashes), text, TlogProof(index, hashes, text).to_text())
+
+
+async def _may_read_body(context: QueryContext, entry: StoredEntry, payload: Any) -> bool:
+    """Bodies of keys and policy are readable with `log:read`; others need a grant on every namespace they speak of."""
+    if context.viewer.sees_all or entry.fields.event_type in KEYRING_TYPES:
+        return True
+    namespaces, datasets = _speaks_of(payload)
+    if not namespaces:
+        return "auditor" in context.viewer.roles or "admin" in context.viewer.roles
+    tenant = entry.fields.tenant
+    return all(context.viewer.can_see(namespace, None, tenant) for namespace in namespaces) and not await hidden(context, datasets)
+
+
+def _speaks_of(payload: Any) -> tuple[set[str], set[str]]:
+    """Every namespace, and every dataset, that occurs anywhere in the payload as {namespace, name}."""
+    namespaces: set[str] = set()
+    datasets: set[str] = set()
+    waiting = [payload]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            namespace, name = value.get("namespace"), value.get("name")
+            if isinstance(namespace, str) and namespace:
+                namespaces.add(namespace)
+                if isinstance(name, str) and name:
+                    try:
+                        datasets.add(format_urn("dataset", namespace, name))
+                    except UrnError:
+                        continue
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return namespaces, datasets
+
+
+def _payload(envelope: bytes | None) -> Any:
+    if envelope is None:
+        return None
+    try:
+        return json.loads(parse_envelope(envelope).payload)
+    except (EnvelopeError, ValueError):
+        return None
+
+
+def _key(record: KeyRecord) -> KeyRow:
+    scope = record.scope
+    empty: Iterable[str] = ()
+    return KeyRow(record.keyid, record.purpose, record.label, record.tenant, record.registered_at, record.valid_from, record.last_valid,
+                  of_micros(record.not_after) if record.not_after is not None else None, record.replaces,
+                  tuple(Revocation(at, last) for at, last in record.revocations), tuple(scope.namespaces if scope else empty),
+                  tuple(scope.event_types if scope else empty), tuple(scope.sources if scope else empty), _base64(record.spki))
+
+
+def _base64(raw: bytes) -> str:
+    return b64encode(raw).decode()

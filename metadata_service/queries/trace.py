@@ -1,0 +1,150 @@
+"""Trace: a value's way back to raw data, with code, commit, run and versions at every step, and what changed on the way."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from lineproof_schema.urn import parse_urn
+
+from metadata_service.graph.ops import Edge
+from metadata_service.graph.port import NodeRow
+from metadata_service.queries.activity import CommitRef, commits, runs, versions
+from metadata_service.queries.changes import code_changes, failed_checks, verdict
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.mask import hidden
+from metadata_service.queries.roots import expand
+from metadata_service.queries.shapes import Level
+from metadata_service.queries.trace_shapes import Cause, QualityFinding, Snippet, Trace, TraceInput, TraceSource, TraceStep, Verdict
+from metadata_service.queries.trace_walk import Walked, holder, walk
+
+__all__ = ["trace"]
+
+SNIPPET_LINES = 3  # shown before and after the line meant
+MAX_SOURCE_BYTES = 1_000_000
+
+
+async def trace(context: QueryContext, urn: str, data_at: datetime | None = None, since: datetime | None = None) -> Trace:
+    """Trace a column, a dataset (all its columns), a feature version or a model version back to raw data.
+
+    Args:
+        context: The position and the viewer.
+        urn: What to trace.
+        data_at: Trace the value that the run current at this time wrote, instead of the newest.
+        since: When the value became wrong, as far as the caller knows: only code that changed since then counts for the verdict.
+
+    Raises:
+        UrnError: `urn` is no URN.
+    """
+    roots = await expand(context, urn, Level.COLUMN)
+    if not roots or await hidden(context, [urn]):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+        nothing = Verdict(Cause.UNKNOWN, "there is nothing of that name at this position")
+        return Trace(await context.computed_at(), context.notes.completeness(), (), data_at, since, nothing, (), (), (), ())
+    found = await walk(context, [root.urn for root in roots], data_at)
+    masked = await hidden(context, found.distance)
+    masked = masked | await hidden_jobs(context, found.edges)
+    context.notes.restrict(len(masked & found.distance.keys()))
+    steps = await _steps(context, found, masked)
+    visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
+    changes = await code_changes(context, visible)
+    ends = _ends(found)
+    quality = await failed_checks(context, [each for each in found.distance if each not in masked], frozenset(ends))
+    sources = await _sources(context, found, ends, masked, quality)
+    shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
+    return Trace(await context.computed_at(), context.notes.completeness(), shown, data_at, since, verdict(changes, quality, since), steps, sources, changes,
+                 quality)
+
+
+async def _steps(context: QueryContext, found: Walked, masked: frozenset[str]) -> tuple[TraceStep, ...]:
+    groups: dict[tuple[str, str], list[Edge]] = defaultdict(list)
+    for edge in found.edges:
+        groups[edge.downstream, edge.set_id].append(edge)
+    code = await context.graph.get(sorted({edge.transformation for edge in found.edges if edge.transformation}), context.at)
+    named = {urn: str(row.facts["commit"]) for urn, row in code.items() if str(row.facts.get("commit", "")).startswith("urn:")}
+    known = await commits(context, [*named.values(), *(edge.commit for edge in found.edges if edge.commit and edge.commit.startswith("urn:"))])
+    steps = []
+    for (downstream, _), edges in sorted(groups.items(), key=lambda item: (found.distance[item[0][0]], item[0])):
+        transformation = edges[0].transformation or ""
+        commit = known.get(edges[0].commit or "") or known.get(named.get(transformation, ""))
+        steps.append(await _step(context, found, downstream, edges, code.get(transformation), commit, masked))
+    return tuple(steps)
+
+
+async def _step(context: QueryContext, found: Walked, downstream: str, edges: Sequence[Edge], code: NodeRow | None, commit: CommitRef | None,
+                masked: frozenset[str]) -> TraceStep:
+    edges = sorted(edges, key=lambda edge: (edge.type != "DIRECT", edge.upstream))
+    lead = next((edge for edge in edges if edge.line is not None), edges[0])
+    expression = next((edge.expression for edge in edges if edge.expression), None)
+    inputs = tuple(TraceInput(None, edge.type, edge.subtype, None, None, True) if edge.upstream in masked else
+                   TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.version.get(holder(edge.upstream)), False) for edge in edges)
+    if downstream in masked or lead.via in masked:
+        return TraceStep(None, found.distance[downstream], True, None, None, None, None, lead.status, lead.basis, None, None, None, None, None, None, None,
+                         None, None, tuple(TraceInput(None, each.type, each.subtype, None, None, True) for each in inputs), None, lead.from_, lead.opened_by)
+    if any(each.restricted for each in inputs):
+        expression = None  # it names what is hidden
+    dataset = holder(downstream)
+    run = found.run.get(dataset)
+    if run is not None and run.job is not None and lead.via is not None and run.job != lead.via:
+        run = None  # another job wrote the current version
+    matches = run.transformation == lead.transformation if run is not None and run.transformation and lead.transformation else None
+    if matches is False:
+        context.notes.doubt("code-differs", "the run that wrote the data ran another version of the code than the one shown", downstream)
+    facts: Mapping[str, object] = code.facts if code is not None else {}
+    path, repository = facts.get("path"), facts.get("repository")
+    snippet = await _snippet(context, lead, facts) if expression is not None or not any(each.restricted for each in inputs) else None
+    return TraceStep(downstream, found.distance[downstream], False, expression, lead.file, lead.line, lead.column, lead.status, lead.basis, lead.parser,
+                     lead.via, lead.transformation, path if isinstance(path, str) else None, repository if isinstance(repository, str) else None, snippet,
+                     commit, run, found.version.get(dataset), inputs, matches, lead.from_, lead.opened_by)
+
+
+async def _snippet(context: QueryContext, edge: Edge, facts: Mapping[str, object]) -> Snippet | None:
+    """The lines around the place, if the artifact store has the file."""
+    if context.room.source is None or edge.file is None or edge.line is None:
+        return None
+    modules = facts.get("modules")
+    by_name: Mapping[str, object] = modules if isinstance(modules, Mapping) else {}
+    digest = facts.get("rawCode") if facts.get("path") in (None, edge.file) else by_name.get(edge.file)
+    raw = await context.room.source(digest) if isinstance(digest, str) else None
+    if raw is None or len(raw) > MAX_SOURCE_BYTES:
+        return None
+    lines = raw.decode("utf-8", "replace").splitlines()
+    if not 1 <= edge.line <= len(lines):
+        return None
+    start = max(1, edge.line - SNIPPET_LINES)
+    return Snippet(edge.file, start, edge.line, tuple(lines[start - 1:edge.line + SNIPPET_LINES]))
+
+
+def _ends(found: Walked) -> dict[str, list[str]]:
+    """Where the walk ends: dataset -> its columns there."""
+    derived = {holder(edge.downstream) for edge in found.edges}
+    ends: dict[str, list[str]] = {}
+    for urn in found.distance:
+        if holder(urn) not in derived:
+            ends.setdefault(holder(urn), [])
+            if urn != holder(urn):
+                ends[holder(urn)].append(parse_urn(urn).name)
+    return ends
+
+
+async def _sources(context: QueryContext, found: Walked, ends: Mapping[str, list[str]], masked: frozenset[str],
+                   quality: Sequence[QualityFinding]) -> tuple[TraceSource, ...]:
+    sources = []
+    for urn, columns in sorted(ends.items()):
+        if urn in masked or urn in await hidden(context, [urn]):
+            sources.append(TraceSource(None, True, (), None, None, None, None, 0))
+            continue
+        version = found.version.get(urn)
+        previous = None
+        if version is not None:
+            earlier = [row for row in await context.graph.revisions(urn, context.at)
+                       if row.fact == "currentVersion" and row.value not in (None, version.urn) and row.from_ < version.since + 1]
+            if earlier:
+                previous = (await versions(context, [str(earlier[-1].value)])).get(str(earlier[-1].value))
+        prints = (version.fingerprint if version else None, previous.fingerprint if previous else None)
+        changed = prints[0] != prints[1] if None not in prints else None
+        run = (await runs(context, [version.run])).get(version.run) if version is not None and version.run else None
+        failed = sum(holder(finding.urn) == urn for finding in quality)
+        sources.append(TraceSource(urn, False, tuple(sorted(columns)), version, previous, changed, run, failed))
+    return tuple(sources)
