@@ -75,5 +75,5 @@ def _git(folder: Path, *arguments: str, who: PlannedCommit | None = None) -> str
     }
     # the user's own git configuration (signing, hooks, templates) stays out of the demo
     environment = {**os.environ, **identity, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, env=environment, timeout=60)  # noqa: S607
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, env=environment, timeout=60)
     return done.stdout.strip()
