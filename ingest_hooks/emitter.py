@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from lineproof_schema.errors import LineproofError
+
 from ingest_hooks import artifacts
 from ingest_hooks.acks import Acknowledgement, AcknowledgementLog
 from ingest_hooks.connection import Connection, Settings, connect, default_spool, settings_from_env
@@ -28,11 +30,11 @@ from ingest_hooks.receipt import Receipt
 from ingest_hooks.segment import Kind, StreamHead
 from ingest_hooks.signer import Draft, cloudevent_draft, openlineage_draft
 from ingest_hooks.spool import DEFAULT_MAX_BYTES
-from lineproof_schema.errors import LineproofError
 
 if TYPE_CHECKING:
-    from ingest_hooks.step import DatasetLike, Step
     from lineproof_audit.keys import SigningKey
+
+    from ingest_hooks.step import DatasetLike, Step
 
 __all__ = ["Emitter"]
 
@@ -58,6 +60,11 @@ class Emitter(EventMethods):
         namespace: OpenLineage namespace of jobs and datasets that are named without one.
         max_spool_bytes: cap of the spool on disk; events beyond it are dropped and counted.
     """
+
+    _connection: Connection | None
+    _counts: Counts
+    _order: threading.Lock
+    _artifacts: set[str]
 
     def __init__(self, *, url: str | None = None, key: str | Path | SigningKey | None = None, token: str | None = None, spool: str | Path | None = None,
                  source: str = "ingest_hooks", audience: str | None = None, namespace: str = "default",
@@ -233,10 +240,10 @@ class Emitter(EventMethods):
         return drained
 
     def _forget(self) -> None:
-        self._connection: Connection | None = None
+        self._connection = None
         self._counts = Counts()
         self._order = threading.Lock()
-        self._artifacts: set[str] = set()
+        self._artifacts = set()
 
     def _in_forked_child(self) -> None:
         connection = self._connection

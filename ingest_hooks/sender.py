@@ -238,7 +238,8 @@ class Sender:
             results = self._exchange(batch)
         except _Refused as refusal:
             if len(batch) == 1:
-                done.append((batch[0], self._bury(batch[0], refusal.problem)))
+                self._bury(batch[0], refusal.problem)
+                done.append((batch[0], None))
             else:
                 middle = len(batch) // 2
                 self._deliver(batch[:middle], done)
@@ -256,7 +257,8 @@ class Sender:
             elif status == 409 and problem.get("code") == "rejected":
                 done.append((record, self._acknowledged(record, {"index": problem.get("index"), **result}, bare=True)))
             elif 400 <= status < 500 and status not in _RETRY:
-                done.append((record, self._bury(record, {"status": status, **problem})))
+                self._bury(record, {"status": status, **problem})
+                done.append((record, None))
             else:
                 asked = problem.get("retryAfter")
                 later = _Later("unavailable", f"the service answered {status} {problem.get('code', '')} for an event; it is sent again",
@@ -268,7 +270,8 @@ class Sender:
         try:
             ack = check(record, result, bare=bare)
         except BrokenPromise as error:
-            return self._bury(record, error.problem())
+            self._bury(record, error.problem())
+            return None
         self._counts.add("acknowledged")
         if ack.duplicate:
             self._counts.add("duplicates")
