@@ -101,8 +101,8 @@ async def entity(context: QueryContext, urn: str) -> EntityAnswer:
     links = await _links(context, urn)
     facts = tuple(Fact(name, value, row.since.get(name, row.from_)) for name, value in sorted(row.facts.items()))
     dropped = row.facts.get("existence") == "dropped"
-    found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"), map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
-    return EntityAnswer(await context.computed_at(), context.notes.completeness(), found)
+    found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"),
+                   tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
 
 
 async def resolve_name(context: QueryContext, name: str, kinds: Collection[Kind] | None = None) -> str | None:
