@@ -103,6 +103,7 @@ async def entity(context: QueryContext, urn: str) -> EntityAnswer:
     dropped = row.facts.get("existence") == "dropped"
     found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"),
                    tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
+    return EntityAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 
 async def resolve_name(context: QueryContext, name: str, kinds: Collection[Kind] | None = None) -> str | None:

@@ -133,30 +133,33 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
 
 async def _walk(context: QueryContext, roots: Sequence[str], direction: Direction, depth: int | None, level: Level, limits: Limits,
                 active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
-    parts: list[Subgraph] = []
-    ways: list[Way] = ["DOWNSTREAM", "UPSTREAM"] if direction is Direction.BOTH else [direction.value]  # type: ignore[list-item]
-    for way in ways:
-        families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
-        reach = await context.graph.reachable(roots, way, depth, families, context.at, limits)
-        if reach.truncated:
-            context.notes.truncate(*reach.reasons)
-        part = Subgraph.of(reach)
-        if level is Level.COLUMN and way == "UPSTREAM":
-            precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}
-            if any(edge.family == DERIVED_FROM for edge in part.edges):
-                part.drop_edges(lambda edge, known=precise: not _coarse(edge, known), roots, way)  # type: ignore[misc]
-        if active_since is not None:
-            stats = await context.graph.set_stats(sorted({edge.set_id for edge in part.edges}))
-            since = micros(active_since)
-            idle = {set_id for set_id, stat in stats.items() if stat.last_seen < since}
-            part.drop_edges(lambda edge, gone=idle: edge.set_id not in gone, roots, way)  # type: ignore[misc]
-        if kinds:
-            wanted = {kind.value for kind in kinds}
-            part.keep_wanted(lambda other, names=wanted: _kind(other) in names, roots, way)
-        parts.append(part)
+    ways: list[Way] = ["UPSTREAM"] if direction is Direction.UPSTREAM else ["DOWNSTREAM"]
+    if direction is Direction.BOTH:
+        ways.append("UPSTREAM")
+    parts = [await _walk_one_way(context, roots, way, depth, level, limits, active_since, kinds) for way in ways]
     if direction is Direction.BOTH:
         parts[0].merge_upstream(parts[1])
     return parts[0]
+
+
+async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, depth: int | None, level: Level, limits: Limits,
+                        active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
+    families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
+    reach = await context.graph.reachable(roots, way, depth, families, context.at, limits)
+    if reach.truncated:
+        context.notes.truncate(*reach.reasons)
+    part = Subgraph.of(reach)
+    if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):
+        precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}
+        part.drop_edges(lambda edge: not _coarse(edge, precise), roots, way)
+    if active_since is not None:
+        stats = await context.graph.set_stats(sorted({edge.set_id for edge in part.edges}))
+        idle = {set_id for set_id, stat in stats.items() if stat.last_seen < micros(active_since)}
+        part.drop_edges(lambda edge: edge.set_id not in idle, roots, way)
+    if kinds:
+        wanted = {kind.value for kind in kinds}
+        part.keep_wanted(lambda other: _kind(other) in wanted, roots, way)
+    return part
 
 
 def _coarse(edge: Edge, precise: Collection[str]) -> bool:
