@@ -1,0 +1,67 @@
+"""`lineproof.derivation.v1`: column lineage that the service's parser found in SQL of plain OpenLineage events.
+
+It applies to all runs of (job, SHA-256 of the SQL) from its index on, and at once to the edges that runs of that pair hold open.
+"""
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
+
+from metadata_service.graph.ops import DERIVED_FROM
+from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, opened_key, set_key, slot_of
+from metadata_service.projector.facets import show
+from metadata_service.projector.names import dataset_urn, job_urn
+from metadata_service.projector.view import Draft
+
+__all__ = ["derived_key", "project_derivation", "shown_by_key"]
+
+
+@lru_cache(65_536)
+def derived_key(job: str, sql: str) -> str:
+    """State key of what was derived from a SQL text of a job: {id, outputs}."""
+    return "derived:" + hashlib.sha256(f"{job}\n{sql}".encode()).hexdigest()[:32]
+
+
+@lru_cache(65_536)
+def shown_by_key(job: str, sql: str) -> str:
+    """State key of the edge sets that runs of a SQL text hold without better knowledge."""
+    return "sqlsets:" + hashlib.sha256(f"{job}\n{sql}".encode()).hexdigest()[:32]
+
+
+def project_derivation(draft: Draft, data: DerivationData) -> None:
+    """Remember the derivation, and let the open sets of its runs say what it found."""
+    job = job_urn(data.job.namespace, data.job.name)
+    key, listed = derived_key(job, data.sql), shown_by_key(job, data.sql)
+    draft.need(urns=[job], states=[key, listed])
+    draft.touch(job)
+    outputs: dict[str, dict[str, Any]] = {}
+    for column in data.columns:
+        output = dataset_urn(column.output.namespace, column.output.name)
+        found = outputs.setdefault(output, {"columns": {}, "status": data.status, "parser": data.parser})
+        found["columns"][column.field] = _column(column)
+    draft.put(key, {"id": draft.entry.index, "outputs": outputs})
+    sets = draft.state(listed) or []
+    draft.need(states=[*map(set_key, sets), opened_key(draft.entry.index)])
+    for set_id in sets:
+        state = draft.state(set_key(set_id))
+        found = outputs.get(state["output"])
+        if not state["edges"] or not found:
+            continue
+        inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM]
+        shown, rank = show(state["output"], inputs, None, found)
+        endpoints = {urn for edge in shown for urn in (edge.downstream, edge.upstream)}
+        draft.need(urns=endpoints)
+        for urn in sorted(endpoints):
+            draft.ensure(urn)
+        if rank == RANKS["derivation"]:
+            slots = {slot_of(edge) for edge in shown}
+            close_edges(draft, set_id, [slot for slot, row in state["edges"].items() if row[3] == "derivation" and slot not in slots])
+            merge(draft, SetId(state["kind"], state["via"], state["transformation"], state["output"]), shown, rank=rank, firm=True)
+
+
+def _column(column: ColumnDerivation) -> dict[str, Any]:
+    said = column.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"inputs": said.get("inputs", []), **{key: said[key] for key in ("expression", "file", "line", "column", "status") if key in said}}

@@ -1,0 +1,267 @@
+"""How long an edge lives: edge sets, their opening, closing and takeover.
+
+Edges come in sets, one per (job, transformation version, output), or per declaring entity. A set remembers what it holds open;
+an output of a job remembers which version is current and which sets hold edges into it.
+
+* **Opening**: any run of a version adds what it shows. What it stops showing stays: dynamic inputs do not flicker.
+* **Precision**: within one set a more precise basis ends what a less precise one had guessed, and is not undone by an event
+  that says less: the code is the same.
+* **Closing**: when another version completes a normal run that did not start before the run that made the current one current,
+  it takes over and ends every other version's edges into that output.
+
+Source: design notes GRAPH, "How long an edge lives".
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
+from metadata_service.projector.names import dataset_of
+from metadata_service.projector.view import Draft
+
+__all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "index_keys", "is_late", "merge", "opened_key", "out_key", "remember_absorbed",
+           "set_key", "settle", "slot_of"]
+
+# how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
+RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
+ABSORBED_KEPT: Final = 16  # recognised repeats per set: enough for a job that alternates between a few inputs
+BUCKETS: Final = "0123456789abcdef"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One edge as an event shows it, without interval and code."""
+
+    family: Family
+    downstream: str
+    upstream: str
+    basis: str
+    type: str | None = None
+    subtype: str | None = None
+    expression: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    parser: str | None = None
+    status: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetId:
+    """What an edge set is about. `kind` is `run`, or `declared` for sets that no run takes over."""
+
+    kind: str
+    via: str | None
+    transformation: str | None
+    output: str
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits."""
+        said = "\n".join((self.kind, self.via or "", self.transformation or "", self.output))
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def set_key(set_id: str) -> str:
+    """State key of an edge set."""
+    return f"set:{set_id}"
+
+
+def out_key(job: str, output: str) -> str:
+    """State key of an output of a job."""
+    return "out:" + hashlib.sha256(f"{job}\n{output}".encode()).hexdigest()[:32]
+
+
+def opened_key(index: int) -> str:
+    """State key of the sets in which an entry opened edges."""
+    return f"opened:{index}"
+
+
+def index_keys(urn: str) -> list[str]:
+    """State keys that list the sets with edges at `urn` (a dataset stands for its columns) or of the job `urn`."""
+    return [f"sets:{bucket}:{urn}" for bucket in BUCKETS]
+
+
+def slot_of(shown: Shown) -> str:
+    """What one edge of a set is told apart by; the rest of it can change."""
+    return "\n".join((shown.family, shown.downstream, shown.upstream, shown.type or "", shown.subtype or ""))
+
+
+# -- state <-> edges
+
+_FIELDS: Final = ("family", "downstream", "upstream", "basis", "type", "subtype", "expression", "file", "line", "column", "parser", "status", "version")
+
+
+def _row(shown: Shown) -> list[Any]:
+    return [getattr(shown, name) for name in _FIELDS]
+
+
+def _edge(set_id: str, state: dict[str, Any], row: Sequence[Any]) -> Edge:
+    said = dict(zip(_FIELDS, row, strict=False))
+    return Edge(**said, set_id=set_id, via=state["via"], transformation=state["transformation"], commit=state["commit"], tenant=state["tenant"],
+                from_=row[13], opened_by=row[14])
+
+
+def _fresh(identity: SetId, commit: str | None, tenant: str) -> dict[str, Any]:
+    return {"kind": identity.kind, "via": identity.via, "transformation": identity.transformation, "output": identity.output, "commit": commit,
+            "tenant": tenant, "edges": {}, "absorbed": [], "indexed": []}
+
+
+def is_open(state: dict[str, Any] | None) -> bool:
+    """Whether the set holds an edge open."""
+    return bool(state and state["edges"])
+
+
+# -- opening
+
+def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, firm: bool, commit: str | None = None, key: str | None = None) -> bool:
+    """Add what an event shows to its set; True if any edge was opened or closed.
+
+    Args:
+        draft: Where operations go.
+        identity: The set.
+        shown: The edges, all of the same transformation version and output.
+        rank: The best basis used, also when it shows no edge ("no upstream").
+        firm: The event closes a run (COMPLETE): it may add less precise edges beside more precise ones, others may not.
+        commit: The commit of the version's first entry; kept by the set once it has one.
+        key: Hash of everything `shown` was computed from: recognised next time without computing it.
+    """
+    set_id = identity.digest
+    state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
+    held: dict[str, list[Any]] = dict(state["edges"])
+    ranks = {family: max((RANKS[row[3]] for row in held.values() if row[0] == family), default=0) for family in (DERIVED_FROM, COLUMN_DERIVED_FROM)}
+    opened: list[str] = []
+    closed: list[list[Any]] = []
+    rows = {slot_of(edge): _row(edge) for edge in shown}
+    absorbed = True
+    for slot, row in rows.items():
+        has = held.get(slot)
+        precision = RANKS[row[3]]
+        if has is not None:
+            if has[:13] == row or RANKS[has[3]] > precision:
+                continue
+            closed.append(has)
+        elif precision < ranks[row[0]] and not firm and rank < ranks[row[0]]:
+            absorbed = False
+            continue
+        held[slot] = [*row, draft.at, draft.entry.index]
+        opened.append(slot)
+    for slot in [slot for slot, row in held.items() if slot not in rows and RANKS[row[3]] < rank]:
+        closed.append(held.pop(slot))
+    changed = bool(opened or closed)
+    if changed:
+        state = {**state, "edges": held, "absorbed": []}
+        for row in closed:
+            draft.close_edge(_edge(set_id, state, row))
+        for slot in opened:
+            draft.open_edge(_edge(set_id, state, held[slot]))
+        state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
+        if opened:
+            draft.put(opened_key(draft.entry.index), sorted({*(draft.state(opened_key(draft.entry.index)) or []), set_id}))
+    if key is not None and absorbed and key not in state["absorbed"]:
+        state = {**state, "absorbed": [*state["absorbed"], key][-ABSORBED_KEPT:]}
+    draft.put(set_key(set_id), state)
+    return changed
+
+
+def remember_absorbed(state: dict[str, Any] | None, key: str) -> bool:
+    """Whether the set has already taken in exactly this."""
+    return state is not None and key in state["absorbed"]
+
+
+def declare(draft: Draft, identity: SetId, shown: Sequence[Shown], *, commit: str | None = None) -> bool:
+    """The set holds exactly `shown` from here on: a declaration replaces the one before."""
+    set_id = identity.digest
+    state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
+    rows = {slot_of(edge): _row(edge) for edge in shown}
+    held: dict[str, list[Any]] = dict(state["edges"])
+    closed = [held.pop(slot) for slot in list(held) if held[slot][:13] != rows.get(slot)]
+    opened = [slot for slot in rows if slot not in held]
+    if not opened and not closed:
+        return False
+    for slot in opened:
+        held[slot] = [*rows[slot], draft.at, draft.entry.index]
+    state = {**state, "edges": held, "absorbed": []}
+    for row in closed:
+        draft.close_edge(_edge(set_id, state, row))
+    for slot in opened:
+        draft.open_edge(_edge(set_id, state, held[slot]))
+    state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
+    if opened:
+        draft.put(opened_key(draft.entry.index), sorted({*(draft.state(opened_key(draft.entry.index)) or []), set_id}))
+    draft.put(set_key(set_id), state)
+    return True
+
+
+def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    places = {state["via"]} if state["via"] else set()
+    for row in rows:
+        places.update(dataset_of(urn) or urn for urn in (row[1], row[2]))
+    new = sorted(places.difference(state["indexed"]))
+    if not new:
+        return state
+    keys = [f"sets:{set_id[0]}:{urn}" for urn in new]
+    draft.need(states=keys)
+    for key in keys:
+        draft.put(key, sorted({*(draft.state(key) or []), set_id}))
+    return {**state, "indexed": sorted({*state["indexed"], *new})}
+
+
+# -- closing
+
+def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
+    """End the edges of a set in these slots."""
+    state = draft.state(set_key(set_id))
+    slots = list(rows)
+    if state is None or not slots:
+        return
+    held = dict(state["edges"])
+    for slot in slots:
+        draft.close_edge(_edge(set_id, state, held.pop(slot)))
+    draft.put(set_key(set_id), {**state, "edges": held, "absorbed": []})
+
+
+def close_set(draft: Draft, set_id: str) -> None:
+    """End all edges of a set."""
+    state = draft.state(set_key(set_id))
+    if state is not None:
+        close_edges(draft, set_id, list(state["edges"]))
+
+
+def is_late(out: dict[str, Any] | None, set_id: str, start: int) -> bool:
+    """Whether a run that started at `start` (claimed, µs) shows code older than the output's current one."""
+    return out is not None and out["current"] is not None and out["current"] != set_id and start < out["start"]
+
+
+def settle(draft: Draft, job: str, identity: SetId, *, takes_over: bool, start: int, run: str) -> None:
+    """Keep an output's record after a run of `identity` showed edges into it: which sets are open, and whose turn it is.
+
+    Args:
+        draft: Where operations go.
+        job: The job's URN.
+        identity: The set of the run's version and this output.
+        takes_over: A normal run of identified code completed (or, of a streaming job, runs).
+        start: The run's claimed start (µs).
+        run: The run's id.
+    """
+    key, set_id = out_key(job, identity.output), identity.digest
+    before = draft.state(key)
+    out = before or {"current": None, "start": 0, "run": None, "open": []}
+    if takes_over:
+        others = [other for other in out["open"] if other != set_id]
+        draft.need(states=[set_key(other) for other in others])
+        for other in others:
+            close_set(draft, other)
+        if out["current"] != set_id:
+            out = {**out, "current": set_id, "start": start, "run": run}
+        elif out["run"] == run and start < out["start"]:
+            out = {**out, "start": start}
+        out = {**out, "open": [set_id]}
+    elif set_id not in out["open"]:
+        out = {**out, "open": sorted([*out["open"], set_id])}
+    if out != before:
+        draft.put(key, out)

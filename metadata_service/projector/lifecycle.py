@@ -1,0 +1,232 @@
+"""Ends and renames: DROP, RENAME, symlinks, tombstones. The past still answers."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lineproof_schema.models.lifecycle import TombstoneData
+from lineproof_schema.urn import UrnError, parse_urn
+
+from metadata_service.graph.ops import DERIVED_FROM
+from metadata_service.projector.edges import SetId, Shown, close_edges, index_keys, merge, opened_key, out_key, set_key
+from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
+from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.view import Draft, Rejected, link_key
+
+__all__ = ["drop_dataset", "exists_again", "project_lifecycle", "project_symlinks", "project_tombstone", "set_state_keys"]
+
+STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
+_CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource")
+Touches = Callable[[list[Any]], bool]  # whether a row of a set's edges is meant
+
+
+def project_lifecycle(draft: Draft, dataset: str, facet: Any) -> bool:
+    """A `lifecycleStateChange` facet; True if the dataset is gone now."""
+    state = as_text(as_dict(facet).get("lifecycleStateChange"))
+    if state is None or state.upper() not in STATES:
+        return False
+    state = state.upper()
+    draft.revise(dataset, "lifecycle", state)
+    if state == "DROP":
+        drop_dataset(draft, dataset)
+        return True
+    if state == "RENAME":
+        previous = as_dict(as_dict(facet).get("previousIdentifier"))
+        namespace, name = as_text(previous.get("namespace")), as_text(previous.get("name"))
+        if namespace is not None and name is not None:
+            _rename(draft, namespace, name, dataset)
+    exists_again(draft, dataset)
+    return False
+
+
+def exists_again(draft: Draft, dataset: str) -> None:
+    """The dataset was written or declared, so it exists."""
+    draft.revise(dataset, "existence", "exists")
+
+
+def drop_dataset(draft: Draft, dataset: str) -> None:
+    """The dataset is gone: all edges at it and at its columns end."""
+    draft.ensure(dataset)
+    draft.revise(dataset, "existence", "dropped")
+    draft.touch(dataset)
+    _close_touching(draft, dataset, lambda row: dataset in (dataset_of(row[1]), dataset_of(row[2])))
+
+
+def _sets_at(draft: Draft, urn: str) -> list[str]:
+    keys = index_keys(urn)
+    draft.need(states=keys)
+    found = sorted({set_id for key in keys for set_id in draft.state(key) or []})
+    draft.need(states=map(set_key, found))
+    return found
+
+
+def set_state_keys(urn: str) -> list[str]:
+    """State keys that ends of `urn` read first."""
+    return index_keys(dataset_of(urn) or urn)
+
+
+def _close_touching(draft: Draft, urn: str, touches: Touches) -> int:
+    closed = 0
+    for set_id in _sets_at(draft, urn):
+        slots = [slot for slot, row in draft.state(set_key(set_id))["edges"].items() if touches(row)]
+        close_edges(draft, set_id, slots)
+        closed += len(slots)
+    return closed
+
+
+# -- renames
+
+def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
+    try:
+        old = dataset_urn(namespace, name)
+    except UrnError:
+        return
+    if old == new:
+        return
+    if not draft.authority.in_scope(namespace):
+        draft.ignore("rename", old)
+        return
+    draft.need(urns=[old])
+    if not draft.exists(old):
+        draft.ensure(old)
+    draft.touch(old)
+    fresh = not draft.facts(new)
+    moved = {set_id: draft.state(set_key(set_id)) for set_id in _sets_at(draft, old)}
+    drop_dataset(draft, old)
+    draft.revise(old, "lifecycle", "RENAME")
+    for state in moved.values():
+        _move(draft, state, old, new)
+    for fact in _CARRIED if fresh else ():
+        value = draft.fact(old, fact)
+        if value is not None and draft.fact(new, fact) is None:
+            draft.revise(new, fact, value)
+
+
+def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str) -> None:
+    """Open under the new name what the set held at the old one, in the set where the next run of the job will look for it."""
+    rows = [row for row in state["edges"].values() if old in (dataset_of(row[1]), dataset_of(row[2]))]
+    if not rows:
+        return
+    output = new if state["output"] == old else state["output"]
+    identity = SetId(state["kind"], state["via"], state["transformation"], output)
+    if output == new:
+        rows = list(state["edges"].values())
+    shown = [Shown(row[0], _renamed(row[1], old, new), _renamed(row[2], old, new), *row[3:13]) for row in rows]
+    endpoints = {urn for edge in shown for urn in (edge.downstream, edge.upstream)}
+    draft.need(urns=endpoints, states=[set_key(identity.digest), opened_key(draft.entry.index)])
+    for urn in sorted(endpoints):
+        draft.ensure(urn)
+    merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"])
+    if output == new and state["via"] is not None and state["kind"] == "run":
+        before, after = out_key(state["via"], old), out_key(state["via"], new)
+        draft.need(states=[before, after])
+        was, known = draft.state(before), draft.state(after)
+        own = SetId(state["kind"], state["via"], state["transformation"], old).digest
+        known = known or {"current": None, "start": 0, "run": None, "open": []}
+        known = {**known, "open": sorted({*known["open"], identity.digest})}
+        if was is not None and was["current"] == own and known["current"] is None:
+            known = {**known, "current": identity.digest, "start": was["start"], "run": was["run"]}
+        draft.put(after, known)
+
+
+def _renamed(urn: str, old: str, new: str) -> str:
+    if urn == old:
+        return new
+    parsed = parse_urn(urn)
+    return column_urn(new, *parsed.components[2:]) if parsed.kind == "column" and dataset_of(urn) == old else urn
+
+
+# -- symlinks
+
+def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
+    """Other names of the same data: SAME_AS links, and declared edges both ways, so that lineage written under one name is found under the other.
+
+    The edge *into* the other name says what that one is made of, so it needs scope there.
+    """
+    if as_dict(facet).get("_deleted") is True:
+        draft.revise(dataset, "symlinks", None)
+        return
+    others: dict[str, dict[str, str]] = {}
+    for item in as_list(as_dict(facet).get("identifiers")):
+        namespace, name, kind = (as_text(as_dict(item).get(key)) for key in ("namespace", "name", "type"))
+        if namespace is None or name is None:
+            continue
+        try:
+            urn = dataset_urn(namespace, name)
+        except UrnError:
+            continue
+        if urn != dataset:
+            others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
+    if not others or not draft.revise(dataset, "symlinks", list(others.values())):
+        return
+    draft.need(urns=others, states=[link_key("SAME_AS", dataset, urn) for urn in others])
+    for urn, said in others.items():
+        draft.ensure(urn)
+        draft.touch(urn, "mention")
+        draft.link("SAME_AS", dataset, urn)
+        pairs = [(dataset, urn)]
+        if draft.authority.in_scope(said["namespace"]):
+            pairs.append((urn, dataset))
+        else:
+            draft.ignore("symlink", urn)
+        for below, above in pairs:
+            identity = SetId("symlink", None, None, below)
+            draft.need(states=[set_key(identity.digest), opened_key(draft.entry.index)])
+            merge(draft, identity, [Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")], rank=0, firm=True)
+
+
+# -- tombstones
+
+def project_tombstone(draft: Draft, data: TombstoneData) -> None:
+    """`lineproof.tombstone.v1`: an entity ceased, or what an entry said is taken back."""
+    if data.entry is not None:
+        _retract(draft, data.entry)
+    elif data.urn is not None:
+        _cease(draft, data.urn)
+
+
+def _cease(draft: Draft, urn: str) -> None:
+    parsed = parse_urn(urn)
+    if not draft.exists(urn):
+        raise Rejected("unknown-urn", "there is no such entity to end", urn=urn)
+    draft.touch(urn)
+    if parsed.kind == "dataset":
+        drop_dataset(draft, urn)
+        return
+    draft.revise(urn, "existence", "dropped")
+    if parsed.kind == "job":
+        _close_touching_job(draft, urn)
+    elif parsed.kind == "transformation":
+        _close_touching_job(draft, str(parsed.parent), urn)
+    else:
+        where = dataset_of(urn) or urn
+        _close_touching(draft, where, lambda row: urn in (row[1], row[2]))
+
+
+def _close_touching_job(draft: Draft, job: str, transformation: str | None = None) -> None:
+    for set_id in _sets_at(draft, job):
+        state = draft.state(set_key(set_id))
+        if state["via"] == job and transformation in (None, state["transformation"]):
+            close_edges(draft, set_id, list(state["edges"]))
+
+
+def _retract(draft: Draft, index: int) -> None:
+    if index >= draft.entry.index:
+        raise Rejected("unknown-entry", f"entry {index} is not before this one")
+    draft.need(states=[opened_key(index)])
+    sets = draft.state(opened_key(index)) or []
+    draft.need(states=map(set_key, sets))
+    closed = 0
+    for set_id in sets:
+        slots = []
+        for slot, row in draft.state(set_key(set_id))["edges"].items():
+            namespace = parse_urn(row[1]).namespace
+            if row[14] != index:
+                continue
+            if namespace is not None and not draft.authority.in_scope(namespace):
+                draft.ignore("retraction", row[1])
+            else:
+                slots.append(slot)
+        close_edges(draft, set_id, slots)
+        closed += len(slots)
+    draft.note(entry=index, closedEdges=closed)

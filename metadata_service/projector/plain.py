@@ -1,0 +1,49 @@
+"""Values as every store keeps them alike: what producers send may hold what JSON stores or canonical JSON refuse."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+__all__ = ["as_dict", "as_list", "as_text", "plain"]
+
+LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
+MAX_DEPTH: Final = 64  # deeper facets are cut: databases and recursive readers have limits of their own
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """`value` with integers beyond 2^53, non-finite floats and NUL characters or lone surrogates in text made storable."""
+    if value is None or value is True or value is False:
+        return value
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() and "\0" not in value else _text(value)
+    if kind is int:
+        return value if -LARGEST_EXACT <= value <= LARGEST_EXACT else str(value)
+    if kind is float:
+        return value if abs(value) <= 1.7976931348623157e308 else str(value)
+    if depth >= MAX_DEPTH:
+        return "…"
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [plain(item, depth + 1) for item in value]
+    return _text(str(value))
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """`value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """`value` if it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str | None:
+    """`value` if it is a non-empty text, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,140 @@
+"""The state of a run: the union of its events, and what it shows of itself.
+
+A run is the union of its events, START to terminal, in whatever order they arrive. Its record is a small JSON value under
+`run:<uuid>`; the facets its edges are computed from are kept once per content under `shows:<sha256>`, so that a job that runs
+every minute does not keep them every minute.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+from lineproof_schema.openlineage import TERMINAL_STATES, OpenLineageEvent, run_uuid
+from lineproof_schema.urn import UrnError
+
+from metadata_service.projector.code import Code
+from metadata_service.projector.names import job_urn, run_urn
+from metadata_service.projector.plain import as_dict, as_text
+from metadata_service.projector.view import Draft
+
+__all__ = ["PURPOSES", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "parent_of", "project_run_facts", "run_key", "with_event"]
+
+PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
+_ELSEWHERE: Final = frozenset({"parent", "lineproof_run", "lineproof_producer"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ORDER: Final = {None: -1, "OTHER": 0, "START": 1, "RUNNING": 2, "COMPLETE": 3, "FAIL": 3, "ABORT": 3}
+
+
+def run_key(run_id: str) -> str:
+    """State key of a run."""
+    return f"run:{run_id}"
+
+
+def content_key(digest: str) -> str:
+    """State key of the facets that edges are computed from."""
+    return f"shows:{digest}"
+
+
+def digest_of(value: Any) -> str:
+    """32 hex digits over a JSON value; key order does not matter."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def instant(micros: int) -> str:
+    """An ISO 8601 instant in UTC with µs, as facts keep it."""
+    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def new_run(job: str) -> dict[str, Any]:
+    """A run of which nothing is known but its job."""
+    return {"job": job, "start": None, "started": False, "status": None, "statusAt": None, "purpose": "normal", "streaming": False, "code": None, "codeRank": 0,
+            "commit": None, "sql": None, "in": [], "out": {}, "reads": {}, "writes": {}, "done": [], "counted": []}
+
+
+def with_event(before: Mapping[str, Any], event: OpenLineageEvent, code: Code | None, sql: str | None) -> dict[str, Any]:
+    """The run after one more of its events; inputs and outputs are the caller's."""
+    state = dict(before)
+    time = event.event_time_us
+    if event.state == "START":
+        state["start"] = min(time, state["start"]) if state["started"] else time
+        state["started"] = True
+    elif not state["started"]:
+        state["start"] = time if state["start"] is None else min(time, state["start"])
+    order = (_ORDER[event.state], time)
+    if state["status"] is None or order >= (_ORDER[state["status"]], state["statusAt"]):
+        state["status"], state["statusAt"] = event.state, time
+    purpose = as_text(as_dict(event.run_facets.get("lineproof_run")).get("purpose"))
+    if purpose in PURPOSES and purpose != "normal":
+        state["purpose"] = purpose
+    if event.job is not None and str(as_dict(event.job.facets.get("jobType")).get("processingType")).upper() == "STREAMING":
+        state["streaming"] = True
+    if code is not None and code.rank >= state["codeRank"]:
+        state["code"], state["codeRank"] = code.transformation, code.rank
+        state["commit"] = code.commit or state["commit"]
+    if sql is not None:
+        state["sql"] = sql
+    return state
+
+
+def is_terminal(state: Mapping[str, Any]) -> bool:
+    """Whether the run ended, well or not."""
+    return state["status"] in TERMINAL_STATES
+
+
+def has_settled(state: Mapping[str, Any]) -> bool:
+    """Whether what the run shows stands: it completed, or it is a streaming job that runs."""
+    return state["status"] == "COMPLETE" or (state["streaming"] and state["status"] == "RUNNING")
+
+
+def parent_of(event: OpenLineageEvent) -> tuple[str, dict[str, Any]] | None:
+    """The parent run's URN and the `parent` fact, if the event names one."""
+    facet = as_dict(event.run_facets.get("parent"))
+    found = _named_run(facet)
+    if found is None:
+        return None
+    run, job = found
+    fact: dict[str, Any] = {"run": run, "job": job}
+    root = _named_run(as_dict(facet.get("root")))
+    if root is not None:
+        fact["root"] = {"run": root[0], "job": root[1]}
+    return run, fact
+
+
+def _named_run(facet: Mapping[str, Any]) -> tuple[str, str] | None:
+    run_id = as_text(as_dict(facet.get("run")).get("runId"))
+    job = as_dict(facet.get("job"))
+    namespace, name = as_text(job.get("namespace")) or "default", as_text(job.get("name"))
+    if run_id is None or name is None:
+        return None
+    try:
+        return run_urn(run_uuid(run_id, namespace, name)), job_urn(namespace, name)
+    except UrnError:
+        return None
+
+
+def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Mapping[str, Any]) -> None:
+    """What is known of the run itself."""
+    draft.revise(run, "status", state["status"])
+    draft.revise(run, "startedAt", instant(state["start"]))
+    if is_terminal(state):
+        draft.revise(run, "endedAt", instant(state["statusAt"]))
+    draft.revise(run, "purpose", state["purpose"])
+    if state["commit"] is not None:
+        draft.revise(run, "commit", state["commit"])
+    if state["code"] is not None:
+        draft.revise(run, "transformation", state["code"])
+    if draft.fact(run, "signedBy") != "PRODUCER":  # a signed event outweighs its unsigned twin, whichever came first
+        draft.revise(run, "signedBy", draft.entry.leaf.signed_by)
+    own = as_dict(event.run_facets.get("lineproof_run"))
+    if as_text(own.get("compiledDigest")) is not None:
+        draft.revise(run, "compiledDigest", own["compiledDigest"])
+    if isinstance(own.get("parameters"), dict):
+        draft.revise(run, "parameters", own["parameters"])
+    if event.run_id_original is not None:
+        draft.revise(run, "originalRunId", event.run_id_original)
+    for key, facet in event.run_facets.items():
+        if key not in _ELSEWHERE and isinstance(facet, dict) and "\0" not in key:
+            draft.revise(run, f"facet:{key}", None if facet.get("_deleted") is True else facet)
