@@ -72,6 +72,7 @@ CODES: dict[str, ErrorCode] = _catalogue(
     ErrorCode("forbidden", 403, "The credentials do not allow this", "Ask an admin for the role in `detail`."),
     # reading
     ErrorCode("not-found", 404, "There is no such thing", "Check the name."),
+    ErrorCode("method-not-allowed", 405, "The address does not take this method", "See `Allow`."),
     ErrorCode("ambiguous-name", 409, "The name fits several entities", "Use <namespace>:<name>; see `candidates`."),
     ErrorCode("not-projected", 503, "The graph has not reached that position yet", "Retry shortly.", retriable=True),
     ErrorCode("position-beyond-log", 400, "The position lies beyond the log", "Ask for a size up to that of the checkpoint."),

@@ -1,0 +1,141 @@
+"""Bearer tokens: random, hashed at rest, scoped, expiring, shown once."""
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from metadata_service.access.roles import ROLES
+from metadata_service.access.store import TokenStore
+from metadata_service.access.viewer import CLASSIFICATIONS, Viewer, caller_hash
+from metadata_service.database import Database
+from metadata_service.errors import AccessError, NotFound, SettingError
+
+__all__ = ["DEFAULT_DAYS", "ISSUER", "IssuedToken", "TokenRecord", "Tokens"]
+
+ISSUER: Final = "lineproof-token"  # the issuer part of a caller's keyed hash
+DEFAULT_DAYS: Final = 90
+MAX_DAYS: Final = 3660
+CACHE_SECONDS: Final = 2.0  # how long another process may still honour a token revoked elsewhere
+CACHE_ENTRIES: Final = 4096
+_DAY_US: Final = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """What is known of a token; times in µs since the epoch."""
+
+    id: str
+    subject: str
+    tenant: str
+    roles: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    ceiling: str
+    created: int
+    expires: int
+    revoked: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token: `secret` exists only here and in the hands of whoever asked for it."""
+
+    record: TokenRecord
+    secret: str
+
+
+class Tokens:
+    """Issues, checks and revokes tokens. Thread-safe.
+
+    `tenant_secret(tenant)` keys the hashes that name callers; `owners()` is the policy's list of (prefix, tenant).
+    """
+
+    def __init__(self, database: Database, tenant_secret: Callable[[str], bytes], owners: Callable[[], tuple[tuple[str, str], ...]],
+                 clock: Callable[[], float] = time.time) -> None:
+        self._store = TokenStore(database)
+        self._tenant_secret = tenant_secret
+        self._owners = owners
+        self._clock = clock
+        self._cache: dict[str, tuple[float, Viewer, int]] = {}
+
+    def create(self, subject: str, *, tenant: str, roles: Sequence[str], prefixes: Sequence[str] = ("",), ceiling: str = CLASSIFICATIONS[-1],
+               days: int = DEFAULT_DAYS) -> IssuedToken:
+        """Issue a token for `subject`; several tokens of one subject name the same caller, so a rotation keeps event identities.
+
+        Raises:
+            SettingError: an unknown role or classification, no role, no subject, or a lifetime outside 1..3660 days.
+        """
+        unknown = sorted(set(roles) - set(ROLES))
+        if unknown or not roles:
+            raise SettingError(f"unknown role {', '.join(unknown)}" if unknown else "a token needs at least one role", roles=sorted(ROLES))
+        if not subject.strip() or len(subject) > 200:
+            raise SettingError("a token's subject has 1 to 200 characters")
+        if ceiling not in CLASSIFICATIONS:
+            raise SettingError(f"a ceiling is one of {', '.join(CLASSIFICATIONS)}")
+        if not 1 <= days <= MAX_DAYS:
+            raise SettingError(f"a token lives 1 to {MAX_DAYS} days")
+        token_id, now = secrets.token_hex(4), self._now()
+        secret = f"lp_{token_id}_{secrets.token_urlsafe(32)}"
+        row = {"id": token_id, "subject": subject, "tenant": tenant, "roles": sorted(set(roles)), "prefixes": list(dict.fromkeys(prefixes)) or [""],
+               "ceiling": ceiling, "created": now, "expires": now + days * _DAY_US, "revoked": None}
+        self._store.add({**row, "hash": _hash(secret)})
+        return IssuedToken(_record(row), secret)
+
+    def viewer(self, secret: str) -> Viewer:
+        """The viewer that presents `secret`.
+
+        Raises:
+            AccessError: `unauthenticated`; unknown, expired and revoked read the same.
+        """
+        cached = self.cached(secret)
+        if cached is not None:
+            return cached
+        digest, now = _hash(secret), self._clock()
+        row = self._store.by_hash(digest)
+        if row is None or row["revoked"] is not None or row["expires"] <= self._now():
+            raise _unauthenticated()
+        viewer = Viewer(id=caller_hash(self._tenant_secret(row["tenant"]), ISSUER, row["subject"]), tenant=row["tenant"],
+                        roles=frozenset(row["roles"]), prefixes=tuple(row["prefixes"]), label=row["subject"], ceiling=row["ceiling"],
+                        owners=self._owners())
+        if len(self._cache) >= CACHE_ENTRIES:
+            self._cache.clear()
+        self._cache[digest] = (now + CACHE_SECONDS, viewer, row["expires"])
+        return viewer
+
+    def cached(self, secret: str) -> Viewer | None:
+        """The viewer that presents `secret`, if that was looked up within two seconds; touches no database."""
+        known = self._cache.get(_hash(secret))
+        return known[1] if known is not None and self._clock() < known[0] and self._now() < known[2] else None
+
+    def revoke(self, token_id: str, *, tenant: str) -> None:
+        """Revoke a token of `tenant`; at once here, within two seconds in other processes.
+
+        Raises:
+            NotFound: the tenant has no such token.
+        """
+        if not self._store.revoke(token_id, tenant, self._now()):
+            raise NotFound(f"no token {token_id!r}")
+        self._cache.clear()
+
+    def all(self) -> list[TokenRecord]:
+        """All tokens ever issued, oldest first."""
+        return [_record(row) for row in self._store.all()]
+
+    def _now(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+
+def _unauthenticated() -> AccessError:
+    return AccessError("the token is unknown, expired or revoked", code="unauthenticated")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _record(row: dict[str, Any]) -> TokenRecord:
+    return TokenRecord(row["id"], row["subject"], row["tenant"], tuple(row["roles"]), tuple(row["prefixes"]), row["ceiling"],
+                       row["created"], row["expires"], row["revoked"])

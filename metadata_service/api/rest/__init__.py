@@ -1,0 +1,13 @@
+"""REST: composes access, intake, artifacts and the log's reader. No query and no rule here."""
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from metadata_service.api.rest import admin, artifacts, events, health, lineage, log
+
+__all__ = ["routers"]
+
+
+def routers() -> list[APIRouter]:
+    """All routers, in the order of the OpenAPI document."""
+    return [events.router, lineage.router, log.router, artifacts.router, admin.router, health.router]

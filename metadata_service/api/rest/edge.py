@@ -1,0 +1,68 @@
+"""The outermost layer of every request: request id, metrics, security headers, and errors nobody expected."""
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from metadata_service.api.rest.problems import problem_response, unexpected_problem
+from metadata_service.telemetry import Metrics, logger
+
+__all__ = ["Edge"]
+
+_LOG = logger(__name__)
+_HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store"))
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+
+class Edge:
+    """ASGI middleware. The one place of the service that catches `Exception`: the text stays in our log, the caller gets a reference."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        reference, status, began = secrets.token_hex(8), 500, time.perf_counter()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = list(message.get("headers", []))
+                present = {name.lower() for name, _ in headers}
+                headers += [item for item in _HEADERS if item[0] not in present]
+                message = {**message, "headers": [*headers, (b"x-request-id", reference.encode())]}
+            await send(message)
+
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await sending(message)
+
+        with structlog.contextvars.bound_contextvars(request=reference):
+            try:
+                await self._app(scope, receive, watched)
+            except Exception as error:
+                _LOG.error("unexpected", reference=reference, method=method, route=_route(scope), exc_info=error)
+                if started:
+                    raise
+                await problem_response(unexpected_problem(reference))(scope, receive, sending)
+            finally:
+                self._metrics.requests.labels(method, str(status)).inc()
+                self._metrics.seconds.labels(method).observe(time.perf_counter() - began)
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern, not the path: paths and queries may hold what does not belong into logs."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))

@@ -1,0 +1,96 @@
+"""GET /api/v1/log/…: checkpoint, proofs and entries of the transparency log."""
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Path, Query
+from lineproof_audit.keyring import KEYRING_TYPES
+from lineproof_audit.store import StoredEntry
+from lineproof_audit.tree import leaf_hash
+from starlette.requests import Request
+from starlette.responses import Response
+
+from metadata_service.access import Viewer, require_any
+from metadata_service.api.rest.answers import json_response
+from metadata_service.api.rest.auth import authenticate, authenticate_if_given
+from metadata_service.api.rest.openapi import PROBLEMS, TEXT, json_answer
+from metadata_service.api.services import Services, services_of
+from metadata_service.errors import NotFound
+from metadata_service.intake import namespaces_of_body
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1/log", tags=["log"])
+_LOG_READERS = ("reader", "auditor", "operator", "ingest")
+Index = Annotated[int, Path(ge=0, le=2**53 - 1)]
+
+
+@router.get("/checkpoint", summary="The latest signed checkpoint", responses={200: TEXT, **PROBLEMS})
+async def checkpoint(request: Request) -> Response:
+    """A C2SP signed note; 404 until the first one is published."""
+    services = services_of(request)
+    await _log_read(request, services)
+    text = await anyio.to_thread.run_sync(services.reader.checkpoint)
+    if text is None:
+        raise NotFound("no checkpoint is published yet")
+    return Response(text, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/proof", summary="Inclusion proof of an entry", responses={200: json_answer("RFC 6962 proof", {"type": "object"}), **PROBLEMS})
+async def proof(request: Request, index: Annotated[int, Query(ge=0, le=2**53 - 1)], size: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None) -> Response:
+    """`{index, size, leafHash, rootHash, proof}` with hashes in standard base64; `size` defaults to the log's size."""
+    services = services_of(request)
+    await _log_read(request, services)
+    return json_response(await anyio.to_thread.run_sync(_proof, services, index, size))
+
+
+@router.get("/entries/{index}", summary="One entry", responses={200: json_answer("Leaf; body and salt with a grant", {"type": "object"}), **PROBLEMS})
+async def entry(request: Request, index: Index) -> Response:
+    """`{index, leaf, erased, envelope?, salt?}` in standard base64. Body and salt need a grant on all namespaces the entry writes in.
+
+    Bodies of genesis, key and policy entries can be read by whoever may read the log.
+    """
+    services = services_of(request)
+    viewer = await _log_read(request, services)
+    found = await anyio.to_thread.run_sync(services.reader.entry, index)
+    body: dict[str, Any] = {"index": found.index, "leaf": _base64(found.leaf), "erased": found.envelope is None, "restricted": False}
+    if found.envelope is not None and found.salt is not None:
+        if _may_read_body(found, viewer):
+            body |= {"envelope": _base64(found.envelope), "salt": _base64(found.salt)}
+        else:
+            body["restricted"] = True
+    return json_response(body)
+
+
+async def _log_read(request: Request, services: Services) -> Viewer | None:
+    """Leaves, checkpoints and proofs are public unless the policy says otherwise; wrong credentials are refused either way."""
+    policy = services.keys.current.policy
+    if policy is not None and policy.log_read == "public":
+        return await authenticate_if_given(request)
+    viewer = await authenticate(request)
+    require_any(viewer, *_LOG_READERS)
+    return viewer
+
+
+def _may_read_body(found: StoredEntry, viewer: Viewer | None) -> bool:
+    if found.fields.event_type in KEYRING_TYPES:
+        return True
+    if viewer is None or not viewer.may("reader", "auditor") or found.envelope is None:
+        return False
+    if found.fields.tenant != viewer.tenant:
+        return False
+    return all(viewer.can_see(namespace) for namespace in namespaces_of_body(found.envelope))
+
+
+def _proof(services: Services, index: int, size: int | None) -> dict[str, Any]:
+    reader = services.reader
+    at = reader.size() if size is None else size
+    hashes = reader.inclusion_proof(index, at)
+    return {"index": index, "size": at, "leafHash": _base64(leaf_hash(reader.entry(index).leaf)), "rootHash": _base64(reader.root_at(at)),
+            "proof": [_base64(item) for item in hashes]}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,39 @@
+"""What the routes are given: the rooms of the service, opened by `app` and closed by it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lineproof_audit.log import LogReader
+from starlette.requests import HTTPConnection
+
+from metadata_service.access import Tokens
+from metadata_service.artifacts import Artifacts
+from metadata_service.graph.port import GraphStore
+from metadata_service.intake import Intake, KeyringFollower, Quarantine
+from metadata_service.settings import Settings
+from metadata_service.telemetry import Metrics
+
+__all__ = ["Services", "services_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The opened rooms. Routes compose them and hold no rule of their own."""
+
+    settings: Settings
+    origin: str
+    reader: LogReader
+    keys: KeyringFollower
+    intake: Intake
+    quarantine: Quarantine
+    tokens: Tokens
+    artifacts: Artifacts
+    graph: GraphStore
+    metrics: Metrics
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the application that serves this request."""
+    services = connection.app.state.services
+    assert isinstance(services, Services)
+    return services

@@ -1,0 +1,141 @@
+"""Opening the rooms of the service in order, and closing them in the reverse one.
+
+`open_rooms` does what can fail at a start (locks, keys, databases) before a server exists, so that its errors reach the person who
+starts it. `running` adds what runs: integrator, keyring follower, projector.
+"""
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lineproof_audit.log import Log
+from lineproof_schema.errors import LineproofError
+
+from metadata_service import access, artifacts, intake
+from metadata_service.access import Tokens
+from metadata_service.api.services import Services
+from metadata_service.artifacts import Artifacts
+from metadata_service.database import Database
+from metadata_service.errors import SettingError
+from metadata_service.graph.open import open_graph
+from metadata_service.intake import Intake, KeyringFollower, Quarantine
+from metadata_service.projection import projecting
+from metadata_service.settings import Settings
+from metadata_service.telemetry import Metrics, logger
+
+__all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running", "tokens_of"]
+
+ADMIN_TOKEN_FILE: Final = "admin-token"  # noqa: S105 (a file name)
+ADMIN_TOKEN_DAYS: Final = 365
+_LOG = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms that need no event loop. `admin_token` is set only when this start issued the first one."""
+
+    settings: Settings
+    log: Log
+    database: Database
+    keys: KeyringFollower
+    tokens: Tokens
+    admin_token: str | None
+
+    def close(self) -> None:
+        """Commit what is queued and let go of everything. Idempotent."""
+        self.log.close()
+        self.database.close()
+
+
+def open_rooms(settings: Settings) -> Rooms:
+    """Open the log (begin it on the first start), the service's tables, and see to a first admin token.
+
+    Raises:
+        LineproofError: `data-directory-locked`, `log-unavailable`, `invalid-setting` (keys), `checkpoint-lock`, `corrupt-log`.
+    """
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"cannot make the data directory {settings.data}: {error.strerror}") from error
+    log = Log.open(settings.database_url or settings.data, create=True, data=settings.data if settings.database_url else None,
+                   state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, queue_size=settings.queue_size)
+    try:
+        database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA])
+        keys = KeyringFollower(log.reader)
+        tokens = tokens_of(log, database, keys)
+        return Rooms(settings, log, database, keys, tokens, _first_admin_token(log, keys, tokens))
+    except BaseException:
+        log.close()
+        raise
+
+
+def tokens_of(log: Log, database: Database, keys: KeyringFollower) -> Tokens:
+    """The tokens of this log: callers are named by hashes keyed with the log's own secret."""
+    return Tokens(database, log.secrets.of, keys.owners)
+
+
+@asynccontextmanager
+async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
+    """Run the service around `rooms`; on leaving, everything acknowledged is committed and covered by a checkpoint."""
+    settings, log = rooms.settings, rooms.log
+    graph = open_graph(settings.graph_location)
+    try:
+        await graph.setup()
+        quarantine = Quarantine(rooms.database, quota_bytes=settings.quarantine_quota_bytes, days=settings.quarantine_days)
+        takes_in = Intake(log.appender, rooms.keys, log.notary, quarantine, metrics, max_event_bytes=settings.max_event_bytes,
+                          verify_threads=settings.verify_threads)
+        store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
+        services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
+                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics)
+        stop = threading.Event()
+        integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
+        integrator.start()
+        follower = asyncio.create_task(takes_in.follow())
+        try:
+            async with projecting(settings, log.reader, graph, metrics):
+                yield services
+        finally:
+            follower.cancel()
+            stop.set()
+            await asyncio.to_thread(_finish, log, takes_in, integrator, metrics)
+    finally:
+        await graph.close()
+
+
+def _finish(log: Log, takes_in: Intake, integrator: threading.Thread, metrics: Metrics) -> None:
+    takes_in.close()
+    log.appender.close()
+    integrator.join()
+    try:
+        log.integrator.step()  # the last checkpoint covers the last entry
+        log.integrator.resign()
+    except LineproofError as error:
+        metrics.checkpoint_failures.labels(error.code).inc()
+        _LOG.error("no checkpoint at the end", code=error.code, detail=error.detail)
+
+
+def _first_admin_token(log: Log, keys: KeyringFollower, tokens: Tokens) -> str | None:
+    """Issue the first admin token if there is no token at all, and write it 0600 into the log's state directory."""
+    if tokens.all():
+        return None
+    policy = keys.current.policy
+    if policy is None or not policy.tenants:
+        raise SettingError("the log has no tenant; its policy entry is missing")
+    issued = tokens.create("admin", tenant=policy.tenants[0].id, roles=["admin"], days=ADMIN_TOKEN_DAYS)
+    _write_secret(log.state_dir / ADMIN_TOKEN_FILE, issued.secret)
+    return issued.secret
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # of a log that was lost; a new file gets our mode whatever the old one had
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
