@@ -20,7 +20,8 @@ from metadata_service.projector.plain import as_dict, as_text
 if TYPE_CHECKING:
     from metadata_service.projector.view import Draft
 
-__all__ = ["Code", "author_of", "code_of_job", "commit_urn", "enrich", "project_commit", "project_transformation", "record_commit", "sql_digest", "text_version"]
+__all__ = ["Code", "author_of", "code_of_job", "commit_urn", "enrich", "project_commit", "project_transformation", "record_commit",
+           "sql_digest", "text_version"]
 
 _RANKS: Final = {"lineproof_transformation": 4, "sourceCodeLocation": 3, "sql": 2, "sourceCode": 1}
 

@@ -47,9 +47,9 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
     draft.need(states=[*map(set_key, sets), opened_key(draft.entry.index)])
     for set_id in sets:
         state = draft.state(set_key(set_id))
-        found = outputs.get(state["output"])
-        if not state["edges"] or not found:
+        if not state["edges"] or state["output"] not in outputs:
             continue
+        found = outputs[state["output"]]
         inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM]
         shown, rank = show(state["output"], inputs, None, found)
         endpoints = {urn for edge in shown for urn in (edge.downstream, edge.upstream)}

@@ -15,6 +15,8 @@ from lineproof_schema.openlineage import OpenLineageEvent, parse_openlineage, pr
 from lineproof_schema.validate import parse_cloudevent
 from pydantic import ValidationError
 
+from metadata_service.projector.plain import exact
+
 if TYPE_CHECKING:
     from lineproof_audit.leaf import Leaf
     from lineproof_audit.store import StoredEntry
@@ -101,7 +103,7 @@ class ProjectableEntry:
     def claimed(self) -> int | None:
         """When the producer says it happened (µs since the epoch)."""
         if isinstance(self.body, OpenLineageEvent):
-            return self.body.event_time_us
+            return exact(self.body.event_time_us)
         return _micros(self.body.event.time) if isinstance(self.body, CloudBody) else None
 
     @property
@@ -174,4 +176,4 @@ def _loads(payload: bytes) -> Any:
 
 
 def _micros(time: datetime) -> int:
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    return exact((time - _EPOCH) // timedelta(microseconds=1))

@@ -15,7 +15,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text, plain
+from metadata_service.projector.plain import LARGEST_EXACT, as_dict, as_list, as_text, plain
 
 __all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "job_lineage", "show"]
 
@@ -138,11 +138,15 @@ def _inputs(items: Any, field: Mapping[str, Any], default: str = "DIRECT") -> It
             continue
         transformations = [found for found in as_list(item.get("transformations")) if isinstance(found, dict)]
         if not transformations:  # facet versions before 1-2-0, and our derivations, say it beside the field
-            yield upstream, as_text(item.get("type")) if item.get("type") in ("DIRECT", "INDIRECT") else default, \
-                as_text(item.get("subtype")) or as_text(field.get("transformationType")), as_text(field.get("transformationDescription"))
+            subtype = as_text(item.get("subtype")) or as_text(field.get("transformationType"))
+            yield upstream, _kind(item, default), subtype, as_text(field.get("transformationDescription"))
         for found in transformations:
-            kind = as_text(found.get("type"))
-            yield upstream, kind if kind in ("DIRECT", "INDIRECT") else default, as_text(found.get("subtype")), as_text(found.get("description"))
+            yield upstream, _kind(found, default), as_text(found.get("subtype")), as_text(found.get("description"))
+
+
+def _kind(said: Mapping[str, Any], default: str) -> str:
+    kind = said.get("type")
+    return kind if kind in ("DIRECT", "INDIRECT") else default
 
 
 def _with_assets(output: str, edges: list[Shown], basis: str, also: Sequence[str]) -> list[Shown]:
@@ -178,4 +182,4 @@ def _column(dataset: str, path: Sequence[Any]) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_EXACT else None

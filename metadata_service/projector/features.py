@@ -156,7 +156,8 @@ def project_alias(draft: Draft, data: AliasData) -> None:
     if data.actor is not None:
         draft.actor = data.actor.strip().lower()
     if stands_at != data.expected:
-        raise Rejected("alias-moved", f"the alias stands at entry {stands_at}, not {data.expected}", alias=data.alias, current=stands_at, expected=data.expected)
+        raise Rejected("alias-moved", f"the alias stands at entry {stands_at}, not {data.expected}", alias=data.alias, current=stands_at,
+                       expected=data.expected)
     if target is not None and not draft.exists(target):
         raise Rejected("unknown-version", f"{data.to!r} is not a registered version", urn=target)
     if target is not None and draft.exists(namesake):

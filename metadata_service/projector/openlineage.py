@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from metadata_service.projector.edges import RANKS, SetId, Shown, is_late, merge
 from metadata_service.projector.facets import content_of, job_lineage, show
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks, set_state_keys
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, run_version_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact
 from metadata_service.projector.runs import (
     content_key,
     digest_of,
@@ -332,7 +332,7 @@ def ready_endpoints(draft: Draft, shown: Iterable[Shown]) -> None:
 def _count(draft: Draft, at: _Run, set_id: str) -> None:
     seen = draft.state(seen_key(set_id)) or [0, 0]
     counted = set_id in at.state["counted"]
-    last, runs = max(seen[0], at.event.event_time_us), seen[1] + (0 if counted else 1)
+    last, runs = max(seen[0], exact(at.event.event_time_us)), seen[1] + (0 if counted else 1)
     if not counted:
         at.state["counted"] = [*at.state["counted"], set_id]
     if [last, runs] != seen:
@@ -343,10 +343,10 @@ def _count(draft: Draft, at: _Run, set_id: str) -> None:
 def _written(draft: Draft, at: _Run, parts: Mapping[str, DatasetPart]) -> None:
     """The versions the run wrote; without a `version` facet only a completed run wrote one."""
     state = at.state
-    for urn, exact in state["writes"].items():
-        if exact is None and not has_settled(state):
+    for urn, named in state["writes"].items():
+        if named is None and not has_settled(state):
             continue
-        version = exact or run_version_urn(urn, at.run_id)
+        version = named or run_version_urn(urn, at.run_id)
         draft.need(urns=[version], states=[version_clock_key(urn)])
         draft.ensure(version)
         _once(draft, at, "GENERATED", version)
@@ -440,8 +440,7 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
 
 
 def _as_declared(edge: Shown) -> Shown:
-    return Shown(edge.family, edge.downstream, edge.upstream, "declared", edge.type, edge.subtype, edge.expression, edge.file, edge.line, edge.column, edge.parser,
-                 edge.status, edge.version)
+    return replace(edge, basis="declared")
 
 
 def _dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
@@ -461,4 +460,4 @@ def _dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
         named = version_urn(urn, version)
         draft.need(urns=[named], states=[version_clock_key(urn)])
         draft.ensure(named)
-        move_current_version(draft, urn, named, event.event_time_us)
+        move_current_version(draft, urn, named, exact(event.event_time_us))

@@ -1,10 +1,11 @@
 """Values as every store keeps them alike: what producers send may hold what JSON stores or canonical JSON refuse."""
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["as_dict", "as_list", "as_text", "plain"]
+__all__ = ["LARGEST_EXACT", "as_dict", "as_list", "as_text", "exact", "plain"]
 
 LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
 MAX_DEPTH: Final = 64  # deeper facets are cut: databases and recursive readers have limits of their own
@@ -20,7 +21,9 @@ def plain(value: Any, depth: int = 0) -> Any:
     if kind is int:
         return value if -LARGEST_EXACT <= value <= LARGEST_EXACT else str(value)
     if kind is float:
-        return value if abs(value) <= 1.7976931348623157e308 else str(value)
+        if not math.isfinite(value):
+            return str(value)
+        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else value  # as stores and RFC 8785 write it
     if depth >= MAX_DEPTH:
         return "…"
     if isinstance(value, Mapping):
@@ -28,6 +31,11 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [plain(item, depth + 1) for item in value]
     return _text(str(value))
+
+
+def exact(number: int) -> int:
+    """`number` brought into the range of integers that every store keeps: claimed times reach beyond it, 285 years from 1970 either way."""
+    return max(-LARGEST_EXACT, min(LARGEST_EXACT, number))
 
 
 def as_dict(value: Any) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from lineproof_schema.urn import UrnError
 
 from metadata_service.projector.code import Code
 from metadata_service.projector.names import job_urn, run_urn
-from metadata_service.projector.plain import as_dict, as_text
+from metadata_service.projector.plain import as_dict, as_text, exact
 from metadata_service.projector.view import Draft
 
-__all__ = ["PURPOSES", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "parent_of", "project_run_facts", "run_key", "with_event"]
+__all__ = ["PURPOSES", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "parent_of", "project_run_facts", "run_key",
+           "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
 _ELSEWHERE: Final = frozenset({"parent", "lineproof_run", "lineproof_producer"})
@@ -57,7 +58,7 @@ def new_run(job: str) -> dict[str, Any]:
 def with_event(before: Mapping[str, Any], event: OpenLineageEvent, code: Code | None, sql: str | None) -> dict[str, Any]:
     """The run after one more of its events; inputs and outputs are the caller's."""
     state = dict(before)
-    time = event.event_time_us
+    time = exact(event.event_time_us)
     if event.state == "START":
         state["start"] = min(time, state["start"]) if state["started"] else time
         state["started"] = True
@@ -86,7 +87,7 @@ def is_terminal(state: Mapping[str, Any]) -> bool:
 
 def has_settled(state: Mapping[str, Any]) -> bool:
     """Whether what the run shows stands: it completed, or it is a streaming job that runs."""
-    return state["status"] == "COMPLETE" or (state["streaming"] and state["status"] == "RUNNING")
+    return state["status"] == "COMPLETE" or (state["streaming"] is True and state["status"] == "RUNNING")
 
 
 def parent_of(event: OpenLineageEvent) -> tuple[str, dict[str, Any]] | None:

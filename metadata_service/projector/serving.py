@@ -9,6 +9,7 @@ from lineproof_schema.urn import UrnError
 
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.dataset_facts import revise_owners
+from metadata_service.projector.edges import Shown
 from metadata_service.projector.facets import column_names
 from metadata_service.projector.features import declare_edges, head_urn, note_commit, resolve, version_of
 from metadata_service.projector.names import column_urn, dataset_urn, of, run_urn, version_urn

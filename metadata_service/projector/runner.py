@@ -1,0 +1,243 @@
+"""The projector: takes entries from the log, asks the rules, applies the operations, batch by batch.
+
+A batch and the position after it are one transaction, so a crash repeats a batch or does not, and never half. The projector
+refuses a log that does not extend the one it projected: other roots at its size mean another log, or a restored one.
+"""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from lineproof_audit.store import StoredEntry
+from lineproof_audit.tree import CompactRange, leaf_hash
+from lineproof_schema.errors import LineproofError
+
+from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
+from metadata_service.graph.ops import GraphOp, PutState, digest_delta
+from metadata_service.graph.port import GraphStore, Position
+from metadata_service.projector.entry import ProjectableEntry, open_entry
+from metadata_service.projector.erasures import Erasures
+from metadata_service.projector.overlay import Overlay
+from metadata_service.projector.project import project, reads
+from metadata_service.projector.view import Missing
+from metadata_service.telemetry import logger
+
+__all__ = ["BATCH_ENTRIES", "EntrySource", "LogDoesNotExtend", "Projector"]
+
+BATCH_ENTRIES: Final = 500  # entries per transaction: a second's work at the slowest, thousands of rows at the densest
+WAIT_SECONDS: Final = 1.0  # longest wait for new entries before looking whether to stop
+LONGEST_PAUSE_SECONDS: Final = 30.0  # between attempts while log or graph cannot be reached
+TREE_STATE: Final = "tree"
+ERASURES_STATE: Final = "erasures"
+REBUILDING_STATE: Final = "rebuilding"
+_LOG = logger(__name__)
+
+
+class LogDoesNotExtend(LineproofError):
+    """The log is not the one this graph was projected from, or was cut back; rebuild the graph if the log is right."""
+
+    code = "corrupt-log"
+
+
+class EntrySource(Protocol):
+    """What the projector needs of a log reader. Called from worker threads."""
+
+    def size(self) -> int:
+        """Entries committed."""
+
+    def entry(self, index: int) -> StoredEntry:
+        """One entry."""
+
+    def entries(self, start: int = 0, stop: int | None = None, batch: int = 1_000) -> Iterator[StoredEntry]:
+        """Entries in order."""
+
+    def control_entries(self, start: int = 0, stop: int | None = None) -> Iterator[StoredEntry]:
+        """Genesis, key, policy and erasure entries in order."""
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first `size` entries."""
+
+    def wait_for(self, size: int, timeout: float) -> int:
+        """Block until the log has `size` entries or `timeout` seconds are over."""
+
+
+class Projector:
+    """Projects one log into one graph. Use one instance from one task; a second projector is told apart by `ProjectionConflict`."""
+
+    def __init__(self, reader: EntrySource, graph: GraphStore) -> None:
+        self._reader = reader
+        self._graph = graph
+        self._overlay = Overlay()
+        self._position: Position | None = None
+        self._tree = CompactRange()
+        self._erasures = Erasures()
+        self._scanned = 0
+        self._erased: dict[str, int | None] = {}  # the erasures that the graph was projected with
+        self._rebuilding: int | None = None  # the size at which an interrupted rebuild is whole again
+
+    async def step(self, batch: int = BATCH_ENTRIES, *, upto: int | None = None) -> int:
+        """Project at most `batch` more entries (up to size `upto`) in one transaction; returns how many.
+
+        Raises:
+            LogDoesNotExtend: the graph was projected from another log.
+            ProjectionConflict: another projector moved the graph; the next call starts from where it stands.
+            GraphUnavailable, LogUnavailable: retry.
+        """
+        try:
+            return await self._step(batch, upto)
+        except (LineproofError, asyncio.CancelledError):
+            self._reset()
+            raise
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Project what comes until `stop` is set.
+
+        An outage is logged and waited out. Raises LogDoesNotExtend, and whatever shows that log or rules are broken.
+        """
+        pause = WAIT_SECONDS
+        while not stop.is_set():
+            try:
+                if await self.step() == 0:
+                    await self._wait(stop)
+                pause = WAIT_SECONDS
+            except (GraphUnavailable, ProjectionConflict, LineproofError) as error:
+                if isinstance(error, LogDoesNotExtend) or not (error.entry.retriable or isinstance(error, (GraphUnavailable, ProjectionConflict))):
+                    raise
+                _LOG.warning("projection waits", code=error.code, detail=error.detail, seconds=pause)
+                await _pause(stop, pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    # -- one batch
+
+    async def _step(self, batch: int, upto: int | None) -> int:
+        position = self._position or await self._begin()
+        stop = position.size + batch if upto is None else min(position.size + batch, upto)
+        entries, leaves = await asyncio.to_thread(self._read, position.size, stop)
+        if self._reaches_back(position.size):
+            position = await self._start_over(position.size)
+            return await self._step(batch, upto)
+        if not entries:
+            return 0
+        ops = await self._project(entries)
+        for leaf in leaves:
+            self._tree.append(leaf_hash(leaf))
+        size = position.size + len(entries)
+        delta = await asyncio.to_thread(digest_delta, ops) if len(ops) > 1_000 else digest_delta(ops)
+        erased = self._erasures.below(size)
+        ops.append(PutState(TREE_STATE, self._tree.to_bytes().hex()))
+        if erased != self._erased:
+            ops.append(PutState(ERASURES_STATE, erased))
+        if self._rebuilding is not None and size >= self._rebuilding:
+            ops.append(PutState(REBUILDING_STATE, None))
+            self._rebuilding = None
+        root = self._tree.root().hex()
+        await self._graph.apply(ops, expected_size=position.size, size=size, root=root, digest_delta=delta)
+        self._position, self._erased = Position(size, root, ""), erased
+        self._overlay.age()
+        return len(entries)
+
+    async def _project(self, entries: Sequence[ProjectableEntry]) -> list[GraphOp]:
+        urns: set[str] = set()
+        states: set[str] = set()
+        for entry in entries:
+            needed = reads(entry)
+            urns |= needed.urns
+            states |= needed.states
+        await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))
+        ops: list[GraphOp] = []
+        for entry in entries:
+            while True:
+                try:
+                    result = project(entry, self._overlay)
+                    break
+                except Missing as missing:
+                    await self._load(*self._overlay.unloaded(missing.urns, missing.states))
+            self._overlay.take(result)
+            ops.extend(result)
+        return ops
+
+    async def _load(self, urns: Sequence[str], states: Sequence[str]) -> None:
+        if urns or states:
+            loaded = await self._graph.load(urns, states)
+            self._overlay.fill(urns, states, loaded.nodes, loaded.states)
+
+    def _read(self, start: int, stop: int) -> tuple[list[ProjectableEntry], list[bytes]]:
+        """Open the entries of a batch, with the erasures of the whole log known first."""
+        size = self._reader.size()
+        for stored in self._reader.control_entries(self._scanned, size):
+            self._erasures.apply(stored)
+        self._scanned = max(self._scanned, size)
+        entries: list[ProjectableEntry] = []
+        leaves: list[bytes] = []
+        for stored in self._reader.entries(start, min(stop, size)):
+            leaves.append(stored.leaf)
+            entries.append(self._open(stored))
+        return entries, leaves
+
+    def _open(self, stored: StoredEntry) -> ProjectableEntry:
+        erased, replaced = self._erasures.stand_ins, self._erasures.replacements
+        if stored.index in erased:
+            return open_entry(stored, stands_in_for=erased[stored.index])
+        if stored.index in replaced:
+            other = replaced[stored.index]
+            bare = StoredEntry(stored.index, stored.leaf, stored.fields, None, None)  # its body may be there a moment longer
+            return open_entry(bare, replacement=self._reader.entry(other) if other is not None and other < self._scanned else None)
+        return open_entry(stored)
+
+    # -- beginning
+
+    async def _begin(self) -> Position:
+        position = await self._graph.position()
+        loaded = await self._graph.load((), (TREE_STATE, ERASURES_STATE, REBUILDING_STATE))
+        known: Any = loaded.states.get(TREE_STATE)
+        self._tree = CompactRange.from_bytes(bytes.fromhex(known)) if known is not None else CompactRange()
+        if position.size:
+            await asyncio.to_thread(self._check_extends, position)
+        self._erased = loaded.states.get(ERASURES_STATE) or {}
+        self._rebuilding = loaded.states.get(REBUILDING_STATE)
+        self._position = position
+        return position
+
+    def _check_extends(self, position: Position) -> None:
+        size = self._reader.size()
+        if size < position.size:
+            raise LogDoesNotExtend(f"the graph stands at {position.size}, the log has {size} entries", size=size)
+        root = self._reader.root_at(position.size).hex()
+        if root != position.root or self._tree.root().hex() != root:
+            raise LogDoesNotExtend(f"at size {position.size} the log's root is {root}, the graph was projected from {position.root}")
+
+    def _reaches_back(self, size: int) -> bool:
+        """Whether an erasure concerns an entry that was projected with its body."""
+        return any(self._erased.get(entry, _NOT_ERASED) != replacement for entry, replacement in self._erasures.below(size).items())
+
+    async def _start_over(self, size: int) -> Position:
+        """Project everything again without the erased bodies; until it is done the graph says that it is being rebuilt."""
+        _LOG.warning("an erasure reaches back: the graph is rebuilt", size=size)
+        await self._graph.wipe()
+        self._overlay.forget()
+        position = await self._graph.position()
+        await self._graph.apply([PutState(REBUILDING_STATE, size)], expected_size=0, size=0, root=position.root, digest_delta=0)
+        return await self._begin()
+
+    def _reset(self) -> None:
+        self._position = None
+        self._overlay.forget()
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        size = self._position.size if self._position is not None else 0
+        arrival = asyncio.ensure_future(asyncio.to_thread(self._reader.wait_for, size + 1, WAIT_SECONDS))
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({arrival, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        await arrival
+
+
+_NOT_ERASED: Final = object()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
