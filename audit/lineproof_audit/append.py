@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lineproof_audit import bodies
@@ -158,7 +158,7 @@ class Batch:
 
     def _add(self, item: Prepared) -> NewRow:
         leaf = item.before_time + self._time + item.after_time
-        row = NewRow(self._tree.size, leaf, replace(item.fields, received=self._received), item.salt, item.body, item.identity, item.payload)
+        row = NewRow(self._tree.size, leaf, item.fields, self._received, item.salt, item.body, item.identity, item.payload)
         self._tree.append(leaf_hash(leaf))
         self._rows.append(row)
         self._known[item.identity] = Known(row.index, item.payload)

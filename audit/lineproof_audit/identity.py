@@ -70,9 +70,9 @@ class TenantSecrets:
 
     def identity(self, tenant: str, signer: str, source: str, event_id: str) -> bytes:
         """The keyed hash of an event's identity; `signer` is a key id, or the caller's keyed hash if the event came unsigned."""
-        parts = [part.encode("utf-8", "surrogatepass") for part in (signer, source, event_id)]
-        framed = b"".join(b"%d:%b" % (len(part), part) for part in parts)
-        return hmac.digest(self.of(tenant), b"identity\x00" + framed, "sha256")[:HASH_BYTES]
+        who, where = signer.encode("utf-8", "surrogatepass"), source.encode("utf-8", "surrogatepass")
+        framed = b"identity\x00%d:%b%d:%b%b" % (len(who), who, len(where), where, event_id.encode("utf-8", "surrogatepass"))
+        return hmac.digest(self.of(tenant), framed, "sha256")[:HASH_BYTES]
 
     def payload(self, tenant: str, payload_type: str, payload: bytes) -> bytes:
         """The keyed hash of what an event says: its type and its bytes."""

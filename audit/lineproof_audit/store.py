@@ -46,11 +46,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """One entry to be written. `identity` and `payload` are keyed hashes; `body` is the envelope as `bodies.pack` wrote it."""
+    """One entry to be written.
+
+    `fields` is the leaf's content but for its time, which is `received`; `identity` and `payload` are keyed hashes; `body` is the
+    envelope as `bodies.pack` wrote it.
+    """
 
     index: int
     leaf: bytes
     fields: Leaf
+    received: int
     salt: bytes
     body: bytes
     identity: bytes

@@ -345,7 +345,7 @@ class _Append:
 
     def insert(self, rows: Sequence[NewRow], head: Head) -> None:
         self._copy("COPY lineproof_log.entries FROM STDIN (FORMAT BINARY)", _ENTRY_TYPES, (
-            (row.index, row.leaf, row.fields.received, row.fields.event_type, row.fields.media_type, row.fields.tenant, row.fields.signer,
+            (row.index, row.leaf, row.received, row.fields.event_type, row.fields.media_type, row.fields.tenant, row.fields.signer,
              row.fields.signed_by, row.fields.caller) for row in rows))
         self._copy("COPY lineproof_log.bodies FROM STDIN (FORMAT BINARY)", ("int8", "bytea", "bytea"), ((row.index, row.salt, row.body) for row in rows))
         self._copy("COPY lineproof_log.dedupe FROM STDIN (FORMAT BINARY)", ("bytea", "bytea", "int8"), (

@@ -361,13 +361,24 @@ class _Append:
             f"SELECT e.idx, e.leaf, b.salt, b.envelope FROM entries e LEFT JOIN bodies b ON b.idx = e.idx WHERE e.idx IN ({marks})", indices)}  # noqa: S608
 
     def insert(self, rows: Sequence[NewRow], head: Head) -> None:
-        run = self._connection.executemany
-        run("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [
-            (row.index, row.leaf, row.fields.received, row.fields.event_type, row.fields.media_type, row.fields.tenant, row.fields.signer,
-             row.fields.signed_by, row.fields.caller) for row in rows])
-        run("INSERT INTO bodies VALUES (?, ?, ?)", [(row.index, row.salt, row.body) for row in rows])
-        run("INSERT INTO dedupe VALUES (?, ?, ?)", [(row.identity, row.payload, row.index) for row in rows])
+        at = 0
+        while at < len(rows):
+            chunk = rows[at:at + (1 << (len(rows) - at).bit_length() - 1)]
+            at += len(chunk)
+            self._insert("entries", len(chunk), 9, [value for row in chunk for fields in (row.fields,) for value in (
+                row.index, row.leaf, row.received, fields.event_type, fields.media_type, fields.tenant, fields.signer, fields.signed_by, fields.caller)])
+            self._insert("bodies", len(chunk), 3, [value for row in chunk for value in (row.index, row.salt, row.body)])
+            self._insert("dedupe", len(chunk), 3, [value for row in chunk for value in (row.identity, row.payload, row.index)])
         self._connection.execute("UPDATE log_head SET next = ?, last_received = ?, compact_range = ?", (head.size, head.last_received, head.tree.to_bytes()))
+
+    def _insert(self, table: str, rows: int, columns: int, values: Sequence[object]) -> None:
+        """One statement for many rows: `executemany` gives up the interpreter lock at every row, and under load gets it back late.
+
+        Chunks are powers of two, so that there are few statements to keep prepared. OR FAIL: an error rolls back the whole batch anyway,
+        so SQLite need not copy each page it touches to be able to undo this statement alone.
+        """
+        marks = ",".join([f"({','.join('?' * columns)})"] * rows)
+        self._connection.execute(f"INSERT OR FAIL INTO {table} VALUES {marks}", values)  # noqa: S608 (marks only)
 
 
 def _head(row: tuple[Any, ...] | None) -> Head:
