@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
 from lineproof_audit.envelope import Envelope, parse_envelope, verify_envelope
-from lineproof_audit.errors import AuditError
+from lineproof_audit.errors import AuditError, CorruptLog
 from lineproof_audit.facts import event_facts, load_object
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.leaf import Leaf, body_commitment, parse_leaf
@@ -50,7 +50,11 @@ class FsckSource(Protocol):
         """Number of entries."""
 
     def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
-        """Entries `start..stop-1` in order; a missing one is left out."""
+        """Entries `start..stop-1` in order; a missing one is left out.
+
+        Raises:
+            CorruptLog: the store itself is damaged and cannot go on.
+        """
 
     def checkpoint(self) -> str | None:
         """The latest signed checkpoint, None if there is none."""
@@ -128,19 +132,20 @@ class _Fsck:
         covered = head.size if head else 0
         root: bytes | None = None
         expected = 0
-        for entry in self._source.raw_entries(0, size):
-            if entry.index != expected:
-                self._error("missing-entry", expected, f"entry {expected} is missing; the next one stored is {entry.index}")
-                break  # the tree and every later position are lost with it
-            self._entry(entry, covered)
-            expected += 1
-            if expected == covered:
-                root = self._tree.root()
-            if progress and expected % 1000 == 0:
-                progress(expected)
-        else:
+        try:
+            for entry in self._source.raw_entries(0, size):
+                if entry.index != expected:
+                    break  # the tree and every later position are lost with it
+                self._entry(entry, covered)
+                expected += 1
+                if expected == covered:
+                    root = self._tree.root()
+                if progress and expected % 1000 == 0:
+                    progress(expected)
             if expected < size:
                 self._error("missing-entry", expected, f"entry {expected} is missing; the log says it has {size} entries")
+        except CorruptLog as error:
+            self._error("unreadable", expected, f"entry {expected} or one soon after it cannot be read: {error.detail}")
         self._finish(note, head, root, expected)
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
                           self._count["warning"], self._first_bad, (*self._kept["error"], *self._kept["warning"]))

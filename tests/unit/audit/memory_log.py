@@ -88,7 +88,7 @@ class MemoryLog:
         """Register a producer key of `TENANT` that may say everything below `warehouse`."""
         scope = {"namespaces": ["warehouse"], "eventTypes": ["*"], "sources": ["*"]}
         data = {"action": "register", "keyId": producer.keyid, "publicKey": encode_base64(producer.verify_key.spki), "tenant": TENANT, "scope": scope, **fields}
-        return self.say(KEY, data, admin, "ADMIN", SYSTEM_TENANT)
+        return self.say(KEY, data, admin, "PRODUCER" if admin is PRODUCER else "ADMIN", SYSTEM_TENANT)
 
     def revoke(self, keyid: str, last_valid: int, *, admin: SigningKey = ADMIN) -> int:
         """Revoke a key."""

@@ -57,7 +57,9 @@ def test_during_a_rotation_either_key_opens_the_checkpoint() -> None:
     assert open_checkpoint(note, VERIFIER, NoteVerifier(ORIGIN, NOTARY.verify_key)).size == 7
 
 
-@pytest.mark.parametrize("checkpoint", [Checkpoint("two\nlines", 1, ROOT), Checkpoint(ORIGIN, 1, b"short"), Checkpoint(ORIGIN, -1, ROOT), Checkpoint("", 1, ROOT)])
+@pytest.mark.parametrize("checkpoint", [
+    Checkpoint("two\nlines", 1, ROOT), Checkpoint(ORIGIN, 1, b"short"), Checkpoint(ORIGIN, -1, ROOT), Checkpoint("", 1, ROOT),
+])
 def test_what_the_format_cannot_hold_is_not_signed(checkpoint: Checkpoint) -> None:
     with pytest.raises(InvalidProof):
         sign_checkpoint(checkpoint, LOG)

@@ -1,0 +1,65 @@
+"""What fsck reads of a log in a database: rows as they lie there, and the hashes of its tiles."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from lineproof_audit.bodies import unpack
+from lineproof_audit.errors import CorruptLog
+from lineproof_audit.fsck import RawEntry
+from lineproof_audit.store import LogStore, StoredRow
+from lineproof_audit.tiles import tile_of
+from lineproof_audit.tree import HASH_BYTES
+
+__all__ = ["StoreSource"]
+
+BATCH_ENTRIES = 1_000
+
+
+class StoreSource:
+    """A `FsckSource` over a store. For one pass by one thread: it keeps the last tile of each level, since nodes are asked for in order."""
+
+    def __init__(self, store: LogStore) -> None:
+        self._store = store
+        self._tiles: dict[int, tuple[int, bytes]] = {}  # tile level -> number and hashes
+
+    def size(self) -> int:
+        """Number of entries, as the head says."""
+        return self._store.head().size
+
+    def checkpoint(self) -> str | None:
+        """The latest published note."""
+        published = self._store.checkpoint()
+        return None if published is None else published.note
+
+    def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """Rows in order; ends early where a whole batch of them is missing."""
+        for first in range(start, stop, BATCH_ENTRIES):
+            rows = self._store.rows(first, min(first + BATCH_ENTRIES, stop))
+            yield from map(self._entry, rows)
+            if not rows:
+                return
+
+    def node(self, level: int, index: int) -> bytes:
+        """A hash as it stands in its tile.
+
+        Raises:
+            CorruptLog: the tile is missing or too narrow.
+        """
+        (tile_level, number), at, _ = tile_of(level, index)
+        tile = self._tiles.get(tile_level)
+        if tile is None or tile[0] != number:
+            tile = self._tiles[tile_level] = (number, self._store.tiles([(tile_level, number)]).get((tile_level, number), b""))
+        digest = tile[1][at * HASH_BYTES:(at + 1) * HASH_BYTES]
+        if len(digest) != HASH_BYTES:
+            raise CorruptLog(f"tile {tile_level}/{number} has {len(tile[1]) // HASH_BYTES} hashes, {at + 1} needed")
+        return digest
+
+    def _entry(self, row: StoredRow) -> RawEntry:
+        derived = self._store.derived(row.index)
+        columns: Mapping[str, object] = {} if derived is None else asdict(derived)
+        try:
+            envelope = None if row.body is None else unpack(row.body, row.index)
+        except CorruptLog as error:
+            return RawEntry(row.index, row.leaf, None, row.salt, columns, damage=error.detail)
+        return RawEntry(row.index, row.leaf, envelope, row.salt, columns)

@@ -1,0 +1,220 @@
+"""fsck names the first bad entry, whatever was changed; a sound log has no errors."""
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
+from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, fsck
+from lineproof_audit.leaf import body_commitment, encode_leaf
+
+from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
+
+STREAM = "6f2c1e0a-5b7d-4c3e-9a8f-0b1c2d3e4f50"
+
+
+def sound_log(count: int = 20) -> MemoryLog:
+    log = MemoryLog()
+    for number in range(count):
+        log.say("lineproof.quality.v1", {"check": str(number)})
+    return log.sign()
+
+
+def kinds(report: FsckReport) -> set[str]:
+    return {finding.kind for finding in report.findings if finding.severity == "error"}
+
+
+def resealed(log: MemoryLog, index: int, **changes: object) -> None:
+    """Put another leaf at `index`, canonical and with the commitment it had, without touching the tree."""
+    entry = log.stored[index]
+    leaf = replace(entry.fields, **changes)  # type: ignore[arg-type]
+    log.stored[index] = replace(entry, fields=leaf, leaf=encode_leaf(leaf))
+
+
+def test_a_sound_log_has_no_findings() -> None:
+    log = sound_log()
+    report = fsck(log, trust=trust())
+    assert (report.ok, report.entries, report.checkpoint_size, report.first_bad_index, report.findings) == (True, 23, 23, None, ())
+    assert report.origin == ORIGIN
+    assert json.loads(json.dumps(report.to_json()))["ok"] is True
+
+
+def test_progress_is_told() -> None:
+    log, seen = sound_log(1_000), []
+    assert fsck(log, progress=seen.append).ok
+    assert seen == [1000]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_one_bit_changed_in_a_leaf_body_or_salt_names_the_entry(data: st.DataObject) -> None:
+    log = sound_log(8)
+    index = data.draw(st.integers(0, len(log.stored) - 1))
+    field = data.draw(st.sampled_from(["leaf", "envelope", "salt"]))
+    old: bytes = getattr(log.stored[index], field)
+    at = data.draw(st.integers(0, len(old) - 1))
+    new = old[:at] + bytes([old[at] ^ (1 << data.draw(st.integers(0, 7)))]) + old[at + 1:]
+    log.stored[index] = replace(log.stored[index], **{field: new})
+    report = fsck(log)
+    assert not report.ok
+    assert report.first_bad_index == index
+
+
+def test_a_changed_tree_node_names_the_entry_that_completes_it() -> None:
+    log = sound_log(300)
+    log.nodes[8, 0] = hashlib.sha256(b"other").digest()
+    assert (fsck(log).first_bad_index, kinds(fsck(log))) == (255, {"tree"})
+    del log.nodes[8, 0]
+    assert fsck(log).first_bad_index == 255
+
+
+def test_leaf_body_and_tree_changed_together_disagree_with_the_checkpoint() -> None:
+    log = sound_log()
+    honest = log.note
+    envelope = log.stored[9].envelope or b""
+    resealed(log, 10, body=body_commitment(bytes(32), envelope))
+    log.stored[10] = replace(log.stored[10], envelope=envelope, salt=bytes(32))
+    log.sign()
+    log.note = honest
+    report = fsck(log)
+    assert (report.ok, report.first_bad_index, kinds(report)) == (False, None, {"root"})
+    assert "changed together" in report.findings[0].detail
+
+
+def test_a_log_replaced_as_a_whole_is_seen_with_a_trust_file_only() -> None:
+    log = sound_log()
+    assert fsck(log).ok
+    assert kinds(fsck(log, trust=trust(key("the real log key")))) == {"checkpoint"}
+
+
+def test_a_checkpoint_by_another_key_or_malformed_is_an_error() -> None:
+    log = sound_log().sign(NOTARY)
+    assert kinds(fsck(log)) == {"checkpoint"}
+    log.note = "nonsense"
+    assert kinds(fsck(log)) == {"checkpoint"}
+
+
+def test_a_truncated_log_is_seen_at_the_first_missing_entry() -> None:
+    log = sound_log()
+    del log.stored[-3:]
+    report = fsck(log)
+    assert (report.first_bad_index, kinds(report)) == (20, {"truncated"})
+
+
+def test_a_missing_entry_in_the_middle_is_named() -> None:
+    log = sound_log()
+    del log.stored[7]
+    report = fsck(log)
+    assert report.first_bad_index == 7
+    assert "missing-entry" in kinds(report)
+
+
+def test_entries_beyond_the_checkpoint_are_checked_too() -> None:
+    log = sound_log()
+    at = log.say("lineproof.quality.v1", {})
+    assert fsck(log).ok
+    log.stored[at] = replace(log.stored[at], salt=bytes(32))
+    assert fsck(log).first_bad_index == at
+
+
+def test_time_that_runs_backwards_is_an_error() -> None:
+    log = sound_log()
+    at = log.say("lineproof.quality.v1", {}, received=5)
+    assert (fsck(log.sign()).first_bad_index, kinds(fsck(log))) == (at, {"received"})
+
+
+def test_a_derived_column_that_differs_from_the_leaf_is_an_error() -> None:
+    log = sound_log()
+    entries = log.raw_entries
+    log.raw_entries = lambda start, stop: (replace(entry, derived={"tenant": "0" * 32}) if entry.index == 6 else entry  # type: ignore[method-assign]
+                                           for entry in entries(start, stop))
+    report = fsck(log)
+    assert (report.first_bad_index, kinds(report)) == (6, {"derived-column"})
+
+
+def test_a_body_the_store_cannot_read_is_an_error_at_its_entry() -> None:
+    log = sound_log()
+    entries = log.raw_entries
+    log.raw_entries = lambda start, stop: (RawEntry(5, entry.leaf, None, None, {}, damage="zstd frame damaged") if entry.index == 5 else entry  # type: ignore[method-assign]
+                                           for entry in entries(start, stop))
+    report = fsck(log)
+    assert (report.first_bad_index, report.findings[0].detail) == (5, "zstd frame damaged")
+
+
+@pytest.mark.parametrize(("write", "kind"), [
+    (lambda log: log.say("lineproof.quality.v1", {}, key("stranger")), "unknown-key"),
+    (lambda log: log.say("lineproof.quality.v1", {}, NOTARY, "PRODUCER"), "signed-by"),
+    (lambda log: log.log(log.stored[4].envelope, "lineproof.quality.v1", NOTARY, "SERVICE"), "signature"),
+    (lambda log: log.log(log.stored[2].envelope, "lineproof.quality.v1", PRODUCER, "PRODUCER"), "type"),
+    (lambda log: log.log(b"nonsense", "lineproof.quality.v1", PRODUCER, "PRODUCER"), "body"),
+], ids=["unknown-key", "signed-by", "signature", "type", "body"])
+def test_what_intake_can_never_have_let_in_is_an_error(write: Callable[[MemoryLog], int], kind: str) -> None:
+    log = sound_log()
+    at = write(log)
+    report = fsck(log.sign())
+    assert report.first_bad_index == at
+    assert kind in kinds(report)
+
+
+def test_a_log_without_genesis_is_an_error_at_entry_0() -> None:
+    log = MemoryLog(genesis=False)
+    log.say("lineproof.quality.v1", {})
+    assert fsck(log.sign()).first_bad_index == 0
+
+
+def test_what_a_sound_log_may_hold_is_a_warning() -> None:
+    log = sound_log()
+    log.register(key("new"), admin=PRODUCER)
+    log.revoke(PRODUCER.keyid, len(log.stored))
+    log.say("lineproof.quality.v1", {})
+    report = fsck(log.sign())
+    assert report.ok
+    assert [(finding.severity, finding.kind) for finding in report.findings] == [("warning", "key-entry-without-effect"), ("warning", "revoked-key")]
+
+
+def test_an_erased_body_is_sound_and_a_vanished_one_is_not() -> None:
+    log = sound_log()
+    log.erase(5)
+    assert fsck(log.sign()).ok
+    log.drop_body(8)
+    report = fsck(log.sign())
+    assert (report.first_bad_index, report.errors) == (8, 1)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_genesis_policy_and_key_entries_cannot_be_erased(index: int) -> None:
+    log = sound_log()
+    log.erase(index)
+    assert fsck(log.sign()).first_bad_index == index
+
+
+def test_gaps_in_a_producers_stream_are_findings_and_no_corruption() -> None:
+    log = MemoryLog()
+    for sequence in (1, 2, 5, 6):
+        log.say("lineproof.quality.v1", {}, stream=STREAM, sequence=str(sequence))
+    report = fsck(log.sign())
+    gap = next(finding for finding in report.findings if finding.kind == "stream-gap")
+    assert report.ok
+    assert (gap.severity, gap.index) == ("warning", 5)
+    assert "3..4 never arrived" in gap.detail
+
+
+def test_the_report_is_bounded_and_counts_everything() -> None:
+    log = MemoryLog()
+    for _ in range(MAX_FINDINGS + 5):
+        log.say("lineproof.quality.v1", {}, key("stranger"))
+    report = fsck(log.sign())
+    assert report.errors == MAX_FINDINGS + 5
+    assert len(report.findings) == MAX_FINDINGS
+
+
+def test_an_empty_log_is_sound_and_a_checkpoint_over_nothing_must_be_empty() -> None:
+    log = MemoryLog(genesis=False)
+    assert fsck(log).ok
+    log.note = sign_checkpoint(Checkpoint(ORIGIN, 0, bytes(32)), LOG)
+    assert "root" in kinds(fsck(log))
