@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from metadata_service.api.graphql.service import graphql_router
 from metadata_service.api.rest import routers
 from metadata_service.api.rest.edge import Edge
 from metadata_service.api.rest.problems import register_problems
@@ -40,4 +41,5 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> FastAPI:
     register_problems(app)
     for router in routers():
         app.include_router(router)
+    app.include_router(graphql_router())
     return app

@@ -6,6 +6,7 @@ starts it. `running` adds what runs: integrator, keyring follower, projector.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
 
@@ -33,6 +35,7 @@ __all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running", "tokens_of"]
 
 ADMIN_TOKEN_FILE: Final = "admin-token"  # noqa: S105 (a file name)
 ADMIN_TOKEN_DAYS: Final = 365
+CURSOR_DOMAIN: Final = b"lineproof/cursor/v1"
 _LOG = logger(__name__)
 
 
@@ -92,7 +95,8 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
                           verify_threads=settings.verify_threads)
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics)
+                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics,
+                            cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"))
         stop = threading.Event()
         integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
         integrator.start()

@@ -30,6 +30,7 @@ class Services:
     artifacts: Artifacts
     graph: GraphStore
     metrics: Metrics
+    cursor_secret: bytes  # signs page cursors; the same in every API process of this log
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -16,7 +16,7 @@ from metadata_service.graph.port import Limits, RevisionRow, TouchRow
 from metadata_service.queries.activity import CommitRef, commits
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
-from metadata_service.queries.errors import InvalidPosition
+from metadata_service.queries.errors import InvalidCursor, InvalidPosition
 from metadata_service.queries.mask import hidden, may_see
 from metadata_service.queries.roots import columns_of, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, Long, of_micros
@@ -97,10 +97,11 @@ class AuditTrail:
 
 async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: int | None = None, upstream: bool = False, first: int | None = None,
                       after: str | None = None, event_types: Collection[str] | None = None, actor: str | None = None,
-                      commit: str | None = None, columns: bool = True) -> AuditTrail:
+                      commit: str | None = None, columns: bool = True, question: Sequence[Any] = ()) -> AuditTrail:
     """Entries `start <= index < end` (to the position without `end`) that concerned `urn`, with `upstream` also everything it is made of.
 
-    `columns` includes the columns of a dataset. `actor` and `commit` (a SHA or its beginning) choose rows.
+    `columns` includes the columns of a dataset. `actor` and `commit` (a SHA or its beginning) choose rows. `question` is what was
+    asked, in the caller's words: cursors are bound to it, and every page has to be asked for at the size of the first.
 
     Raises:
         UrnError, InvalidArgument, InvalidCursor, InvalidPosition.
@@ -110,8 +111,12 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
     end = context.size if end is None else min(end, context.size)
     if start < 0 or start > end:
         raise InvalidPosition(f"a window [from, to) has 0 <= from <= to, not [{start}, {end})")
-    question = ["auditTrail", urn, start, end, upstream, sorted(event_types) if event_types else None, actor, commit, columns]
-    position = read_cursor(context.room.cursor_secret, question, after).after[0] if after is not None else None
+    position = None
+    if after is not None:
+        cursor = read_cursor(context.room.cursor_secret, question, after)
+        if cursor.size != context.size:
+            raise InvalidCursor(f"the cursor belongs to size {cursor.size}")
+        position = cursor.after[0]
     subjects = await _subjects(context, urn, upstream, columns)
     rows: list[TouchRow] = []
     types = sorted(event_types) if event_types else None
@@ -126,8 +131,9 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
             position = batch[-1].entry.index
         rows += [row for row in batch if (actor is None or row.entry.actor == actor.lower()) and _of_commit(row.entry, commit)]
     page, following = _page(rows, rows_wanted, done)
-    cursor = write_cursor(context.room.cursor_secret, question, Cursor(context.size, [following])) if following is not None else None
-    return AuditTrail(await context.computed_at(), context.notes.completeness(), start, end, await _described(context, page), cursor)
+    described = await _described(context, page)
+    more = write_cursor(context.room.cursor_secret, question, Cursor(context.size, [following])) if following is not None else None
+    return AuditTrail(await context.computed_at(), context.notes.completeness(), start, end, described, more)
 
 
 async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bool) -> list[str]:

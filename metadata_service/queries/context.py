@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Viewer(Protocol):
-    """Who asks. Grants are today's, also for past positions."""
+    """Who asks (`metadata_service.access.Viewer`). Grants are today's, also for past positions."""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -44,8 +44,8 @@ class Viewer(Protocol):
     def prefixes(self) -> tuple[str, ...]:
         """Namespace prefixes that may be visible."""
 
-    def can_see(self, namespace: str | None, classification: str | None, tenant: str | None = None) -> bool:
-        """May this namespace with this classification be shown? `tenant` owns it, where known. A None namespace asks for what has none."""
+    def can_see(self, namespace: str | None, classification: str | None = None) -> bool:
+        """May this namespace with this classification be shown? A None namespace asks for what belongs to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Everything:
     sees_all: bool = True
     prefixes: tuple[str, ...] = ("",)
 
-    def can_see(self, namespace: str | None, classification: str | None, tenant: str | None = None) -> bool:
+    def can_see(self, namespace: str | None, classification: str | None = None) -> bool:
         return True
 
 

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +26,13 @@ class Cursor:
     after: list[Any]
 
 
-def write_cursor(secret: bytes, question: list[Any], cursor: Cursor) -> str:
+def write_cursor(secret: bytes, question: Sequence[Any], cursor: Cursor) -> str:
     """The opaque text of `cursor` for this `question` (field name and all arguments that choose rows)."""
     body = json.dumps([cursor.size, cursor.after], separators=(",", ":")).encode()
     return urlsafe_b64encode(_mac(secret, question, body) + body).decode().rstrip("=")
 
 
-def read_cursor(secret: bytes, question: list[Any], text: str) -> Cursor:
+def read_cursor(secret: bytes, question: Sequence[Any], text: str) -> Cursor:
     """The cursor in `text`.
 
     Raises:
@@ -60,6 +61,6 @@ def page_size(first: int | None, usual: int) -> int:
     return wanted
 
 
-def _mac(secret: bytes, question: list[Any], body: bytes) -> bytes:
-    asked = json.dumps(question, separators=(",", ":"), sort_keys=True, default=str).encode()
+def _mac(secret: bytes, question: Sequence[Any], body: bytes) -> bytes:
+    asked = json.dumps(list(question), separators=(",", ":"), sort_keys=True, default=str).encode()
     return hmac.new(secret, hashlib.sha256(asked).digest() + body, hashlib.sha256).digest()[:MAC_BYTES]

@@ -226,8 +226,7 @@ async def _may_read_body(context: QueryContext, entry: StoredEntry, payload: Any
     namespaces, datasets = _speaks_of(payload)
     if not namespaces:
         return "auditor" in context.viewer.roles or "admin" in context.viewer.roles
-    tenant = entry.fields.tenant
-    return all(context.viewer.can_see(namespace, None, tenant) for namespace in namespaces) and not await hidden(context, datasets)
+    return all(context.viewer.can_see(namespace, None) for namespace in namespaces) and not await hidden(context, datasets)
 
 
 def _speaks_of(payload: Any) -> tuple[set[str], set[str]]:

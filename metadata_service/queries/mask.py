@@ -63,6 +63,5 @@ def _classified(urn: Urn) -> tuple[str, ...]:
 def _visible(context: QueryContext, urn: Urn, rows: Mapping[str, NodeRow]) -> bool:
     own = rows.get(str(urn))
     parent = rows.get(str(urn.parent)) if urn.parent is not None else None
-    tenant = own.tenant if own is not None else None
     levels = [row.facts["classification"] for row in (own, parent) if row is not None and row.facts.get("classification") is not None]
-    return all(context.viewer.can_see(urn.namespace, level, tenant) for level in levels or [None])
+    return all(context.viewer.can_see(urn.namespace, level) for level in levels or [None])

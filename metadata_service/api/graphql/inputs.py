@@ -1,0 +1,48 @@
+"""GraphQL inputs, and what they mean to the query layer."""
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+from strawberry import ID
+
+from metadata_service.api.graphql.mirror import Long, mirror
+from metadata_service.queries.context import Asked
+from metadata_service.queries.impact import ChangeKind
+from metadata_service.queries.shapes import Direction, Kind, Level
+
+__all__ = ["ChangeInput", "EntityRef", "LimitsInput", "Position", "asked"]
+
+for shape in (ChangeKind, Direction, Kind, Level):
+    mirror(shape)
+
+
+@strawberry.input(one_of=True, description="A position in the log: a tree size, or a time (the entries received by then). Without one: now.")
+class Position:
+    size: Long | None = strawberry.UNSET
+    time: datetime | None = strawberry.UNSET
+
+
+@strawberry.input(name="Limits", description="Caps of one walk; what is beyond them is reported in completeness.")
+class LimitsInput:
+    nodes: int | None = None
+    edges: int | None = None
+
+
+@strawberry.input(description="What is going to happen to an entity.")
+class ChangeInput:
+    kind: ChangeKind
+    urn: ID
+
+
+@strawberry.input(description="An entity by its friendly name: <ns>/<name>[.column], or a bare name if it is unique.")
+class EntityRef:
+    name: str
+    kinds: list[Kind] | None = None
+
+
+def asked(at: Position | None, min_size: int | None) -> Asked:
+    """The position asked for."""
+    if at is None:
+        return Asked(min_size=min_size)
+    return Asked(at.size if at.size is not strawberry.UNSET else None, at.time if at.time is not strawberry.UNSET else None, min_size)

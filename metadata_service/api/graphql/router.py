@@ -1,0 +1,60 @@
+"""The GraphQL endpoint as a FastAPI router: POST only, one context per request."""
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import Request
+from strawberry.fastapi import BaseContext, GraphQLRouter
+
+from metadata_service.api.graphql.schema import Caller, schema
+from metadata_service.queries.context import Room, Viewer
+from metadata_service.queries.errors import InvalidPosition
+
+__all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router"]
+
+MIN_SIZE_HEADER = "Lineproof-Min-Size"  # the least size the answer has to be computed at: a client reads its own writes
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLDependencies:
+    """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), and what is asked."""
+
+    viewer: Callable[[Request], Awaitable[Viewer]]
+    room: Callable[[Request, Viewer], Room]
+
+
+class RequestContext(BaseContext):
+    """Strawberry's per-request context around ours."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self.caller = caller
+
+
+class _Router(GraphQLRouter[RequestContext, None]):
+    def decode_json(self, data: str | bytes) -> object:
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> bytes:
+        return orjson.dumps(data)
+
+
+def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graphql") -> GraphQLRouter[Any, Any]:
+    """The router of `/graphql`. Errors of authentication and of the header are HTTP problems, others stand in the GraphQL answer."""
+
+    async def context(request: Request) -> RequestContext:
+        viewer = await dependencies.viewer(request)
+        return RequestContext(Caller(dependencies.room(request, viewer), viewer, _min_size(request.headers.get(MIN_SIZE_HEADER))))
+
+    return _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
+
+
+def _min_size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        raise InvalidPosition(f"{MIN_SIZE_HEADER} is a tree size, not {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,209 @@
+"""The root fields: each opens a position, asks one question of the query layer, and adds nothing."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from anyio import to_thread
+from graphql import GraphQLError
+from strawberry import ID, Info
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from metadata_service.api.graphql.errors import StableErrors
+from metadata_service.api.graphql.flat import FlatExecutionContext
+from metadata_service.api.graphql.inputs import ChangeInput, EntityRef, LimitsInput, Position, asked
+from metadata_service.api.graphql.limits import QueryLimits
+from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
+from metadata_service.queries import audit_trail as auditing
+from metadata_service.queries import entity as entities
+from metadata_service.queries import impact as impacts
+from metadata_service.queries import lineage as lineages
+from metadata_service.queries import logged
+from metadata_service.queries import trace as traces
+from metadata_service.queries.context import Asked, QueryContext, Room, Viewer, answer, now_only
+from metadata_service.queries.cursors import read_cursor
+from metadata_service.queries.errors import Forbidden, InvalidArgument, InvalidCursor
+from metadata_service.queries.shapes import Direction, Kind, Level, micros
+from metadata_service.queries.trace_shapes import Trace
+
+__all__ = ["Caller", "Schema", "execute", "schema"]
+
+QUERY_ROLES = frozenset({"admin", "auditor", "reader", "operator"})
+NODE_FACTS = {"owners", "description", "tags", "classification", "dropped"}  # fields of a lineage node that need its facts
+
+
+@dataclass(slots=True)
+class Caller:
+    """The context of one request: who asks, of what, and the least size it wants to see (header `Lineproof-Min-Size`)."""
+
+    room: Room
+    viewer: Viewer
+    min_size: int | None = None
+
+
+type_ = mirror  # reads better below: graphql_type=type_(Lineage)
+
+
+def _caller(info: Info) -> Caller:
+    context: Any = info.context
+    caller: Caller = getattr(context, "caller", context)
+    if not QUERY_ROLES.intersection(caller.viewer.roles):
+        raise Forbidden(f"questions need one of the roles {', '.join(sorted(QUERY_ROLES))}")
+    return caller
+
+
+def _position(info: Info, at: Position | None) -> tuple[Room, Viewer, Asked]:
+    caller = _caller(info)
+    return caller.room, caller.viewer, asked(at, caller.min_size)
+
+
+async def _index(room: Room, position: Position | None) -> int | None:
+    """An end of a window, as an entry index."""
+    wanted = asked(position, None)
+    return await to_thread.run_sync(room.reader.size_at, micros(wanted.time)) if wanted.time is not None else wanted.size
+
+
+async def resolve_entity(info: Info, urn: ID | None = None, ref: EntityRef | None = None, at: Position | None = None) -> entities.EntityAnswer:
+    if (urn is None) == (ref is None):
+        raise InvalidArgument("give either urn or ref")
+
+    async def compute(context: QueryContext) -> entities.EntityAnswer:
+        found = str(urn) if ref is None else await entities.resolve_name(context, ref.name, ref.kinds)
+        if found is None:
+            context.notes.doubt("unknown-name", "nothing of that name is visible")
+            return entities.EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
+        return await entities.entity(context, found)
+
+    return await answer(*_position(info, at), compute)
+
+
+async def resolve_search(info: Info, text: str, kinds: list[Kind] | None = None, first: int = 20, after: str | None = None,
+                         at: Position | None = None) -> entities.SearchAnswer:
+    room, viewer, where = _position(info, at)
+    now_only(where, "search")
+    return await answer(room, viewer, where, lambda context: entities.search(context, text, kinds, first, after))
+
+
+async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
+                          kinds: list[Kind] | None = None, active_since: datetime | None = None, at: Position | None = None,
+                          limits: LimitsInput | None = None) -> lineages.Lineage:
+    room, viewer, where = _position(info, at)
+    if active_since is not None:
+        now_only(where, "activeSince")
+    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    facts = _selects_facts(info)
+    return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
+                                                                              active_since=active_since, limits=caps, facts=facts))
+
+
+async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput | None = None, at: Position | None = None,
+                         limits: LimitsInput | None = None) -> impacts.Impact:
+    if (urn is None) == (change is None):
+        raise InvalidArgument("give either urn or change")
+    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    subject, kind = (change.urn, change.kind) if change is not None else (urn, None)
+    return await answer(*_position(info, at), lambda context: impacts.impact(context, str(subject), kind, caps))
+
+
+async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:
+    for time in (data_at, since):
+        if time is not None and time.tzinfo is None:
+            raise InvalidArgument("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
+    return await answer(*_position(info, at), lambda context: traces.trace(context, urn, data_at, since))
+
+
+async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | None, strawberry.argument(name="from")] = None,
+                              to: Position | None = None, upstream: bool = False,
+                              first: int = 50, after: str | None = None, event_types: list[str] | None = None, actor: str | None = None,
+                              commit: str | None = None, columns: bool = True, at: Position | None = None) -> auditing.AuditTrail:
+    room, viewer, where = _position(info, at)
+    question = ["auditTrail", urn, *(str(each and (each.size, each.time)) for each in (from_, to)), upstream, event_types, actor, commit, columns]
+    if after is not None:  # all pages stand at the size of the first
+        size = read_cursor(room.cursor_secret, question, after).size
+        if where.size not in (None, size):
+            raise InvalidCursor(f"the cursor belongs to size {size}")
+        where = Asked(size)
+    start, end = await _index(room, from_), await _index(room, to)
+    return await answer(room, viewer, where, lambda context: auditing.audit_trail(
+        context, urn, start=start or 0, end=end, upstream=upstream, first=first, after=after, event_types=event_types, actor=actor, commit=commit,
+        columns=columns, question=question))
+
+
+async def resolve_event(info: Info, index: Long, at: Position | None = None) -> logged.LoggedEventAnswer:
+    room, viewer, where = _position(info, at)
+    now_only(where, "event")
+    return await answer(room, viewer, where, lambda context: logged.event(context, index))
+
+
+async def resolve_checkpoint(info: Info, at: Position | None = None) -> logged.CheckpointAnswer:
+    room, viewer, where = _position(info, at)
+    now_only(where, "checkpoint")
+    return await answer(room, viewer, where, logged.checkpoint)
+
+
+async def resolve_key_history(info: Info, key_id: str | None = None, at: Position | None = None) -> logged.KeyHistory:
+    room, viewer, where = _position(info, at)
+    now_only(where, "keyHistory")
+    return await answer(room, viewer, where, lambda context: logged.key_history(context, key_id))
+
+
+async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None = None, answer_: Annotated[JSON | None, strawberry.argument(name="answer")] = None,
+                           with_leaves: bool = False,
+                           at: Position | None = None) -> logged.Evidence:
+    room, viewer, where = _position(info, at)
+    now_only(where, "evidence")
+    return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves))
+
+
+def _selects_facts(info: Info) -> bool:
+    """Whether a selected field of a lineage node needs the node's facts."""
+    waiting: list[Any] = list(info.selected_fields)
+    while waiting:
+        field = waiting.pop()
+        if getattr(field, "name", None) == "nodes":
+            return any(getattr(each, "name", None) in NODE_FACTS or getattr(each, "type_condition", None) or not hasattr(each, "arguments")
+                       for each in field.selections)
+        waiting.extend(field.selections)
+    return False
+
+
+@strawberry.type(description="Questions. Every answer says what it was computed at, and how complete it is.")
+class Query:
+    entity: Any = strawberry.field(resolver=resolve_entity, graphql_type=type_(entities.EntityAnswer), description="One entity, by URN or friendly name.")
+    search: Any = strawberry.field(resolver=resolve_search, graphql_type=type_(entities.SearchAnswer), description="Current entities by name. Now only.")
+    lineage: Any = strawberry.field(resolver=resolve_lineage, graphql_type=type_(lineages.Lineage),
+                                    description="What an entity is made of, or what is made of it. depth counts hops, null is everything; kinds keeps paths.")
+    impact: Any = strawberry.field(resolver=resolve_impact, graphql_type=type_(impacts.Impact), description="What a change breaks, with owners and the path.")
+    trace: Any = strawberry.field(resolver=resolve_trace, graphql_type=type_(Trace),
+                                  description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
+    audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),
+                                        description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
+    event: Any = strawberry.field(resolver=resolve_event, graphql_type=type_(logged.LoggedEventAnswer), description="One entry with its proof. Now only.")
+    checkpoint: Any = strawberry.field(resolver=resolve_checkpoint, graphql_type=type_(logged.CheckpointAnswer), description="The latest signed tree head.")
+    key_history: Any = strawberry.field(resolver=resolve_key_history, graphql_type=type_(logged.KeyHistory), description="All keys and their lives.")
+    evidence: Any = strawberry.field(resolver=resolve_evidence, graphql_type=type_(logged.Evidence),
+                                     description="An evidence bundle of these entries, to be verified offline. Now only.")
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema; errors are logged where they are masked (`StableErrors`), expected ones not at all."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        return None
+
+
+schema = Schema(query=Query, extensions=[QueryLimits, StableErrors], execution_context_class=FlatExecutionContext,
+                config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True))
+
+
+async def execute(caller: Caller, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a document in process; the answer is what the HTTP endpoint would give: `data` and, if any, `errors`."""
+    result: Any = await schema.execute(document, variable_values=variables, context_value=caller)
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    return body
