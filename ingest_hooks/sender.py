@@ -83,7 +83,6 @@ class Sender:
         self._own = _Source.of(spool)
         self._events_url = url.rstrip("/") + "/api/v1/events"
         self._artifacts_url = url.rstrip("/") + "/api/v1/artifacts/sha256:"
-        self._token = token
         self._counts = counts
         self._dead = dead
         self._backoff = backoff or Backoff()
@@ -92,7 +91,7 @@ class Sender:
         self._urged = False
         self._failures = 0
         self._adopt_in = 0.0
-        self._client: httpx.Client | None = None
+        self._client = _client(token)
         self._thread = threading.Thread(target=self._run, name="lineproof-sender", daemon=True)
 
     def start(self) -> None:
@@ -156,8 +155,7 @@ class Sender:
         finally:
             if adopted is not None:
                 adopted.spool.close()
-            if self._client is not None:
-                self._client.close()
+            self._client.close()
 
     def _idle(self) -> bool:
         """Wait for work; True when it is time to look for orphans."""
@@ -334,10 +332,6 @@ class Sender:
         """
         import httpx
 
-        if self._client is None:
-            self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), headers={"User-Agent": "lineproof-ingest-hooks"})
-            if self._token:
-                self._client.headers["Authorization"] = f"Bearer {self._token}"
         try:
             response = self._client.request(method, url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -351,6 +345,16 @@ class Sender:
         if status in _RETRY or status >= 500:
             raise _Later("unavailable", f"{url} answered {status}; events wait in {self._own.spool.directory}", asked)
         raise _Refused({"status": status, **_problem(response)})
+
+
+def _client(token: str | None) -> httpx.Client:
+    """Made by the emitting thread: a thread that still imports when the process forks leaves the child with modules half loaded."""
+    import encodings.idna  # noqa: F401 - what connecting to a host loads
+
+    import httpx
+
+    headers = {"User-Agent": "lineproof-ingest-hooks", **({"Authorization": f"Bearer {token}"} if token else {})}
+    return httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), headers=headers)
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class Step:
 
         Args:
             dataset: one of the step's datasets; any other counts as written.
-            table: a `pyarrow.Table`.
+            table: a `pyarrow.Table` or `RecordBatchReader` (which is read to its end).
             version: id of the version; default: the fingerprint's SHA-256, so equal rows are the same version.
             event_time: `{column, min, max}`, if rows have an event time.
             knowledge: when a row could be known (`committed`, `column:<c>`, `eventTime+<duration>`).
@@ -159,17 +159,16 @@ class Step:
         with self._contained("fingerprint a dataset"):
             from ingest_hooks.fp1 import fingerprint
 
-            target = self._dataset(dataset)
-            print_ = fingerprint(table)
-            name = version or print_.sha256
-            self._producer.dataset_version(namespace=target.namespace, name=target.name, id=name, row_count=table.num_rows, event_time=event_time,
-                                           knowledge=knowledge, committed_at=datetime.now(UTC), run_id=self.run_id,
-                                           fingerprint={"algorithm": "fp1", "rows": print_.rows, "sum": print_.sum, "sha256": print_.sha256,
-                                                        "columns": [list(column) for column in print_.columns]})
+            target, schema = self._dataset(dataset), table.schema
+            taken = fingerprint(table)
+            name = version or taken.sha256
+            self._producer.dataset_version(namespace=target.namespace, name=target.name, id=name, row_count=taken.rows, event_time=event_time,
+                                           knowledge=knowledge, committed_at=datetime.now(UTC), run_id=self.run_id, fingerprint=taken.to_event())
             side = self._inputs[target] if target in self._inputs and target not in self._outputs else self._outputs.setdefault(target, _Side())
             side.facets["version"] = facets.dataset_version(name)
+            side.facets["schema"] = facets.table_schema((column.name, str(column.type)) for column in schema)
             if target in self._outputs:
-                side.io_facets["outputStatistics"] = facets.output_statistics(table.num_rows)
+                side.io_facets["outputStatistics"] = facets.output_statistics(taken.rows)
             return name
         return None
 
