@@ -395,6 +395,8 @@ def _meaning(error: psycopg.Error, location: str) -> AuditError:
         return NoSpace(f"the disk of {location} is full")
     if isinstance(error, errors.DataCorrupted | errors.IndexCorrupted):
         return CorruptLog(f"{location} is damaged: {error}")
+    if isinstance(error, psycopg.IntegrityError):  # an index or identity taken, though the head said otherwise
+        return CorruptLog(f"{location} contradicts itself: {error}".strip())
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
         return LogUnavailable(f"{location} holds no log")
     return LogUnavailable(f"{location}: {error}".strip())

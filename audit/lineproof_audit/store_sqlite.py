@@ -404,6 +404,8 @@ def _meaning(error: sqlite3.Error, path: Path) -> AuditError:
         return NoSpace(f"the disk of {path} is full")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return CorruptLog(f"{path} is damaged: {error}")
+    if code == sqlite3.SQLITE_CONSTRAINT:  # an index or identity taken, though the head said otherwise
+        return CorruptLog(f"{path} contradicts itself: {error}")
     if code == sqlite3.SQLITE_ERROR and "no such table" in str(error):
         return LogUnavailable(f"{path} holds no log")
     return LogUnavailable(f"{path}: {error}")
