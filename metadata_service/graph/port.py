@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol
 
 from metadata_service.graph.ops import Edge, EntryRecord, Family, GraphOp, Link, SetStat
 
-__all__ = ["Direction", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode", "RevisionRow", "TouchRow"]
+__all__ = ["Direction", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode",
+           "RevisionRow", "TouchRow"]
 
 Direction = Literal["UPSTREAM", "DOWNSTREAM"]
 
@@ -134,11 +135,17 @@ class GraphStore(Protocol):
     async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
         """Batched reads of the projector: nodes with their current facts, and state values. Unknown ones are left out."""
 
+    async def known_links(self, links: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+        """Those of these (type, src, dst) that exist: a `Link` that does is no effective operation, and must stay out of the digest delta."""
+
     async def apply(self, batch: Sequence[GraphOp], *, expected_size: int, size: int, root: str, digest_delta: int) -> None:
         """Apply `batch` and move to (`size`, `root`) in one transaction.
 
+        Whatever the batch refers to (ends of edges and links, entities of facts) must be upserted by it or before it; a `Touch` may name anything.
+
         Raises:
-            ProjectionConflict: the graph does not stand at `expected_size` (another projector moved it).
+            ProjectionConflict: the graph does not stand at `expected_size` (another projector moved it), or a wipe was cut short.
+            DanglingReference: something hangs on an entity that does not exist.
         """
 
     async def wipe(self) -> None:
@@ -148,24 +155,33 @@ class GraphStore(Protocol):
         """The nodes that exist at `at`, with the facts visible there."""
 
     async def revisions(self, urn: str, at: int | None = None) -> list[RevisionRow]:
-        """All revisions of all facts of an entity that began at or before `at`, by (from_, fact)."""
+        """All revisions of all facts of an entity that began at or before `at`, by (from_, fact); those that ended after `at` are open, as they were then."""
 
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
-        """Edges leaving `frontier` in `direction`, by (key, from_), at most `limit`."""
+        """Edges leaving `frontier` in `direction` that are visible at `at`, by (key, from_), at most `limit`; `to` is OPEN, as it was then."""
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots` (None = no bound), the roots included at distance 0 if they exist."""
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
-        """One shortest path from `start` to `end` walking in `direction`; empty if there is none."""
+        """One shortest path from `start` to `end` walking in `direction`; empty if there is none, a path of no edges if they are the same node.
+
+        Of several shortest ones it is that with the smallest (key, from_), compared edge by edge from the end.
+
+        Raises:
+            WalkTooLarge: neither found nor ruled out within the limits.
+        """
 
     async def provenance(self, urns: Sequence[str], types: Sequence[str] | None, at: int | None, limit: int = 1_000) -> dict[str, Provenance]:
-        """Links of these nodes visible at `at`."""
+        """Links visible at `at` of those of these nodes that exist there: the newest `limit` per node, direction and type."""
 
     async def touches(self, urns: Sequence[str], start: int, end: int, *, after: int | None = None, limit: int = 100,
                       event_types: Sequence[str] | None = None) -> list[TouchRow]:
-        """Entries with start <= index < end that concerned any of `urns`, by index, after index `after`. One row per (urn, entry)."""
+        """Entries with start <= index < end that concerned any of `urns`, by (index, urn), after index `after`; one row per (urn, entry).
+
+        `limit` counts entries: a page never splits one, so the last index of a page is where the next continues.
+        """
 
     async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,
                       event_types: Sequence[str] | None = None) -> list[EntryRecord]:
@@ -178,7 +194,10 @@ class GraphStore(Protocol):
         """Now-only counters of edge sets."""
 
     async def search(self, text: str, kinds: Sequence[str] | None, prefixes: Sequence[str] | None, after: tuple[str, str] | None, first: int) -> Page:
-        """Current nodes whose name or namespace contains `text` (case-insensitive), within namespace `prefixes` (None = all)."""
+        """Current nodes whose name or namespace contains `text` (Unicode case folding), within namespace `prefixes` (None = all).
+
+        Entities without a namespace (runs, commits, principals, …) count as namespace "": only the prefix "" has them.
+        """
 
     async def size_at(self, time: int) -> int:
         """The number of projected entries received at or before `time` (µs since the epoch)."""

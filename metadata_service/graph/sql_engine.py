@@ -1,0 +1,137 @@
+"""Connections of the SQL graph: SQLite with one writer and many readers, or PostgreSQL."""
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from metadata_service.graph.errors import GraphUnavailable
+from metadata_service.graph.sql_text import Dialect
+
+__all__ = ["Database", "Session"]
+
+BUSY_SECONDS = 30  # SQLite: how long a writer waits for the other one
+CACHE_KIB = 65_536  # SQLite page cache per connection
+MMAP_BYTES = 1 << 30
+SETUP_LOCK = 0x6C70_6772_6170_6800  # "lpgraph": an arbitrary number nobody else locks
+PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", f"cache_size = -{CACHE_KIB}", f"mmap_size = {MMAP_BYTES}")
+
+
+class Session:
+    """One transaction; runs statements of `sql_text` and nothing else."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self.dialect = dialect
+
+    def rows(self, template: str, *parameters: Any) -> Sequence[Any]:
+        """All rows."""
+        return self._connection.exec_driver_sql(self.dialect.render(template), parameters).fetchall()
+
+    def row(self, template: str, *parameters: Any) -> Any:
+        """The first row or None."""
+        return self._connection.exec_driver_sql(self.dialect.render(template), parameters).fetchone()
+
+    def stream(self, template: str) -> Iterator[Any]:
+        """Rows of any number without holding them all."""
+        connection = self._connection.execution_options(stream_results=True)
+        with connection.exec_driver_sql(self.dialect.render(template)).yield_per(5_000) as result:
+            yield from result
+
+    def write(self, template: str, parameters: list[tuple[Any, ...]]) -> None:
+        """Run once per row of parameters."""
+        if parameters:
+            self._connection.exec_driver_sql(self.dialect.render(template), parameters)
+
+    def many(self, values: Any) -> Any:
+        """A list parameter."""
+        return self.dialect.many(values)
+
+
+class Database:
+    """An engine and its transactions. Safe to use from many threads."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._file: Path | None = None
+        if parsed.get_backend_name() == "sqlite":
+            self.dialect = Dialect("sqlite")
+            self._file = Path(parsed.database or "")
+            self.engine: Engine = create_engine(parsed, pool_size=8, max_overflow=32, connect_args={"timeout": BUSY_SECONDS, "cached_statements": 512})
+            event.listen(self.engine, "connect", _configure)
+            event.listen(self.engine, "begin", _begin)
+        else:
+            self.dialect = Dialect("postgresql")
+            self.engine = create_engine(parsed, pool_size=8, max_overflow=32, pool_pre_ping=True)
+        self._identity = self._identify()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A read transaction: every statement in it sees the same state."""
+        self._follow_swap()
+        options = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _reported(), self.engine.connect().execution_options(**options) as connection:
+            yield Session(connection, self.dialect)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A write transaction, committed at the end and rolled back on error."""
+        self._follow_swap()
+        with _reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
+            yield Session(connection, self.dialect)
+
+    @contextmanager
+    def creating(self) -> Iterator[Connection]:
+        """A write transaction for tables and indexes; on PostgreSQL two processes that start together take turns."""
+        with _reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
+            if self.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
+            yield connection
+        self._identity = self._identify()
+
+    def _identify(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _follow_swap(self) -> None:
+        """A rebuild puts a new file in the place of the old one: open connections would go on reading the old."""
+        identity = self._identify()
+        if identity != self._identity:
+            self.engine.dispose()
+            self._identity = identity
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, sqlite3.OperationalError) or type(error).__name__ in ("OperationalError", "InterfaceError"):
+            raise GraphUnavailable(f"the graph's database does not answer: {error.orig}") from error
+        raise
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says so, not where the driver guesses
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("lineproof_writer") else "BEGIN")

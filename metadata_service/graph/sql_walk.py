@@ -1,0 +1,167 @@
+"""Walks over the SQL graph: one list query per level, in integers, inside one read transaction."""
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+from metadata_service.graph import sql_text
+from metadata_service.graph.errors import WalkTooLarge
+from metadata_service.graph.ops import OPEN, Edge, Family
+from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode
+from metadata_service.graph.reference import TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, opposite
+from metadata_service.graph.sql_edges import edges_of, urns_of
+from metadata_service.graph.sql_engine import Session
+from metadata_service.graph.sql_schema import FAMILIES
+from metadata_service.graph.sql_text import step
+
+__all__ = ["neighbours", "paths", "reachable"]
+
+CHUNK = 2_000  # nodes per statement: small enough that the clock is looked at often, large enough that statements do not count
+
+
+class _Walk:
+    """One walk's view of the edges: direction, families and position fixed."""
+
+    def __init__(self, session: Session, direction: Direction, families: Sequence[Family], at: int | None, seconds: float) -> None:
+        self.session = session
+        self.direction = direction
+        self.families = sql_text.family_ids(families, FAMILIES)
+        self.at = at
+        self.deadline = time.monotonic() + seconds
+
+    @property
+    def late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def _parameters(self, ids: Sequence[int]) -> tuple[object, ...]:
+        listed = self.session.many(ids)
+        return (listed,) if self.at is None else (listed, self.at, listed, self.at, self.at)
+
+    def far(self, ids: Sequence[int]) -> set[int]:
+        """The neighbours of `ids` in the walk's direction."""
+        statement = step(self.direction, self.families, "far", past=self.at is not None)
+        return {row[0] for chunk in _chunks(ids) for row in self.session.rows(statement, *self._parameters(chunk))}
+
+    def pairs(self, ids: Sequence[int], direction: Direction) -> Iterator[tuple[int, int, int]]:
+        """(near, far, edge id) of the edges of `ids`."""
+        statement = step(direction, self.families, "pairs", past=self.at is not None)
+        for chunk in _chunks(ids):
+            yield from self.session.rows(statement, *self._parameters(chunk))
+
+    def degrees(self, ids: Sequence[int], direction: Direction) -> Iterator[tuple[int, int]]:
+        """(near, number of distinct neighbours) of those of `ids` that have any."""
+        statement = step(direction, self.families, "count", past=self.at is not None)
+        for chunk in _chunks(ids):
+            yield from self.session.rows(statement, *self._parameters(chunk))
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start:start + CHUNK]
+
+
+def _existing(session: Session, urns: Collection[str], at: int | None) -> dict[int, str]:
+    bound = OPEN if at is None else at
+    return {row[0]: row[1] for row in session.rows(sql_text.EXISTING, session.many(set(urns)), bound)}
+
+
+def neighbours(session: Session, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
+    """Edges leaving `frontier`, by (key, from_)."""
+    if not frontier or not families:
+        return []
+    walk = _Walk(session, direction, families, at, seconds=0)
+    ids = sorted(_existing(session, frontier, None))
+    found = [edge for _, _, edge in walk.pairs(ids, direction)]
+    return _edges(session, found, limit)
+
+
+def _edges(session: Session, ids: Sequence[int], limit: int, urns: dict[int, str] | None = None) -> list[Edge]:
+    """The first `limit` of these edges by (key, from_)."""
+    if len(ids) > limit:
+        keyed = sorted((key, from_, number) for chunk in _chunks(ids) for key, from_, number in session.rows(sql_text.EDGE_KEYS, session.many(chunk)))
+        ids = [number for _, _, number in keyed[:limit]]
+    rows = [row for chunk in _chunks(ids) for row in session.rows(sql_text.EDGES_BY_ID, session.many(chunk))]
+    rows.sort(key=lambda row: (row[1], row[5]))
+    return edges_of(session, rows, urns)
+
+
+def reachable(session: Session, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
+              limits: Limits) -> Reach:
+    """Everything within `depth` hops of `roots`; see `reference`."""
+    walk = _Walk(session, direction, families, at, limits.seconds)
+    reasons: list[str] = []
+    urns = _existing(session, roots, at)
+    if len(urns) > limits.nodes:
+        urns, reasons = _first(urns, limits.nodes), [TOO_MANY_NODES]
+    distance = dict.fromkeys(urns, 0)
+    level, hops = list(urns), 0
+    while level and families and not reasons and (depth is None or hops < depth):
+        if walk.late:
+            reasons.append(TOO_SLOW)
+            break
+        hops += 1
+        level = [number for number in walk.far(level) if number not in distance]
+        if len(distance) + len(level) > limits.nodes:
+            level = list(_first(urns_of(session, level), limits.nodes - len(distance)))
+            reasons.append(TOO_MANY_NODES)
+        distance.update(dict.fromkeys(level, hops))
+    urns |= urns_of(session, distance.keys() - urns.keys())
+    if not families:
+        return Reach(tuple(ReachedNode(urn, 0) for urn in sorted(urns.values())), (), bool(reasons), tuple(reasons))
+    return _surroundings(walk, distance, urns, limits, reasons)
+
+
+def _first(urns: dict[int, str], number: int) -> dict[int, str]:
+    return dict(sorted(urns.items(), key=lambda item: item[1])[:number])
+
+
+def _surroundings(walk: _Walk, distance: dict[int, int], urns: dict[int, str], limits: Limits, reasons: list[str]) -> Reach:
+    ids = list(distance)
+    inside: list[int] = []
+    joined: set[tuple[int, int]] = set()  # (downstream, upstream) within the answer
+    outside: set[tuple[int, int]] = set()
+    for down, up, edge in walk.pairs(ids, "UPSTREAM"):
+        if up in distance:
+            inside.append(edge)
+            joined.add((down, up))
+        else:
+            outside.add((down, up))
+    above = dict.fromkeys(ids, 0)
+    for down, _ in outside:
+        above[down] += 1
+    below = dict.fromkeys(ids, 0)
+    below.update(walk.degrees(ids, "DOWNSTREAM"))
+    for _, up in joined:
+        below[up] -= 1
+    if len(inside) > limits.edges and TOO_MANY_EDGES not in reasons:
+        reasons.append(TOO_MANY_EDGES)
+    edges = _edges(walk.session, inside, limits.edges, urns)
+    nodes = sorted((distance[number], urns[number], number) for number in ids)
+    return Reach(tuple(ReachedNode(urn, hops, above[number], below[number]) for hops, urn, number in nodes), tuple(edges), bool(reasons), tuple(reasons))
+
+
+def paths(session: Session, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
+    """One shortest path; see `reference.paths`."""
+    walk = _Walk(session, direction, families, at, limits.seconds)
+    known = {urn: number for number, urn in _existing(session, {start, end}, at).items()}
+    if start not in known or end not in known or (start != end and not families):
+        return []
+    distance = {known[start]: 0}
+    level, hops = [known[start]], 0
+    while level and known[end] not in distance:
+        if walk.late or len(distance) > limits.nodes:
+            raise WalkTooLarge(f"no path found among the first {len(distance)} nodes", nodes=len(distance))
+        hops += 1
+        level = [number for number in walk.far(level) if number not in distance]
+        distance.update(dict.fromkeys(level, hops))
+    if known[end] not in distance:
+        return []
+    path: list[Edge] = []
+    node = known[end]
+    for remaining in range(distance[node] - 1, -1, -1):
+        into = {edge: far for _, far, edge in walk.pairs([node], opposite(direction)) if distance.get(far) == remaining}
+        keyed = sorted((key, from_, number) for key, from_, number in session.rows(sql_text.EDGE_KEYS, session.many(into)))
+        smallest = keyed[0][2]
+        path += _edges(session, [smallest], 1)
+        node = into[smallest]
+    return [Path(tuple(reversed(path)))]
