@@ -48,9 +48,10 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(default=None, description="PEM key of the certificate")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level that is logged")
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal, JSON elsewhere")
-    projector: Literal["process", "inline", "off"] = Field(default="process", description="process: beside the service; inline: in it; off: another host runs it")
+    projector: Literal["process", "inline", "off"] = Field(default="process", 
+                                                              description="process: beside the service; inline: in it; off: another host runs it")
     # clients on this machine
-    url: str = Field(default=f"http://127.0.0.1:{DEFAULT_PORT}", description="Where the command line finds the service")
+    url: str | None = Field(default=None, description="Where the command line finds the service; unset: the one on the data directory")
     token: SecretStr | None = Field(default=None, description="Bearer token of the command line; unset: the first admin token of this machine")
     # limits
     max_event_bytes: int = Field(default=2 * 2**20, ge=1024, le=2 * 2**20, description="One envelope or plain OpenLineage event")

@@ -51,7 +51,7 @@ class Artifacts:
         held = await anyio.to_thread.run_sync(self._table.size, tenant, digest)
         room = self._quota_bytes - await anyio.to_thread.run_sync(self._table.total, tenant)
         limit = self._max_bytes if held is not None else min(self._max_bytes, room)
-        temporary = f"{self._root}/tmp/{secrets.token_hex(16)}"
+        temporary = f"{self._root}/incoming/{secrets.token_hex(16)}"
         hasher, size = hashlib.sha256(), 0
         target: Any = None
         try:

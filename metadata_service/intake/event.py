@@ -79,7 +79,8 @@ def _statement(payload: bytes) -> EventFacts:
     try:
         statement = StatementData.model_validate(document)
     except ValidationError as error:
-        found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors(include_url=False, include_input=False)]
+        items = error.errors(include_url=False, include_input=False)
+        found = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in items]
         raise IntakeRefused(f"the in-toto statement: {found[0]['field'] or 'object'}: {found[0]['message']}", errors=found[:20]) from error
     facet = statement.predicate.get("lineproof_producer")
     audience = facet.get("audience") if isinstance(facet, dict) else None

@@ -201,7 +201,7 @@ class Intake:
                     results[position] = ItemResult(error=result.error, quarantine=kept)
         return results
 
-    async def _thread(self, work: Callable[[Unpack[_Arguments]], _T], *arguments: Unpack[_Arguments]) -> _T:
+    async def _thread(self, work: Callable[[Unpack[_Arguments]], _T], *arguments: *_Arguments) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _keep(self, raw: bytes, route: Route, caller: Viewer, error: LineproofError) -> str | None:

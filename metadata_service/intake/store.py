@@ -42,8 +42,8 @@ class QuarantineTable:
                 times=QUARANTINE.c.times + 1, last_seen=row["last_seen"], code=row["code"], detail=row["detail"]))
             if again.rowcount:
                 return True
-            used: int = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(QUARANTINE.c.size), 0)).where(QUARANTINE.c.tenant == row["tenant"])).scalar_one()
-            if used + row["size"] > quota:
+            used = sa.select(sa.func.coalesce(sa.func.sum(QUARANTINE.c.size), 0)).where(QUARANTINE.c.tenant == row["tenant"])
+            if int(connection.execute(used).scalar_one()) + row["size"] > quota:
                 return False
             connection.execute(QUARANTINE.insert().values(**row))
         return True

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["ACCEPTED", "BATCH_SUMMARY", "BINARY", "ENVELOPE_BODY", "EVENTS_ANSWER", "OPENLINEAGE_BATCH", "OPENLINEAGE_BODY", "PROBLEMS", "RECEIVED", "TEXT", "json_answer"]
+__all__ = ["ACCEPTED", "BATCH_SUMMARY", "BINARY", "ENVELOPE_BODY", "EVENTS_ANSWER", "OPENLINEAGE_BATCH", "OPENLINEAGE_BODY", "PROBLEMS",
+           "RECEIVED", "TEXT", "json_answer"]
 
 Schema = dict[str, Any]
 

@@ -1,0 +1,228 @@
+"""`lineproof keys`: producer keys and what a verifier trusts."""
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
+from lineproof_audit.keys import SigningKey, VerifyKey
+from lineproof_audit.note import NoteVerifier
+from lineproof_audit.trust import TrustedLog, format_trust
+from lineproof_schema.errors import LineproofError
+
+from metadata_service.cli.output import Json, note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from metadata_service.cli.service import ServiceClient
+
+__all__ = ["app"]
+
+ROOT_ADMIN = "root-admin.pem"
+app = typer.Typer(help="Producer keys, and what a verifier trusts.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option(help="Data directory.")]
+Url = Annotated[str | None, typer.Option(help="Address of the service.")]
+AdminKey = Annotated[Path | None, typer.Option(help="Root admin key (PEM); default: the one of this machine.")]
+Namespaces = Annotated[list[str] | None, typer.Option("--namespace", "-n", help="Namespace prefix the key may write in; * = all. Repeat for more.")]
+EventTypes = Annotated[list[str] | None, typer.Option("--event-type", help="Event type, or a prefix ending in *. Default: all.")]
+Sources = Annotated[list[str] | None, typer.Option("--source", help="Prefix of the events' source. Default: all.")]
+Tenant = Annotated[str | None, typer.Option(help="Tenant id; needed when there are several.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    namespaces: list[str]
+    event_types: list[str]
+    sources: list[str]
+
+
+@app.command("create")
+def create(name: Annotated[str, typer.Argument(help="Name of the key, e.g. ci or dbt-nightly.")], namespace: Namespaces = None,
+           event_type: EventTypes = None, source: Sources = None, tenant: Tenant = None,
+           out: Annotated[Path | None, typer.Option(help="Directory for NAME.pem and NAME.json; default: producers/ beside the root admin key.")] = None,
+           admin_key: AdminKey = None, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+    """Make a producer key, register it, and write NAME.pem (0600) and NAME.json."""
+    _check_name(name)
+    scope = _scope(namespace, event_type, source)
+    key = SigningKey.generate()
+
+    async def work(client: ServiceClient) -> dict[str, Any]:
+        ring = await client.call("GET", "/api/v1/admin/keys")
+        owner = _tenant(ring, tenant)
+        admin = _admin_key(client, ring, admin_key)
+        directory = out or _producers(client, ring)
+        pem = key.save(directory, name, ring["origin"], _address(client), owner)  # first: a registered key that was lost helps nobody
+        try:
+            answer = await _append(client, ring, admin, _registration(key.verify_key, owner, scope, name))
+        except LineproofError:
+            pem.unlink()
+            pem.with_suffix(".json").unlink()
+            raise
+        return {"name": name, "keyId": key.keyid, "tenant": owner, "path": str(pem), "index": answer["index"]}
+
+    made = _ask(work, data, url)
+    if as_json:
+        print_json(made)
+        return
+    say(made["path"])
+    note(f"Key {made['keyId'][:16]}… is valid from entry {made['index'] + 1} on. Use it with: export LINEPROOF_KEY={made['path']}")
+
+
+@app.command("register")
+def register(file: Annotated[Path, typer.Argument(help="Public key (PEM, or base64 SubjectPublicKeyInfo), or a PEM of ours.")], namespace: Namespaces = None,
+             event_type: EventTypes = None, source: Sources = None, tenant: Tenant = None,
+             label: Annotated[str | None, typer.Option(help="Name shown in lists.")] = None, admin_key: AdminKey = None, data: Data = None, url: Url = None,
+             as_json: Json = False) -> None:
+    """Register a key that was made elsewhere; its private part never has to be here."""
+    scope, key = _scope(namespace, event_type, source), _read_public(file)
+
+    async def work(client: ServiceClient) -> dict[str, Any]:
+        ring = await client.call("GET", "/api/v1/admin/keys")
+        owner = _tenant(ring, tenant)
+        answer = await _append(client, ring, _admin_key(client, ring, admin_key), _registration(key, owner, scope, label or file.stem))
+        return {"keyId": key.keyid, "tenant": owner, "index": answer["index"]}
+
+    done = _ask(work, data, url)
+    if as_json:
+        print_json(done)
+    else:
+        say(f"Key {done['keyId']} is valid from entry {done['index'] + 1} on.")
+
+
+@app.command("revoke")
+def revoke(key_id: Annotated[str, typer.Argument(help="Key id, or the first characters of it.")],
+           last_valid: Annotated[int | None, typer.Option(help="Last entry it may have signed; default: the last one of the log. Below that, "
+                                                               "entries in between are marked as disputed.")] = None,
+           reason: Annotated[str | None, typer.Option(help="Why; stands in the log for ever.")] = None, admin_key: AdminKey = None, data: Data = None,
+           url: Url = None, as_json: Json = False) -> None:
+    """End a key. Nothing that was said before is undone."""
+    async def work(client: ServiceClient) -> dict[str, Any]:
+        ring = await client.call("GET", "/api/v1/admin/keys")
+        found = [key["keyId"] for key in ring["keys"] if key["keyId"].startswith(key_id)]
+        if len(found) != 1:
+            raise LineproofError(f"{key_id!r} fits {len(found)} keys", code="not-found" if not found else "ambiguous-name", candidates=found)
+        body: dict[str, Any] = {"action": "revoke", "keyId": found[0], "lastValid": last_valid if last_valid is not None else ring["size"] - 1}
+        if reason is not None:
+            body["reason"] = reason
+        answer = await _append(client, ring, _admin_key(client, ring, admin_key), body)
+        return {"keyId": found[0], "lastValid": body["lastValid"], "index": answer["index"]}
+
+    done = _ask(work, data, url)
+    if as_json:
+        print_json(done)
+    else:
+        say(f"Key {done['keyId']} was valid up to entry {done['lastValid']} (entry {done['index']}).")
+
+
+@app.command("list")
+def list_keys(data: Data = None, url: Url = None, as_json: Json = False) -> None:
+    """All keys of the log with their scope and validity."""
+    ring = _ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
+    if as_json:
+        print_json(ring)
+        return
+    rows = []
+    for key in ring["keys"]:
+        until = "" if key["lastValid"] is None else key["lastValid"]
+        namespaces = ", ".join(key["scope"]["namespaces"]) if key["scope"] else ""
+        rows.append((key["keyId"][:16] + "…", key["purpose"], key["label"], namespaces, key["validFrom"], until))
+    print_table(("key", "purpose", "name", "namespaces", "valid from", "last valid"), rows, "no keys")
+
+
+@app.command("trust")
+def trust(data: Data = None, url: Url = None,
+          out: Annotated[Path | None, typer.Option(help="Write here instead of to the screen.")] = None) -> None:
+    """Print the trust file (C2SP tlog-policy) that `lineproof log verify --trust` takes. Trust is first-use: compare the key over another channel."""
+    ring = _ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
+    logs = [TrustedLog(NoteVerifier(ring["origin"], VerifyKey(base64.b64decode(key["publicKey"])))) for key in ring["keys"]
+            if key["purpose"] == "log" and key["lastValid"] is None]
+    text = format_trust(logs)
+    if out is None:
+        say(text.rstrip("\n"))
+    else:
+        out.write_text(text, encoding="utf-8")
+        note(f"wrote {out}")
+
+
+def _ask(work: Any, data: Path | None, url: str | None) -> Any:
+    from metadata_service.cli.service import ask  # httpx and the server, which `lineproof ci` never needs
+
+    return ask(work, data=data, url=url)
+
+
+def _scope(namespaces: list[str] | None, event_types: list[str] | None, sources: list[str] | None) -> _Scope:
+    if not namespaces:
+        raise typer.BadParameter("give at least one --namespace PREFIX (or --namespace '*' for all)")
+    return _Scope(namespaces, event_types or ["*"], sources or ["*"])
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith(".") or not all(character.isalnum() or character in "-_." for character in name):
+        raise typer.BadParameter("a key's name has letters, digits, - _ . and is a file name")
+
+
+def _tenant(ring: dict[str, Any], wanted: str | None) -> str:
+    tenants: dict[str, str] = {tenant["id"]: tenant["name"] for tenant in ring["tenants"]}
+    if wanted is None and len(tenants) == 1:
+        return next(iter(tenants))
+    found = [tenant for tenant, name in tenants.items() if wanted in (tenant, name)]
+    if len(found) != 1:
+        raise LineproofError(f"give --tenant: {', '.join(f'{name} ({tenant})' for tenant, name in tenants.items())}", code="invalid-argument")
+    return found[0]
+
+
+def _admin_key(client: ServiceClient, ring: dict[str, Any], given: Path | None) -> SigningKey:
+    from metadata_service.cli.service import state_dir_of
+
+    return SigningKey.load(given or state_dir_of(client.settings, ring["origin"]) / ROOT_ADMIN)
+
+
+def _producers(client: ServiceClient, ring: dict[str, Any]) -> Path:
+    from metadata_service.cli.service import state_dir_of
+
+    return state_dir_of(client.settings, ring["origin"]) / "producers"
+
+
+def _address(client: ServiceClient) -> str:
+    from metadata_service.settings import DEFAULT_PORT
+
+    here = str(client.http.base_url).rstrip("/")
+    return here if here != "http://here" else f"http://127.0.0.1:{client.settings.port or DEFAULT_PORT}"
+
+
+def _registration(key: VerifyKey, tenant: str, scope: _Scope, label: str) -> dict[str, Any]:
+    return {"action": "register", "keyId": key.keyid, "purpose": "producer", "publicKey": base64.b64encode(key.spki).decode("ascii"), "tenant": tenant,
+            "label": label, "scope": {"namespaces": scope.namespaces, "eventTypes": scope.event_types, "sources": scope.sources}}
+
+
+async def _append(client: ServiceClient, ring: dict[str, Any], admin: SigningKey, body: dict[str, Any]) -> dict[str, Any]:
+    """Sign here, append there; an entry that the keyring refuses is an error although it stands in the log."""
+    import rfc8785
+
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    payload = rfc8785.dumps({"specversion": "1.0", "id": str(uuid.uuid4()), "source": ring["origin"], "type": "lineproof.key.v1", "time": now,
+                             "audience": ring["origin"], "datacontenttype": "application/json", "data": body})
+    answer: dict[str, Any] = await client.call("POST", "/api/v1/admin/keys", content=sign_envelope(PAYLOAD_CLOUDEVENT, payload, admin),
+                                               headers={"Content-Type": "application/json"})
+    if answer["status"] != "applied":
+        raise LineproofError(f"entry {answer['index']} was {answer['status']}: {answer['reason']}", code="rejected", index=answer["index"])
+    return answer
+
+
+def _read_public(file: Path) -> VerifyKey:
+    try:
+        text = file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
+    if "PRIVATE KEY" in text:
+        return SigningKey.load(file).verify_key
+    body = "".join(line for line in text.splitlines() if not line.startswith("-----")).strip()
+    try:
+        return VerifyKey(base64.b64decode(body, validate=True))
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is no public key: {error}") from error

@@ -1,0 +1,64 @@
+"""How commands speak: tables and lines for people, one JSON document for machines, errors on stderr."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from lineproof_schema.errors import LineproofError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["Json", "fail", "note", "print_json", "print_table", "report_error", "say", "when"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """A table on stdout, or the line `empty` when there are no rows."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    if table.row_count:
+        Console().print(table)
+    else:
+        say(empty)
+
+
+def say(text: str) -> None:
+    """A line on stdout."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """A line on stderr, so that stdout stays what scripts read."""
+    typer.echo(text, err=True)
+
+
+def fail(text: str) -> None:
+    """An error line on stderr."""
+    typer.echo(f"lineproof: {text}", err=True)
+
+
+def report_error(error: LineproofError, *, as_json: bool) -> None:
+    """An error with its stable code and what to do; as problem details with `--json`."""
+    if as_json:
+        typer.echo(json.dumps(error.problem(), indent=2, default=str), err=True)
+    else:
+        fail(f"{error.detail} [{error.code}]")
+        typer.echo(f"  {error.entry.fix}", err=True)
+
+
+def when(microseconds: int | None) -> str:
+    """A time as people read it, in UTC."""
+    return "" if microseconds is None else datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
