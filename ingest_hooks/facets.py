@@ -98,5 +98,5 @@ def _inputs(items: Iterable[InputColumn], name_of: NameOf) -> list[dict[str, Any
     return found
 
 
-def _standard(path: str, **fields: Any) -> dict[str, Any]:
+def _standard(path: str, /, **fields: Any) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": f"{SPEC}/facets/{path}", **fields}
