@@ -79,7 +79,15 @@ def test_a_sloppy_envelope_is_refused(changes: dict[str, object]) -> None:
     assert code_of(json.dumps(document(**changes)).encode()) == "invalid-envelope"
 
 
-@pytest.mark.parametrize("raw", [b"[]", b"1", b"[" * 100_000, b'{"payload":"e30=","payload":"e30="}'])
+def test_a_repeated_key_is_refused_at_any_depth_since_two_parsers_may_read_it_differently() -> None:
+    raw = sign_envelope(PAYLOAD_OPENLINEAGE, b"{}", PRODUCER)
+    for name in (b'"payload":', b'"keyid":', b'"sig":', b'"signatures":'):
+        at = raw.index(name)
+        value = raw[at:raw.index(b'"', at + len(name) + 1) + 1] if name != b'"signatures":' else b'"signatures":[]'
+        assert code_of(raw[:at] + value + b"," + raw[at:]) == "invalid-envelope"
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"1", b"[" * 100_000])
 def test_json_that_is_no_envelope(raw: bytes) -> None:
     assert code_of(raw) == "invalid-envelope"
 

@@ -54,8 +54,8 @@ def test_the_policy_of_an_entry_is_the_last_one_before_it() -> None:
 @pytest.mark.parametrize("body", [
     {"tenants": [*tenants(one=["a"]), *tenants(two=["a"])]}, {"tenants": [*tenants(one=["a"]), *tenants(one=["b"])]},
     {"tenants": [{"id": SYSTEM_TENANT, "name": "system"}]}, {"tenants": [{"id": "x", "name": "n"}]}, {"tenants": [{"id": TENANT, "name": ""}]},
-    {"tenants": None}, {"grants": [{"viewer": "v", "role": "emperor"}]}, {"grants": [{"role": "reader"}]}, {"logRead": "everybody"}, {"protectedAliases": "champion"},
-    {"previous": "1"}, {"previous": True}, {"previous": -1},
+    {"tenants": None}, {"grants": [{"viewer": "v", "role": "emperor"}]}, {"grants": [{"role": "reader"}]}, {"logRead": "everybody"},
+    {"protectedAliases": "champion"}, {"previous": "1"}, {"previous": True}, {"previous": -1},
 ])
 def test_a_policy_that_makes_no_sense_is_rejected(body: dict[str, Any]) -> None:
     log = MemoryLog()

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.errors import AuditError, PositionBeyondLog
 from lineproof_audit.keyring import KEY
 from lineproof_audit.leaf import SYSTEM_TENANT
@@ -109,6 +110,14 @@ def test_a_producer_cannot_declare_a_body_erased() -> None:
     log.drop_body(entries[1])
     claim = log.say("lineproof.erasure.v1", {"entry": entries[1], "reason": "inconvenient"})
     assert "its body is missing" in failures(verify_bundle(log.sign().bundle(entries[1], claim), trust()))
+
+
+def test_a_body_the_named_signer_did_not_sign_is_not_good_whatever_the_log_commits_to() -> None:
+    """What a dishonest log could do: log words of its own under a producer's key id."""
+    log = MemoryLog()
+    event = json.dumps({"type": "lineproof.quality.v1", "data": {}}).encode()
+    entry = log.log(sign_envelope(PAYLOAD_CLOUDEVENT, event, NOTARY), "lineproof.quality.v1", PRODUCER, "PRODUCER")
+    assert "does not verify under key" in failures(verify_bundle(log.sign().bundle(entry, with_leaves=True), trust()))
 
 
 def test_a_leaf_that_misattributes_its_signer_is_not_good() -> None:
