@@ -33,7 +33,7 @@ def main(files: list[Path]) -> None:
             target = (WAREHOUSE, f"flights.raw.{table}")
             with emitter.step(f"load_{table}", inputs=[(FILES, file.name)], outputs=[target], code=load) as step:
                 load(connection, table, file)
-                step.version(target, connection.execute(f"select * from raw.{table}").to_arrow_table())
+                step.version(target, connection.sql(f"select * from raw.{table}").to_arrow_table())
             print(f"loaded raw.{table}")
 
 

@@ -37,7 +37,7 @@ def main(version: str) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     with Emitter.from_env(namespace="flights") as emitter:
         with emitter.step("train_delay_model", inputs=[TRAINING_SET], code=train) as step:
-            trained_on = step.version(TRAINING_SET, connection.execute("select * from training.training_set").to_arrow_table(),
+            trained_on = step.version(TRAINING_SET, connection.sql("select * from training.training_set").to_arrow_table(),
                                       event_time={"column": "reference_time"}, knowledge="column:label_time")
             model, score = train(connection)
         content = io.BytesIO()
