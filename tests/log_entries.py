@@ -14,7 +14,8 @@ PRODUCER = SigningKey.from_seed(b"\x07" * 32)
 def new_entry(event_id: str, says: str = "", *, source: str = "tests", key: SigningKey = PRODUCER, tenant: str = TENANT, caller: str | None = None,
               signed_by: str = "PRODUCER", event_type: str = "lineproof.quality.v1") -> NewEntry:
     """One event, signed; the same arguments give the same bytes."""
-    payload = json.dumps({"specversion": "1.0", "id": event_id, "source": source, "type": event_type, "data": {"says": says}}).encode()
+    payload = json.dumps({"specversion": "1.0", "id": event_id, "source": source, "type": event_type, "time": "2026-01-01T00:00:00Z",
+                          "data": {"says": says}}).encode()
     return NewEntry(sign_envelope(PAYLOAD_CLOUDEVENT, payload, key), PAYLOAD_CLOUDEVENT, event_type, tenant, key.keyid, signed_by, caller, source, event_id)
 
 

@@ -335,7 +335,8 @@ class SqliteStore:
         except sqlite3.OperationalError:
             # A copy of a log on read-only media: SQLite cannot make the WAL's index there, and without a WAL it needs none.
             connection.close()
-            if self._path.with_name("log.db-wal").exists():
+            wal = self._path.with_name("log.db-wal")
+            if wal.exists() and wal.stat().st_size:
                 raise
             connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None, check_same_thread=False)
         return connection
