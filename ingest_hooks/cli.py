@@ -65,6 +65,8 @@ def emit_command(file: Annotated[Path, typer.Argument(help="JSON: one event, an 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         events = list(_events(text))
+        if not events:
+            raise ValueError("no event in it")
     except (OSError, ValueError) as error:
         _fail(f"{file}: {error}")
     emitter = Emitter.from_env(url=url, key=key, token=token, spool=spool)
