@@ -17,17 +17,26 @@ def trace(raw: str, *, context: Mapping[str, Any], macros: str, file: str | None
     """
     if len(raw) + len(macros) > MAX_TEMPLATE:
         return None
+    log = logging.getLogger("sqlfluff")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # its remarks about unknown names would land in the pipeline's log
+    try:
+        return _traced(raw, context, macros, file, dialect)
+    finally:
+        log.setLevel(level)
+
+
+def _traced(raw: str, context: Mapping[str, Any], macros: str, file: str | None, dialect: str) -> tuple[str, list[tuple[int, int, int, bool]]] | None:
     from jinja2.exceptions import TemplateError
     from sqlfluff.core import FluffConfig
     from sqlfluff.core.errors import SQLFluffUserError, SQLTemplaterError
     from sqlfluff.core.templaters.jinja import JinjaTemplater
 
-    logging.getLogger("sqlfluff").setLevel(logging.CRITICAL)  # its warnings about unknown names would land in the pipeline's log
     templater = JinjaTemplater(override_context=dict(context))
     config = FluffConfig(overrides={"dialect": dialect})
     try:
         templated, errors = templater.process(in_str=macros + raw, fname=file or "template.sql", config=config)
-    except (SQLTemplaterError, SQLFluffUserError, TemplateError, TypeError, ValueError, AttributeError, KeyError):
+    except (SQLTemplaterError, SQLFluffUserError, TemplateError, TypeError, ValueError, AttributeError, LookupError):
         return None  # the template needs more of its tool than the context offers
     if templated is None or errors:
         return None

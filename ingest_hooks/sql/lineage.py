@@ -159,6 +159,8 @@ class _Run:
             found = resolver.output(root, number)
             made_at = found.made_at or (found.steps[0] if found.steps else None)
             expression, place = self._show(made_at, shown) if made_at is not None else ("", _NOWHERE)
+            if place.via_star:  # passed through unchanged: the innermost place that names it says more than the star below
+                expression, place = next((at for step in reversed(found.steps) if not (at := self._show(step, shown))[1].via_star), (expression, place))
             steps = tuple(Step(step.select.alias_or_name, text, at.file, at.line, at.column)
                           for step in found.steps for text, at in (self._show(step, shown),) if at.line is not None)
             status, reason = _column_status(found)
