@@ -7,7 +7,7 @@ from dataclasses import asdict
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog
 from lineproof_audit.fsck import RawEntry
-from lineproof_audit.store import LogStore, StoredRow
+from lineproof_audit.store import Derived, LogStore, StoredRow
 from lineproof_audit.tiles import tile_of
 from lineproof_audit.tree import HASH_BYTES
 
@@ -35,8 +35,10 @@ class StoreSource:
     def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
         """Rows in order; ends early where a whole batch of them is missing."""
         for first in range(start, stop, BATCH_ENTRIES):
-            rows = self._store.rows(first, min(first + BATCH_ENTRIES, stop))
-            yield from map(self._entry, rows)
+            last = min(first + BATCH_ENTRIES, stop)
+            rows, derived = self._store.rows(first, last), self._store.derived_between(first, last)
+            for row in rows:
+                yield self._entry(row, derived.get(row.index))
             if not rows:
                 return
 
@@ -55,8 +57,7 @@ class StoreSource:
             raise CorruptLog(f"tile {tile_level}/{number} has {len(tile[1]) // HASH_BYTES} hashes, {at + 1} needed")
         return digest
 
-    def _entry(self, row: StoredRow) -> RawEntry:
-        derived = self._store.derived(row.index)
+    def _entry(self, row: StoredRow, derived: Derived | None) -> RawEntry:
         columns: Mapping[str, object] = {} if derived is None else asdict(derived)
         try:
             envelope = None if row.body is None else unpack(row.body, row.index)

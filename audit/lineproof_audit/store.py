@@ -184,6 +184,9 @@ class LogStore(Protocol):
     def derived(self, index: int) -> Derived | None:
         """The derived columns of an entry."""
 
+    def derived_between(self, start: int, stop: int) -> Mapping[int, Derived]:
+        """The derived columns of entries `start..stop-1`, by index."""
+
     def received(self, index: int) -> int:
         """When entry `index` was received (µs)."""
 

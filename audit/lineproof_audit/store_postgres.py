@@ -159,9 +159,12 @@ class PostgresStore:
             "SELECT leaf FROM lineproof_log.entries WHERE idx >= %s AND idx < %s ORDER BY idx", (start, stop), binary=True)])
 
     def derived(self, index: int) -> Derived | None:
-        row = self._read(lambda c: c.execute("SELECT received, event_type, media_type, tenant, signer, signed_by, caller FROM lineproof_log.entries "
-                                             "WHERE idx = %s", (index,)).fetchone())
-        return None if row is None else Derived(*row)
+        return self.derived_between(index, index + 1).get(index)
+
+    def derived_between(self, start: int, stop: int) -> Mapping[int, Derived]:
+        return self._read(lambda c: {row[0]: Derived(*row[1:]) for row in c.execute(
+            "SELECT idx, received, event_type, media_type, tenant, signer, signed_by, caller FROM lineproof_log.entries WHERE idx >= %s AND idx < %s",
+            (start, stop), binary=True)})
 
     def received(self, index: int) -> int:
         row = self._read(lambda c: c.execute("SELECT received FROM lineproof_log.entries WHERE idx = %s", (index,)).fetchone())

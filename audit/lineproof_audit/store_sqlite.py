@@ -172,9 +172,11 @@ class SqliteStore:
             "SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop))])
 
     def derived(self, index: int) -> Derived | None:
-        row = self._read(lambda connection: connection.execute(
-            "SELECT received, event_type, media_type, tenant, signer, signed_by, caller FROM entries WHERE idx = ?", (index,)).fetchone())
-        return None if row is None else Derived(*row)
+        return self.derived_between(index, index + 1).get(index)
+
+    def derived_between(self, start: int, stop: int) -> Mapping[int, Derived]:
+        return self._read(lambda connection: {row[0]: Derived(*row[1:]) for row in connection.execute(
+            "SELECT idx, received, event_type, media_type, tenant, signer, signed_by, caller FROM entries WHERE idx >= ? AND idx < ?", (start, stop))})
 
     def received(self, index: int) -> int:
         row = self._read(lambda connection: connection.execute("SELECT received FROM entries WHERE idx = ?", (index,)).fetchone())

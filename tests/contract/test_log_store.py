@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from lineproof_audit.bodies import pack
 from lineproof_audit.errors import CorruptLog, LogUnavailable, NoSuchEntry
 from lineproof_audit.leaf import Leaf, body_commitment, encode_leaf
@@ -72,6 +71,7 @@ def test_what_was_committed_is_read_back(store: LogStore) -> None:
     assert store.received(1) == 2_000
     assert store.derived(1) == Derived(2_000, "openlineage.run", "application/vnd.openlineage+json", "0" * 32, "a" * 64, "PRODUCER", None)
     assert store.derived(2) is None
+    assert store.derived_between(1, 9) == {1: store.derived(1)}
     with pytest.raises(NoSuchEntry):
         store.received(2)
 
@@ -82,12 +82,16 @@ def test_another_process_reads_what_was_committed(store: LogStore, another: Open
 
 
 def test_an_exception_inside_a_batch_leaves_nothing_behind(store: LogStore) -> None:
-    with pytest.raises(RuntimeError, match="stop"), store.append() as transaction:
-        tree = transaction.head.tree.copy()
-        item = row(0)
-        tree.append(leaf_hash(item.leaf))
-        transaction.insert([item], Head(1, 1_000, tree))
-        raise RuntimeError("stop")
+    def fail() -> None:
+        with store.append() as transaction:
+            tree = transaction.head.tree.copy()
+            item = row(0)
+            tree.append(leaf_hash(item.leaf))
+            transaction.insert([item], Head(1, 1_000, tree))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
     assert store.head().size == 0
     assert store.rows(0, 1) == []
     write(store, row(0))
