@@ -161,7 +161,8 @@ def test_github_fills_in_what_a_detached_checkout_cannot_say(tree):
     parsed = CommitData.model_validate(data)
     assert (parsed.repository, parsed.branch, parsed.pull_request) == ("github.com/o/r", "feature", "12")
     assert parsed.ci_run is not None
-    assert (parsed.ci_run.provider, parsed.ci_run.run_id, parsed.ci_run.run_attempt, parsed.ci_run.job, parsed.ci_run.actor) == ("github", "99", "2", "build", "ada")
+    run = parsed.ci_run
+    assert (run.provider, run.run_id, run.run_attempt, run.job, run.actor) == ("github", "99", "2", "build", "ada")
     assert parsed.ci_run.url == "https://github.com/o/r/actions/runs/99"
     assert (parsed.ci_run.model_extra or {})["repositoryId"] == "5"
 

@@ -1,0 +1,76 @@
+"""The real service in a process of its own: `lineproof serve` on an empty data directory."""
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.integration.hooks.receiver import free_port
+
+START_SECONDS = 60.0
+
+
+@dataclass
+class Service:
+    """A service that can be stopped and started again on the same data and port."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
+        return {**clean, "LINEPROOF_DATA": str(self.home / "data"), "LINEPROOF_STATE_DIR": str(self.home / "state"), "LINEPROOF_PORT": str(self.port)}
+
+    def start(self) -> None:
+        with (self.home / "serve.log").open("ab") as out:
+            self.process = subprocess.Popen([*CLI, "serve"], env=self.environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"the service did not start: {(self.home / 'serve.log').read_text()[-3000:]}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is not None:
+            if how is signal.SIGKILL:
+                os.killpg(self.process.pid, how)  # the projector, too
+            else:
+                self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def command(self, *arguments: str) -> Any:
+        done = subprocess.run([*CLI, *arguments, "--json"], env=self.environ, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+CLI = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
+
+
+@contextlib.contextmanager
+def running(home: Path) -> Iterator[Service]:
+    service = Service(home, free_port())
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
