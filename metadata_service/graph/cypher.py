@@ -2,8 +2,9 @@
 
 How the graph lies in Neo4j:
 
-- `(:Entity:<Kind> {urn, kind, namespace, sort_name, folded, tenant, from})`, unique by `urn`. The port looks entities up by URN alone and every
-  namespace belongs to one tenant, so `tenant` is a property and no part of the key.
+- `(:Entity:<Kind> {urn, kind, namespace, sort_key, folded, tenant, from})`, unique by `urn`. The port looks entities up by URN alone and every
+  namespace belongs to one tenant, so `tenant` is a property and no part of the key. `sort_key` is the name's UTF-8 in hex: Neo4j does not compare
+  and sort text beyond U+FFFF in one order.
 - `DERIVED_FROM`, `COLUMN_DERIVED_FROM` (current) and `…_PAST` (closed) point downstream -> upstream; every other relationship is a provenance link.
 - Facts are `(:Revision {urn, fact, from, to, value})` and the audit trail is `(:Touch {urn, index, role})`, joined by `urn` through an index. Neither hangs on
   its entity by a relationship or as properties: a walk reads the relationship chain and the first properties of every node that it passes.
@@ -44,9 +45,10 @@ LABELS = ("Entity", "Revision", "Touch", "Entry", "EdgeSet", "State")
 
 # Position. The SET takes the write lock before `size` is read: two projectors cannot both find the size they expect.
 POSITION = "MATCH (p:Position {id: 0}) RETURN p.size AS size, p.root AS root, p.digest AS digest"
+STANDS = "MATCH (p:Position {id: 0}) RETURN p.size AS size, p.closings AS closings"
 POSITION_LOCKED = "MATCH (p:Position {id: 0}) SET p.locked = true RETURN p.size AS size, p.digest AS digest, coalesce(p.wiping, false) AS wiping"
-FIRST_POSITION = "MERGE (p:Position {id: 0}) ON CREATE SET p.size = 0, p.root = $root, p.digest = $digest"
-MOVE = "MATCH (p:Position {id: 0}) SET p.size = $size, p.root = $root, p.digest = $digest, p.wiping = $wiping"
+FIRST_POSITION = "MERGE (p:Position {id: 0}) ON CREATE SET p.size = 0, p.root = $root, p.digest = $digest, p.closings = 0"
+MOVE = "MATCH (p:Position {id: 0}) SET p.size = $size, p.root = $root, p.digest = $digest, p.wiping = $wiping, p.closings = p.closings + $closed"
 
 # Writes: `$rows` of one batch, at most a few thousand.
 KNOWN = "UNWIND $urns AS urn MATCH (n:Entity {urn: urn}) RETURN urn"
@@ -80,8 +82,8 @@ TOUCHED = _TOUCHES + "RETURN DISTINCT t.index AS index ORDER BY index LIMIT $lim
 TOUCH_ROWS = _TOUCHES + "RETURN urn, t.role AS role, e.body AS body ORDER BY t.index, urn"
 SEARCH = ("MATCH (n:Entity) WHERE n.folded CONTAINS $text AND ($kinds IS NULL OR n.kind IN $kinds) "
           "AND ($prefixes IS NULL OR any(prefix IN $prefixes WHERE n.namespace STARTS WITH prefix)) "
-          "AND ($name IS NULL OR n.sort_name > $name OR (n.sort_name = $name AND n.urn > $urn)) "
-          "RETURN n.urn AS urn, n.tenant AS tenant, n.from AS from, n.sort_name AS name ORDER BY n.sort_name, n.urn LIMIT $limit")
+          "AND ($key IS NULL OR n.sort_key > $key OR (n.sort_key = $key AND n.urn > $urn)) "
+          "RETURN n.urn AS urn ORDER BY n.sort_key, n.urn LIMIT $limit")
 
 # Everything, for the digest and the counts. These do scan: they are about all rows.
 ALL_NODES = "MATCH (n:Entity) RETURN n.urn AS urn, n.tenant AS tenant, n.from AS from"
@@ -154,8 +156,9 @@ def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, pa
     """Nodes with distance. The depth is part of the text: a bound of a pattern cannot be a parameter."""
     seen = f"*0..{'' if depth is None else depth}"
     visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
-    return (f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){_arrow(direction, ':' + _types(families, past=past) + seen)}(m) "
-            f"{visible}RETURN m.urn AS urn, min(length(p)) AS distance ORDER BY distance, urn LIMIT $limit")
+    walk = _arrow(direction, f":{_types(families, past=past)}{seen}")
+    return (f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}"
+            f"RETURN m.urn AS urn, min(length(p)) AS distance ORDER BY distance, urn LIMIT $limit")
 
 
 @cache
@@ -174,8 +177,9 @@ def near(direction: str, families: tuple[Family, ...], shape: Literal["edges", "
 def path_length(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
     """The length of a shortest path, found from both ends at once."""
     visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
-    return (f"MATCH (s:Entity {{urn: $start}}) MATCH (e:Entity {{urn: $end}}) MATCH p = shortestPath((s){_arrow(direction, ':' + _types(families, past=past) + '*1..')}(e)) "
-            f"{visible}RETURN length(p) AS length")
+    walk = _arrow(direction, f":{_types(families, past=past)}*1..")
+    return (f"MATCH (s:Entity {{urn: $start}}) MATCH (e:Entity {{urn: $end}}) MATCH p = shortestPath((s){walk}(e)) {visible}"
+            f"RETURN length(p) AS length")
 
 
 @cache
@@ -192,4 +196,5 @@ def links(end: Literal["src", "dst"], *, typed: bool) -> str:
 def entries(fields: tuple[str, ...]) -> str:
     """Entry records by index."""
     wanted = "".join(f"AND e.{name} = ${name} " for name in fields)
-    return f"MATCH (e:Entry) WHERE e.index >= $start AND e.index < $end_ {wanted}AND ($types IS NULL OR e.event_type IN $types) RETURN e.body AS body ORDER BY e.index LIMIT $limit"
+    return (f"MATCH (e:Entry) WHERE e.index >= $start AND e.index < $stop {wanted}AND ($types IS NULL OR e.event_type IN $types) "
+            "RETURN e.body AS body ORDER BY e.index LIMIT $limit")

@@ -2,17 +2,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, TypeVar, cast
+from dataclasses import replace
+from typing import Any
 
-from lineproof_schema.urn import parse_urn
 from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, Query, unit_of_work
 from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError, TransientError
 
 from metadata_service.graph import cypher
-from metadata_service.graph.batch import Batch, fold, require_known
+from metadata_service.graph.batch import fold, require_known
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict, WalkTooLarge
+from metadata_service.graph.neo4j_rows import edge_of, sort_key, statements
 from metadata_service.graph.ops import (
     DIGEST_MODULUS,
     OPEN,
@@ -28,20 +29,17 @@ from metadata_service.graph.ops import (
     revision_digest,
 )
 from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, ReachedNode, RevisionRow, TouchRow
-from metadata_service.graph.reference import TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, shortest_path
+from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, shortest_path
 from metadata_service.graph.reference import reachable as reference_reachable
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
-    canonical,
     entry_of,
-    entry_text,
-    folded,
     node_of,
+    oldest_first,
     plain,
     read,
     revision_of,
-    said,
     sort_name,
     unplain,
 )
@@ -53,7 +51,6 @@ ROOTS = 8  # more roots are walked level by level: the single query starts one s
 APPLY_SECONDS = 120.0
 READ_SECONDS = 60.0
 TRIES = 5  # walks that found the graph moved under them
-T = TypeVar("T")
 
 
 class Neo4jGraphStore:
@@ -74,7 +71,7 @@ class Neo4jGraphStore:
         except (DriverError, TransientError, AuthError) as error:
             raise GraphUnavailable(f"Neo4j does not answer: {error}") from error
 
-    async def _rows(self, statement: str, /, *, seconds: float = READ_SECONDS, **parameters: Any) -> list[Mapping[str, Any]]:
+    async def _rows(self, statement: str, parameters: Mapping[str, Any], seconds: float = READ_SECONDS) -> list[Mapping[str, Any]]:
         async with self._session() as session:
             return await _run(session, statement, seconds, parameters)
 
@@ -93,7 +90,7 @@ class Neo4jGraphStore:
 
     async def position(self) -> Position:
         """Where the graph stands."""
-        (row,) = await self._rows(cypher.POSITION)
+        (row,) = await self._rows(cypher.POSITION, {})
         return Position(row["size"], row["root"], row["digest"])
 
     async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
@@ -124,10 +121,10 @@ class Neo4jGraphStore:
             if stands["size"] != expected_size:
                 raise ProjectionConflict(f"the graph stands at {stands['size']}, not at {expected_size}", size=stands["size"])
             total = (int(stands["digest"], 16) + digest_delta) % DIGEST_MODULUS
-            await _write(tx, cypher.MOVE, size=size, root=root, digest=f"{total:064x}", wiping=False)
+            await _write(tx, cypher.MOVE, size=size, root=root, digest=f"{total:064x}", wiping=False, closed=int(bool(effect.closed)))
             known = {row["urn"] for row in await _many(tx, cypher.KNOWN, "urns", sorted(effect.referenced() - effect.nodes.keys()))}
             require_known(effect.referenced(), known | effect.nodes.keys())
-            for statement, name, rows in _statements(effect):
+            for statement, name, rows in statements(effect):
                 await _many(tx, statement, name, rows)
 
         async with self._session() as session:
@@ -135,7 +132,7 @@ class Neo4jGraphStore:
 
     async def wipe(self) -> None:
         """Drop everything projected; until it is done, nothing can be applied."""
-        parameters = {"size": 0, "root": EMPTY_ROOT, "digest": EMPTY_DIGEST}
+        parameters = {"size": 0, "root": EMPTY_ROOT, "digest": EMPTY_DIGEST, "closed": 1}
         async with self._session() as session:
             await _run(session, cypher.MOVE, APPLY_SECONDS, {**parameters, "wiping": True})
             for statement in cypher.DELETE_LABEL.values():
@@ -149,7 +146,7 @@ class Neo4jGraphStore:
 
     async def revisions(self, urn: str, at: int | None = None) -> list[RevisionRow]:
         """All revisions that began at or before `at`, as they stood at `at`."""
-        rows = await self._rows(cypher.REVISIONS, urn=urn, at=OPEN if at is None else at)
+        rows = await self._rows(cypher.REVISIONS, {"urn": urn, "at": OPEN if at is None else at})
         return [revision_of(urn, row["fact"], row["value"], row["from"], row["to"], at) for row in rows]
 
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
@@ -157,32 +154,43 @@ class Neo4jGraphStore:
         if not frontier or not families:
             return []
         statement = cypher.near(direction, _sorted(families), "edges", past=at is not None)
-        return [_edge(row) for row in await self._rows(statement, urns=sorted(set(frontier)), at=at, limit=limit)]
+        return [edge_of(row) for row in await self._rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})]
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`: one pruned breadth-first query for the nodes, one for the edges between them."""
         deadline = time.monotonic() + limits.seconds
+        bounds = limits
+        size, closings = await self._stands()
         for _ in range(TRIES):
-            before = await self.position()
-            remaining = max(deadline - time.monotonic(), 0.001)
             if not families or len(set(roots)) > ROOTS:
-                reach = await reference_reachable(self, roots, direction, depth, families, at, Limits(limits.nodes, limits.edges, remaining))
+                reach = await reference_reachable(self, roots, direction, depth, families, at, bounds)
             else:
-                reach = await self._reachable(sorted(set(roots)), direction, depth, _sorted(families), at, limits, deadline)
-            if (reach.truncated and TOO_SLOW in reach.reasons) or await self.position() == before:  # the queries of one walk must see one state
+                reach = await self._reachable(sorted(set(roots)), direction, depth, _sorted(families), at, bounds, deadline)
+            before, (size, closings) = (size, closings), await self._stands()
+            if (size, closings) == before or (at is not None and closings == before[1]) or TOO_SLOW in reach.reasons:
                 return reach
-        raise GraphUnavailable("the graph moves faster than it can be walked; ask at a position")
+            # Neo4j has no snapshots: the queries of this walk saw different states. The state at a size does not change as the graph grows; only a
+            # closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
+            at = size if at is None else at
+            bounds = replace(limits, seconds=deadline - time.monotonic())
+        return replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
+
+    async def _stands(self) -> tuple[int, int]:
+        """(size, how often edges were closed or the graph was wiped)."""
+        (row,) = await self._rows(cypher.STANDS, {})
+        return row["size"], row["closings"]
 
     async def _reachable(self, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None, limits: Limits,
                          deadline: float) -> Reach:
         past, bound = at is not None, OPEN if at is None else at
         async with self._session() as session:
             async def step(statement: str, **parameters: Any) -> list[Mapping[str, Any]]:
+                if time.monotonic() > deadline:
+                    raise TimeoutError
                 return await _run(session, statement, max(deadline - time.monotonic(), 0.001), {"at": bound, **parameters})
 
             reasons: list[str] = []
-            nodes: list[tuple[str, int]] = [(root, 0) for root in roots]
             try:
                 rows = await step(cypher.reach(direction, families, depth, past=past), roots=roots, limit=limits.nodes + 1)
                 nodes = [(row["urn"], row["distance"]) for row in rows]
@@ -195,15 +203,15 @@ class Neo4jGraphStore:
                 found = await step(cypher.near("UPSTREAM", families, "inside", past=past), urns=urns, limit=limits.edges + 1)
                 above, below = [{row["urn"]: row["n"] for row in await step(cypher.near(way, families, "outside", past=past), urns=urns)}
                                 for way in ("UPSTREAM", "DOWNSTREAM")]
-            except ClientError as error:
-                if not _timed_out(error):
+            except (ClientError, TimeoutError) as error:
+                if isinstance(error, ClientError) and not _timed_out(error):
                     raise
                 known = await _get(session, roots, at)
                 return Reach(tuple(ReachedNode(urn, 0) for urn in sorted(known)), (), truncated=True, reasons=(TOO_SLOW,))
             if len(found) > limits.edges:
                 found = found[:limits.edges]
                 reasons.append(TOO_MANY_EDGES)
-            return Reach(tuple(ReachedNode(urn, hops, above.get(urn, 0), below.get(urn, 0)) for urn, hops in nodes), tuple(map(_edge, found)), bool(reasons),
+            return Reach(tuple(ReachedNode(urn, hops, above.get(urn, 0), below.get(urn, 0)) for urn, hops in nodes), tuple(map(edge_of, found)), bool(reasons),
                          tuple(reasons))
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
@@ -213,7 +221,7 @@ class Neo4jGraphStore:
         if start == end:
             return [Path(())]
         try:
-            rows = await self._rows(cypher.path_length(direction, _sorted(families), past=at is not None), seconds=limits.seconds, start=start, end=end, at=at)
+            rows = await self._rows(cypher.path_length(direction, _sorted(families), past=at is not None), {"start": start, "end": end, "at": at}, limits.seconds)
         except ClientError as error:
             if _timed_out(error):
                 raise WalkTooLarge(f"no path found within {limits.seconds} s") from error
@@ -238,13 +246,14 @@ class Neo4jGraphStore:
                 out[row["urn"]] += [Link(row["type"], row["urn"], other, from_, read(props)) for other, from_, props in row["newest"]]
             for row in await _run(session, cypher.links("dst", typed=types is not None), READ_SECONDS, parameters):
                 into[row["urn"]] += [Link(row["type"], other, row["urn"], from_, read(props)) for other, from_, props in row["newest"]]
-        return {urn: Provenance(_oldest_first(out[urn]), _oldest_first(into[urn])) for urn in known}
+        return {urn: Provenance(oldest_first(out[urn]), oldest_first(into[urn])) for urn in known}
 
     async def touches(self, urns: Sequence[str], start: int, end: int, *, after: int | None = None, limit: int = 100,
                       event_types: Sequence[str] | None = None) -> list[TouchRow]:
         """What the next `limit` entries said about `urns`."""
         first = start if after is None else max(start, after + 1)
-        parameters = {"urns": sorted(set(urns)), "start": first, "end": end, "types": None if event_types is None else [plain(name) for name in event_types]}
+        types = None if event_types is None else [plain(name) for name in event_types]
+        parameters = {"urns": sorted(set(urns)), "start": first, "end": end, "types": types}
         async with self._session() as session:
             indices = [row["index"] for row in await _run(session, cypher.TOUCHED, READ_SECONDS, {**parameters, "limit": limit})]
             if not indices:
@@ -257,33 +266,33 @@ class Neo4jGraphStore:
         """Entry records by index."""
         wanted = {name: plain(value) for name, value in (("actor", actor), ("commit", commit)) if value is not None}
         types = None if event_types is None else [plain(name) for name in event_types]
-        rows = await self._rows(cypher.entries(tuple(wanted)), start=start, end_=end, limit=limit, types=types, **wanted)
+        rows = await self._rows(cypher.entries(tuple(wanted)), {"start": start, "stop": end, "limit": limit, "types": types, **wanted})
         return [entry_of(row["body"]) for row in rows]
 
     async def outcome(self, index: int) -> EntryRecord | None:
         """What became of entry `index`."""
-        rows = await self._rows(cypher.OUTCOME, index=index)
+        rows = await self._rows(cypher.OUTCOME, {"index": index})
         return entry_of(rows[0]["body"]) if rows else None
 
     async def set_stats(self, set_ids: Sequence[str]) -> dict[str, SetStat]:
         """Counters of edge sets."""
-        rows = await self._rows(cypher.SET_STATS, set_ids=sorted(set(set_ids)))
+        rows = await self._rows(cypher.SET_STATS, {"set_ids": sorted(set(set_ids))})
         return {row["set_id"]: SetStat(row["set_id"], row["last_seen"], row["runs"]) for row in rows}
 
     async def search(self, text: str, kinds: Sequence[str] | None, prefixes: Sequence[str] | None, after: tuple[str, str] | None, first: int) -> Page:
         """Nodes whose name or namespace contains `text`."""
         name, urn = after or (None, None)
+        parameters = {"text": plain(text.casefold()), "kinds": None if kinds is None else list(kinds),
+                      "prefixes": None if prefixes is None else [plain(prefix) for prefix in prefixes], "key": None if name is None else sort_key(name), "urn": urn,
+                      "limit": first + 1}
         async with self._session() as session:
-            rows = await _run(session, cypher.SEARCH, READ_SECONDS, {
-                "text": plain(text.casefold()), "kinds": None if kinds is None else list(kinds), "prefixes": None if prefixes is None else [plain(prefix) for prefix in prefixes],
-                "name": name, "urn": urn, "limit": first + 1})
-            nodes = await _get(session, [row["urn"] for row in rows[:first]], None)
-        found = rows[:first]
-        return Page(tuple(nodes[row["urn"]] for row in found), (found[-1]["name"], found[-1]["urn"]) if len(rows) > first and found else None)
+            found = [row["urn"] for row in await _run(session, cypher.SEARCH, READ_SECONDS, parameters)]
+            nodes = await _get(session, found[:first], None)
+        return Page(tuple(nodes[urn] for urn in found[:first]), (sort_name(found[first - 1]), found[first - 1]) if len(found) > first > 0 else None)
 
     async def size_at(self, time: int) -> int:
         """The number of entries received at or before `time`."""
-        rows = await self._rows(cypher.SIZE_AT, time=time)
+        rows = await self._rows(cypher.SIZE_AT, {"time": time})
         return rows[0]["size"] if rows else 0
 
     async def digest(self) -> str:
@@ -297,7 +306,7 @@ class Neo4jGraphStore:
             for family in cypher.FAMILIES:
                 for kind, past in ((family, False), (cypher.PAST[family], True)):
                     async for row in await session.run(_query(cypher.all_edges(kind), None)):
-                        total += edge_digest(_edge({"type": family, **row}, to=row["said"]["to"] if past else OPEN))
+                        total += edge_digest(edge_of({"type": family, **row}, to=row["said"]["to"] if past else OPEN))
             async for row in await session.run(_query(cypher.ALL_LINKS, None)):
                 total += link_digest(Link(row["type"], row["src"], row["dst"], row["from"], read(row["props"])))
         return f"{total % DIGEST_MODULUS:064x}"
@@ -305,16 +314,17 @@ class Neo4jGraphStore:
     async def counts(self) -> dict[str, int]:
         """Rows by kind, from the count store."""
         async def count(statement: str) -> int:
-            return int((await self._rows(statement))[0]["n"])
+            return int((await self._rows(statement, {}))[0]["n"])
 
         current = sum([await count(cypher.count_type(family)) for family in cypher.FAMILIES])
         past = sum([await count(cypher.count_type(cypher.PAST[family])) for family in cypher.FAMILIES])
-        return {"nodes": await count(cypher.count_label("Entity")), "edges": current, "past_edges": past, "revisions": await count(cypher.count_label("Revision")),
-                "links": await count(cypher.COUNT_LINKS) - current - past, "entries": await count(cypher.count_label("Entry"))}
+        links = await count(cypher.COUNT_LINKS) - current - past
+        return {"nodes": await count(cypher.count_label("Entity")), "edges": current, "past_edges": past, "links": links,
+                "revisions": await count(cypher.count_label("Revision")), "entries": await count(cypher.count_label("Entry"))}
 
 
 def _query(statement: str, seconds: float | None) -> Query:
-    return Query(cast("LiteralString", statement), timeout=seconds)
+    return Query(statement, timeout=seconds)
 
 
 async def _run(session: AsyncSession, statement: str, seconds: float | None, parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -324,71 +334,22 @@ async def _run(session: AsyncSession, statement: str, seconds: float | None, par
 
 
 async def _one(tx: AsyncManagedTransaction, statement: str) -> Mapping[str, Any]:
-    record = await (await tx.run(cast("LiteralString", statement))).single()
+    record = await (await tx.run(statement)).single()
     if record is None:
         raise GraphUnavailable("the graph was never set up")
     return record
 
 
 async def _write(tx: AsyncManagedTransaction, statement: str, **parameters: Any) -> None:
-    await (await tx.run(cast("LiteralString", statement), parameters)).consume()
+    await (await tx.run(statement, parameters)).consume()
 
 
 async def _many(tx: AsyncManagedTransaction, statement: str, name: str, rows: Sequence[Any]) -> list[Mapping[str, Any]]:
     """`statement` over `rows`, some at a time."""
     answers: list[Mapping[str, Any]] = []
     for start in range(0, len(rows), ROWS):
-        answers += [record async for record in await tx.run(cast("LiteralString", statement), {name: rows[start:start + ROWS]})]
+        answers += [record async for record in await tx.run(statement, {name: rows[start:start + ROWS]})]
     return answers
-
-
-def _statements(batch: Batch) -> Iterator[tuple[str, str, list[Any]]]:
-    """(statement, parameter name, rows sorted by key) in the order in which they must run."""
-    yield cypher.UPSERT_NODES, "rows", [_node(urn, op.tenant, op.from_) for urn, op in sorted(batch.nodes.items())]
-    ended = [{"urn": urn, "fact": plain(fact), "from": from_, "to": to} for (urn, fact, from_), to in sorted(batch.ended.items())]
-    yield cypher.END_REVISIONS, "rows", [row for row in ended if row["from"] != row["to"]]
-    yield cypher.DROP_REVISIONS, "rows", [row for row in ended if row["from"] == row["to"]]
-    yield cypher.ADD_REVISIONS, "rows", [{"urn": urn, "fact": plain(fact), "from": from_, "to": write.to, "value": canonical(write.value)}
-                                         for (urn, fact, from_), write in sorted(batch.revisions.items(), key=lambda item: item[0])]
-    for family in cypher.FAMILIES:
-        opened = [(edge, {"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "said": {**said(edge), "from": from_, "to": edge.to}})
-                  for (key, from_), edge in batch.edges.items() if edge.family == family]
-        opened.sort(key=lambda item: (item[1]["down"], item[1]["up"], item[1]["key"], item[1]["from"]))
-        yield cypher.add_edges(family, past=False), "rows", [row for edge, row in opened if edge.to == OPEN]
-        yield cypher.add_edges(family, past=True), "rows", [row for edge, row in opened if edge.to != OPEN]
-        closed = [{"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "to": to}
-                  for (key, from_), (edge, to) in batch.closed.items() if edge.family == family]
-        closed.sort(key=lambda row: (row["down"], row["up"], row["key"], row["from"]))
-        yield cypher.close_edges(family), "rows", [row for row in closed if row["from"] != row["to"]]
-        yield cypher.drop_edges(family), "rows", [row for row in closed if row["from"] == row["to"]]
-    for kind in sorted({kind for kind, _, _ in batch.links}):
-        yield cypher.add_links(kind), "rows", [{"src": src, "dst": dst, "from": link.from_, "props": canonical(link.props)}
-                                               for (of, src, dst), link in sorted(batch.links.items(), key=lambda item: item[0]) if of == kind]
-    yield cypher.PUT_STATS, "rows", [{"set_id": stat.set_id, "last_seen": stat.last_seen, "runs": stat.runs} for _, stat in sorted(batch.stats.items())]
-    yield cypher.ADD_TOUCHES, "rows", [{"urn": urn, "index": index, "role": role} for (urn, index), role in sorted(batch.touches.items())]
-    yield cypher.ADD_ENTRIES, "rows", [{"index": entry.index, "props": _entry(entry)} for _, entry in sorted(batch.entries.items())]
-    yield cypher.PUT_STATES, "rows", [{"key": key, "value": canonical(value)} for key, value in sorted(batch.states.items()) if value is not None]
-    yield cypher.DROP_STATES, "keys", sorted(key for key, value in batch.states.items() if value is None)
-
-
-def _node(urn: str, tenant: str, from_: int) -> dict[str, Any]:
-    parsed = parse_urn(urn)
-    return {"urn": urn, "label": "".join(word.capitalize() for word in parsed.kind.split("-")),
-            "props": {"kind": parsed.kind, "namespace": plain(parsed.namespace or ""), "sort_name": sort_name(urn), "folded": folded(urn), "tenant": tenant, "from": from_}}
-
-
-def _entry(entry: EntryRecord) -> dict[str, Any]:
-    return {"received": entry.received, "event_type": plain(entry.event_type), "actor": None if entry.actor is None else plain(entry.actor),
-            "commit": None if entry.commit is None else plain(entry.commit), "body": entry_text(entry)}
-
-
-def _edge(row: Mapping[str, Any], to: int = OPEN) -> Edge:
-    """An edge as it is seen while visible: open."""
-    get = row["said"].get
-    family = "DERIVED_FROM" if row["type"].startswith("DERIVED") else "COLUMN_DERIVED_FROM"
-    return Edge(cast("Family", family), row["down"], row["up"], get("set_id"), get("via"), get("transformation"), get("commit"), get("basis"), get("tenant"), get("from"),
-                get("opened_by"), to, get("type"), get("subtype"), get("expression"), get("file"), get("line"), get("column"), get("parser"), get("status"),
-                get("version"))
 
 
 async def _get(session: AsyncSession, urns: Sequence[str], at: int | None) -> dict[str, NodeRow]:
@@ -404,10 +365,6 @@ async def _get(session: AsyncSession, urns: Sequence[str], at: int | None) -> di
 
 def _sorted(families: Sequence[Family]) -> tuple[Family, ...]:
     return tuple(family for family in cypher.FAMILIES if family in families)
-
-
-def _oldest_first(links: list[Link]) -> tuple[Link, ...]:
-    return tuple(sorted(links, key=lambda link: (link.from_, link.type, link.src, link.dst)))
 
 
 def _timed_out(error: Neo4jError) -> bool:

@@ -17,12 +17,13 @@ from metadata_service.graph.ops import Edge, Family
 from metadata_service.graph.port import Direction, Limits, NodeRow, Path, Reach, ReachedNode
 from metadata_service.graph.rows import edge_order
 
-__all__ = ["EDGE_READ", "TOO_MANY_EDGES", "TOO_MANY_NODES", "TOO_SLOW", "Walkable", "ends", "opposite", "paths", "reachable", "shortest_path"]
+__all__ = ["EDGE_READ", "MOVED", "TOO_MANY_EDGES", "TOO_MANY_NODES", "TOO_SLOW", "Walkable", "ends", "opposite", "paths", "reachable", "shortest_path"]
 
 EDGE_READ = 1_000_000  # edges of one level; beyond it a level does not fit into memory and the walk says so
 TOO_MANY_NODES = "nodes"
 TOO_MANY_EDGES = "edges"
 TOO_SLOW = "seconds"
+MOVED = "moved"  # the graph changed during every attempt (only where a store has no snapshots): edges may be missing
 
 
 class Walkable(Protocol):

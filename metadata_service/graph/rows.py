@@ -9,10 +9,11 @@ import orjson
 import rfc8785
 from lineproof_schema.urn import parse_urn
 
-from metadata_service.graph.ops import OPEN, Edge, EntryRecord
+from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link
 from metadata_service.graph.port import NodeRow, RevisionRow
 
-__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "node_of", "plain", "read", "revision_of", "said", "sort_name", "unplain"]
+__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "newest", "node_of", "oldest_first", "plain", "read",
+           "revision_of", "said", "sort_name", "unplain"]
 
 EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing: the root of the empty tree (RFC 6962 2.1)
 EMPTY_DIGEST = "0" * 64
@@ -89,3 +90,16 @@ _said_values = attrgetter(*_SAID)
 def said(edge: Edge) -> dict[str, Any]:
     """An edge's key and those of its attributes that have a value; ends and interval left out."""
     return {"key": edge.key, **{name: value for name, value in zip(_SAID, _said_values(edge), strict=True) if value is not None}}
+
+
+def newest(links: Iterable[Link], limit: int) -> tuple[Link, ...]:
+    """The newest `limit` links of each type, oldest first; of equally old ones those with the smaller URNs."""
+    by_type: dict[str, list[Link]] = {}
+    for link in links:
+        by_type.setdefault(link.type, []).append(link)
+    return oldest_first(link for group in by_type.values() for link in sorted(group, key=lambda link: (-link.from_, link.src, link.dst))[:limit])
+
+
+def oldest_first(links: Iterable[Link]) -> tuple[Link, ...]:
+    """Links in the order of the port."""
+    return tuple(sorted(links, key=lambda link: (link.from_, link.type, link.src, link.dst)))

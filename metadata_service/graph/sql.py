@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     revision_digest,
 )
 from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
-from metadata_service.graph.rows import entry_of, node_of, plain, read, revision_of, unplain
+from metadata_service.graph.rows import entry_of, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
 from metadata_service.graph.sql_schema import METADATA
@@ -185,15 +185,6 @@ def _provenance(session: Session, urns: Sequence[str], types: Sequence[str] | No
     for near, kind, far, from_, props in session.rows(sql_text.links("dst", count), listed, *(types or ()), at, at, limit - 1):
         into[numbers[near]].append(Link(kind, far, numbers[near], from_, read(props)))
     return {urn: Provenance(newest(out[urn], limit), newest(into[urn], limit)) for urn in sorted(out)}
-
-
-def newest(links: list[Link], limit: int) -> tuple[Link, ...]:
-    """The newest `limit` links of each type, oldest first; of equally old ones those with the smaller URNs."""
-    by_type: dict[str, list[Link]] = {}
-    for link in links:
-        by_type.setdefault(link.type, []).append(link)
-    kept = [link for group in by_type.values() for link in sorted(group, key=lambda link: (-link.from_, link.src, link.dst))[:limit]]
-    return tuple(sorted(kept, key=lambda link: (link.from_, link.type, link.src, link.dst)))
 
 
 def _touches(session: Session, urns: Sequence[str], start: int, end: int, limit: int, event_types: Sequence[str] | None) -> list[TouchRow]:

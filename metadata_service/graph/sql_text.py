@@ -139,7 +139,8 @@ def links(end: Literal["src", "dst"], types: int | None) -> str:
             f"UNION ALL SELECT k.node, (SELECT min(l.type) FROM graph_link l WHERE l.{end}_id = k.node AND l.type > k.type) FROM k WHERE k.type IS NOT NULL) "
             f"SELECT k.node, k.type, o.urn, l.from_, l.props FROM k CROSS JOIN graph_link l CROSS JOIN graph_node o "
             f"WHERE k.type IS NOT NULL{chosen} AND l.{end}_id = k.node AND l.type = k.type AND o.id = l.{other}_id AND l.from_ <= ? AND l.from_ >= "
-            f"coalesce((SELECT i.from_ FROM graph_link i WHERE i.{end}_id = k.node AND i.type = k.type AND i.from_ <= ? ORDER BY i.from_ DESC LIMIT 1 OFFSET ?), 0)")
+            f"coalesce((SELECT i.from_ FROM graph_link i WHERE i.{end}_id = k.node AND i.type = k.type AND i.from_ <= ? "
+            "ORDER BY i.from_ DESC LIMIT 1 OFFSET ?), 0)")
 
 
 @cache

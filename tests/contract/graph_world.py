@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from lineproof_schema.urn import format_urn
+
 from metadata_service.graph.ops import (
     DIGEST_MODULUS,
     OPEN,
@@ -45,8 +46,8 @@ def column(name: str, field_: str) -> str:
 def edge(downstream: str, upstream: str, at: int, *, family: Family = "DERIVED_FROM", set_id: str = "set", commit: str | None = None,
          expression: str | None = None) -> Edge:
     """An edge opened by entry `at - 1`."""
-    return Edge(family, downstream, upstream, set_id, "urn:lineproof:job:etl:load", "urn:lineproof:transformation:etl:load:1", commit, "lineage", TENANT, at, at - 1,
-                expression=expression, line=None if expression is None else 12)
+    return Edge(family, downstream, upstream, set_id, format_urn("job", "etl", "load"), format_urn("transformation", "etl", "load", "1"), commit, "lineage", TENANT,
+                at, at - 1, expression=expression, line=None if expression is None else 12)
 
 
 def record(index: int, **changes: object) -> EntryRecord:
@@ -98,10 +99,9 @@ class Model:
         for urn in sorted(set(urns)):
             node = self.nodes.get(urn)
             if node is not None and node.from_ <= position:
-                row = node_of(urn, node.tenant, node.from_, [])
-                visible = {fact: (value, from_) for (of, fact, from_), (value, to) in sorted(self.revisions.items(), key=lambda item: item[0])
-                           if of == urn and from_ <= position < to}
-                found[urn] = replace(row, facts={fact: value for fact, (value, _) in visible.items()}, since={fact: from_ for fact, (_, from_) in visible.items()})
+                seen = {fact: (value, from_) for (of, fact, from_), (value, to) in self.revisions.items() if of == urn and from_ <= position < to}
+                found[urn] = replace(node_of(urn, node.tenant, node.from_, []), facts={fact: value for fact, (value, _) in seen.items()},
+                                     since={fact: from_ for fact, (_, from_) in seen.items()})
         return found
 
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
@@ -163,7 +163,7 @@ def root_of(size: int) -> str:
 
 def random_history(seed: int, entries: int = 40, names: int = 14) -> list[list[GraphOp]]:
     """What `entries` entries do to a small, dense, cyclic graph: one list of effective operations per entry."""
-    rng = random.Random(seed)  # noqa: S311 - a seeded test
+    rng = random.Random(seed)
     urns = [dataset(f"t{n}") for n in range(names)] + [column(f"t{n}", "c") for n in range(names)]
     model = Model()
     history: list[list[GraphOp]] = []

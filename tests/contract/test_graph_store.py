@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from lineproof_schema.urn import format_urn
+
 from metadata_service.graph import reference
 from metadata_service.graph.errors import DanglingReference, GraphUnavailable, ProjectionConflict, WalkTooLarge
 from metadata_service.graph.open import open_graph
@@ -207,8 +206,8 @@ async def test_states_are_no_part_of_the_digest(feeder: Feeder) -> None:
 
 
 async def test_an_edge_says_what_it_was_opened_with(feeder: Feeder) -> None:
-    full = Edge("COLUMN_DERIVED_FROM", column("a", "x"), column("b", "y"), "set\x00id", "via", "transformation", "commit", "columnLineage", TENANT, 1, 0, OPEN, "DIRECT",
-                "TRANSFORMATION", 'a + "ü"\x00', "models/a.sql", 12, 7, "sqlglot", "partial", "v1")
+    full = Edge("COLUMN_DERIVED_FROM", column("a", "x"), column("b", "y"), "set\x00id", "via", "transformation", "commit", "columnLineage", TENANT, 1, 0, OPEN,
+                "DIRECT", "TRANSFORMATION", 'a + "ü"\x00', "models/a.sql", 12, 7, "sqlglot", "partial", "v1")
     bare = Edge("DERIVED_FROM", A, A, "s", None, None, None, "declared", TENANT, 1, 0)
     await feeder.feed(*(UpsertNode(urn, TENANT, 1) for urn in (full.downstream, full.upstream, A)), OpenEdge(full), OpenEdge(bare))
     for at in (None, 1):
@@ -496,7 +495,8 @@ async def test_a_link_type_is_a_name_and_no_edge_family(feeder: Feeder) -> None:
 
 
 async def test_outcomes_come_back_whole(feeder: Feeder) -> None:
-    full = EntryRecord(0, 5, "type\x00", TENANT, "aa", "NOTARY", "rejected", "reason ü", {"a": [1, None]}, "caller", "actor\x00", "urn:lineproof:commit:r:1", 7, "id\x00")
+    full = EntryRecord(0, 5, "type\x00", TENANT, "aa", "NOTARY", "rejected", "reason ü", {"a": [1, None]}, "caller", "actor\x00",
+                       "urn:lineproof:commit:r:1", 7, "id\x00")
     await feeder.feed(full, record(1), entries=2)
     assert await feeder.store.outcome(0) == full
     assert await feeder.store.outcome(1) == record(1)
@@ -558,8 +558,9 @@ async def test_set_statistics_are_absolute(feeder: Feeder) -> None:
 
 
 async def test_search_finds_names_and_namespaces_in_any_case(feeder: Feeder) -> None:
-    nodes = [dataset("Weather_Hourly", "s3://raw"), dataset("weather100%", "wh"), column("weather", "Straße"), dataset("flights", "Weather"), format_urn("run", "weather")]
-    await feeder.nodes(*nodes)
+    await feeder.nodes(dataset("Weather_Hourly", "s3://raw"), dataset("weather100%", "wh"), column("weather", "Straße"), dataset("flights", "Weather"),
+                       format_urn("run", "weather"))
+
     async def names(text: str) -> list[str]:
         return [row.name for row in (await feeder.store.search(text, None, None, None, 50)).rows]
     assert await names("WEATHER") == ["Weather_Hourly", "flights", "weather", "weather100%"]
@@ -572,6 +573,7 @@ async def test_search_finds_names_and_namespaces_in_any_case(feeder: Feeder) -> 
 
 async def test_search_is_narrowed_by_kind_and_prefix(feeder: Feeder) -> None:
     await feeder.nodes(dataset("x", "team_a/raw"), dataset("x", "team_b"), dataset("x", "teamXa"), format_urn("job", "team_a/etl", "x"), format_urn("run", "x"))
+
     async def found(kinds: list[str] | None, prefixes: list[str] | None) -> list[tuple[str, str | None]]:
         return [(row.kind, row.namespace) for row in (await feeder.store.search("x", kinds, prefixes, None, 50)).rows]
     assert await found(["dataset"], ["team_a"]) == [("dataset", "team_a/raw")]
@@ -630,12 +632,18 @@ async def test_many_walks_at_once_while_the_graph_moves(feeder: Feeder) -> None:
             await feeder.feed(*new, CloseEdge(old[0], at), OpenEdge(edge(A, other, at)), OpenEdge(edge(other, E, at, set_id=str(at))) if E in feeder.model.nodes
                               else UpsertNode(E, TENANT, at))
 
-    async def walk() -> None:
+    async def walk() -> int:
+        whole = 0
         for _ in range(10):
             reach = await feeder.store.reachable([A], "UPSTREAM", 1, ASSETS, None, ENOUGH)
+            if reference.MOVED in reach.reasons:  # where there are no snapshots a walk may have to say that it could not see one state
+                assert reach.truncated
+                continue
+            whole += 1
             assert len(reach.nodes) == 2  # A reads exactly one table at any time: never none, never both
             assert [one.upstream for one in reach.edges if one.downstream == A] == [reach.nodes[1].urn]
+        return whole
 
-    await asyncio.gather(move(), *(walk() for _ in range(3)))
-    final = replace(feeder.model.open_edges()[0])
-    assert final.to == OPEN
+    _, *walks = await asyncio.gather(move(), *(walk() for _ in range(3)))
+    assert sum(walks) > 0
+    assert len((await feeder.store.reachable([A], "UPSTREAM", 1, ASSETS, None, ENOUGH)).nodes) == 2
