@@ -98,6 +98,7 @@ class Intake:
         chunks = [raws[start:start + CHUNK] for start in range(0, len(raws), CHUNK)]
         if len(chunks) == 1:
             batch = await self._thread(self._check_and_submit, chunks[0], caller, route)
+            await self._yield_to_own([batch])
             return await self._results(chunks[0], caller, route, batch)
         checked = await asyncio.gather(*(self._thread(self._check, chunk, caller, route) for chunk in chunks))
         batches: list[list[_Item]] = []
@@ -173,15 +174,17 @@ class Intake:
 
     async def _yield_to_own(self, batches: list[list[_Item]]) -> None:
         """A caller whose batch alone fills the queue waits for its own events instead of being refused: submit the refused ones again."""
-        while True:
-            refused = [position for position, item in enumerate(batches[-1]) if item.queue_full]
+        tried = sum(1 for item in batches[-1] if item.future is not None)
+        while refused := [position for position, item in enumerate(batches[-1]) if item.queue_full]:
             mine = [asyncio.wrap_future(item.future) for batch in batches for item in batch if item.future is not None and not item.future.done()]
-            if not refused or not mine:
-                return
-            await asyncio.shield(asyncio.gather(*mine, return_exceptions=True))
+            if len(refused) == tried and not mine:
+                return  # others fill it
+            if mine:
+                await asyncio.shield(asyncio.gather(*mine, return_exceptions=True))
             again = await self._thread(self._submit, [batches[-1][position].entry for position in refused])
             for position, item in zip(refused, again, strict=True):
                 batches[-1][position] = item
+            tried = len(refused)
 
     async def _results(self, raws: Sequence[bytes], caller: Viewer, route: Route, batch: Sequence[_Item]) -> list[ItemResult]:
         waiting = [asyncio.wrap_future(item.future) for item in batch if item.future is not None and not item.future.done()]
