@@ -12,7 +12,7 @@ from typing import Final
 import typer
 from lineproof_schema.errors import LineproofError
 
-from metadata_service.cli import doctor, keys, log, quarantine, serve, settings, tokens
+from metadata_service.cli import doctor, keys, log, quarantine, questions, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -27,8 +27,10 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")
 app.add_typer(quarantine.app, name="quarantine")
+questions.register(app)
 app.command("settings")(settings.settings)
 app.command("doctor")(doctor.doctor)
+questions.register(app)
 
 
 def _hooks() -> None:
