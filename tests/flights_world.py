@@ -121,6 +121,8 @@ class World:
             self.sources[raw] = text.encode()
             job_facets["lineproof_transformation"] = {"urn": code(name, text), "repository": REPO, "commit": sha, "path": f"models/{name}.sql"}
             job_facets["sql"] = {"query": text}
+            self.say("lineproof.transformation.v1", {"namespace": NS, "name": name, "version": code(name, text).rpartition(":")[2], "language": "sql",
+                                                     "rawCode": raw, "path": f"models/{name}.sql", "repository": REPO, "commit": sha}, at)
         facets: dict[str, Any] = {"schema": {"fields": [{"name": each, "type": "DOUBLE"} for each in schema or [*(columns or {})]]}}
         if columns is not None:
             facets["columnLineage"] = {"fields": {output: {"inputFields": [
@@ -132,7 +134,8 @@ class World:
                                                       for output, (expression, _, line) in columns.items()}}
         run_facets = {"lineproof_run": {"purpose": purpose}} if purpose != "normal" else {}
         return self.openlineage({
-            "eventType": state, "eventTime": at, "run": {"runId": run_id(run), "facets": run_facets}, "job": {"namespace": NS, "name": name, "facets": job_facets},
+            "eventType": state, "eventTime": at, "run": {"runId": run_id(run), "facets": run_facets},
+            "job": {"namespace": NS, "name": name, "facets": job_facets},
             "inputs": [{"namespace": RAW if each.startswith("raw/") else NS, "name": each.removeprefix("raw/"), "facets": {}} for each in reads],
             "outputs": [{"namespace": namespace, "name": writes, "facets": facets}]})
 

@@ -12,7 +12,7 @@ from typing import Final
 import typer
 from lineproof_schema.errors import LineproofError
 
-from metadata_service.cli import doctor, keys, log, quarantine, questions, serve, settings, tokens
+from metadata_service.cli import doctor, graph, keys, log, quarantine, questions, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")
+app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
 app.command("settings")(settings.settings)

@@ -48,12 +48,16 @@ class ServiceClient:
         raise _problem(response)
 
 
-def ask(work: Callable[[ServiceClient], Awaitable[_T]], *, data: Path | None = None, url: str | None = None, token: str | None = None) -> _T:
-    """Run `work` against the service: at `url` (or LINEPROOF_URL) if given, else the one on the data directory, else opened here."""
+def ask(work: Callable[[ServiceClient], Awaitable[_T]], *, data: Path | None = None, url: str | None = None, token: str | None = None,
+        project: bool = False) -> _T:
+    """Run `work` against the service: at `url` (or LINEPROOF_URL) if given, else the one on the data directory, else opened here.
+
+    With `project`, an application opened here projects what the graph lacks.
+    """
     settings = load_settings(data=data, url=url, token=token)
 
     async def run() -> _T:
-        async with _connected(settings) as client:
+        async with _connected(settings, project) as client:
             return await work(client)
 
     return asyncio.run(run())
@@ -65,7 +69,7 @@ def state_dir_of(settings: Settings, origin: str) -> Path:
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[ServiceClient]:
+async def _connected(settings: Settings, project: bool) -> AsyncIterator[ServiceClient]:
     if settings.url is not None:
         async with _remote(settings, settings.url) as client:
             yield client
@@ -74,7 +78,7 @@ async def _connected(settings: Settings) -> AsyncIterator[ServiceClient]:
     if settings.database_url is None and not (settings.data / "log.db").exists():
         raise LineproofError(f"there is no log in {settings.data}: start one with lineproof serve, or set LINEPROOF_URL", code="unreachable")
     try:
-        async with _here(settings) as client:
+        async with _here(settings, project) as client:
             yield client
     except DataDirectoryLocked:
         if not address.exists():
@@ -93,13 +97,13 @@ async def _remote(settings: Settings, url: str) -> AsyncIterator[ServiceClient]:
 
 
 @asynccontextmanager
-async def _here(settings: Settings) -> AsyncIterator[ServiceClient]:
+async def _here(settings: Settings, project: bool) -> AsyncIterator[ServiceClient]:
     from metadata_service.access import Viewer, caller_hash
     from metadata_service.app import create_app
     from metadata_service.errors import SettingError
     from metadata_service.rooms import open_rooms
 
-    quiet = settings.model_copy(update={"projector": "off"})
+    quiet = settings.model_copy(update={"projector": "inline" if project else "off"})
     rooms = open_rooms(quiet)
     policy = rooms.keys.current.policy
     if policy is None:

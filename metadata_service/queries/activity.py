@@ -21,7 +21,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class CommitRef:
-    """A commit as CI reported it: the author is what git says, nothing verified. Fields are null when no commit event was seen."""
+    """A commit as CI reported it: the author is what git says, nothing verified. Fields are null when no commit event was seen.
+
+    `recorded_by` is the entry that said it.
+    """
 
     urn: str
     sha: str
@@ -33,11 +36,15 @@ class CommitRef:
     branch: str | None = None
     pull_request: str | None = None
     dirty: bool | None = None
+    recorded_by: Long | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """A run: its claimed times, last status, and who signed its events (PRODUCER, SERVICE or ADMIN)."""
+    """A run: its claimed times, last status, and who signed its events (PRODUCER, SERVICE or ADMIN).
+
+    `recorded_by` is the entry that said the status.
+    """
 
     urn: str
     id: str
@@ -49,6 +56,7 @@ class RunRef:
     job: str | None
     transformation: str | None
     commit: str | None
+    recorded_by: Long
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +144,14 @@ def _commit(urn: str, row: NodeRow | None) -> CommitRef:
     author = row.facts.get("author")
     named: Mapping[str, Any] = author if isinstance(author, Mapping) else {}
     return CommitRef(urn, sha, repository, named.get("name"), named.get("email"), row.facts.get("subject"), as_time(row.facts.get("committedAt")),
-                     row.facts.get("branch"), row.facts.get("pullRequest"), row.facts.get("dirty"))
+                     row.facts.get("branch"), row.facts.get("pullRequest"), row.facts.get("dirty"), row.since["author"] - 1 if "author" in row.since else None)
 
 
 def _run(row: NodeRow, job: str | None, executed: str | None) -> RunRef:
     facts = row.facts
     return RunRef(row.urn, parse_urn(row.urn).name, facts.get("status"), as_time(facts.get("startedAt")), as_time(facts.get("endedAt")), facts.get("purpose"),
-                  facts.get("signedBy"), job, executed or facts.get("transformation"), facts.get("commit"))
+                  facts.get("signedBy"), job, executed or facts.get("transformation"), facts.get("commit"),
+                  row.since.get("status", row.from_) - 1)
 
 
 def _version(row: NodeRow, writer: str | None = None) -> VersionRef:

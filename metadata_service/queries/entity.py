@@ -165,8 +165,8 @@ async def _links(context: QueryContext, urn: str) -> tuple[EntityLink, ...]:
 
 
 def _search_texts(name: str) -> list[str]:
-    """What to look for: the whole name, and its last part (a column is found by its own name)."""
-    bare = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    """What to look for: the whole name, and its last part (a column is found by its own name), without a version."""
+    bare = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1].split("@", 1)[0]
     return list(dict.fromkeys([bare, bare.rsplit(".", 1)[-1]]))
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from lineproof_schema.urn import format_urn, parse_urn
+from lineproof_schema.urn import parse_urn
 
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits, NodeRow
@@ -267,7 +267,7 @@ class _Facts:
                 stored.setdefault(edge.downstream, _holder(edge.upstream))
         datasets = {_holder(urn) for urn in urns if parse_urn(_holder(urn)).kind == "dataset"} | set(stored.values())
         current = await current_versions(context, (urn for urn in datasets if parse_urn(urn).kind == "dataset"))
-        trained = {urn: _run_urn(rows[urn].facts.get("runId")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
+        trained = {urn: _text(rows[urn].facts.get("run")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
         written = await runs(context, {version.run for version in current.values() if version.run} | {run for run in trained.values() if run})
         visible_jobs = {job for found in jobs.values() for job in found} - await hidden(context, {job for found in jobs.values() for job in found})
         return cls(rows, {dataset: _materialization(version, written) for dataset, version in current.items()}, await last_runs(context, visible_jobs), jobs,
@@ -279,10 +279,8 @@ def _holder(urn: str) -> str:
     return str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn
 
 
-def _run_urn(run: object) -> str | None:
-    if not isinstance(run, str) or not run:
-        return None
-    return run if run.startswith("urn:") else format_urn("run", run)
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _materialization(version: VersionRef, written: Mapping[str, RunRef]) -> Materialization:

@@ -151,7 +151,8 @@ async def resolve_key_history(info: Info, key_id: str | None = None, at: Positio
     return await answer(room, viewer, where, lambda context: logged.key_history(context, key_id))
 
 
-async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None = None, answer_: Annotated[JSON | None, strawberry.argument(name="answer")] = None,
+async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None = None,
+                           answer_: Annotated[JSON | None, strawberry.argument(name="answer")] = None,
                            with_leaves: bool = False,
                            at: Position | None = None) -> logged.Evidence:
     room, viewer, where = _position(info, at)

@@ -1,0 +1,73 @@
+"""The GraphQL documents behind the question commands; `--json` prints their answers as they are."""
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["AUDIT", "CHECKPOINT", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "RESOLVE", "SEARCH", "TRACE"]
+
+_HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
+_COMMIT: Final = "commit { urn sha repository author email subject committedAt branch pullRequest dirty recordedBy }"
+_RUN: Final = "{ urn id status startedAt endedAt purpose signedBy job transformation commit recordedBy }"
+_VERSION: Final = "{ urn id dataset since committedAt fingerprint rowCount run inferred }"
+_EDGES: Final = """edges { downstream upstream level from to openedBy basis via transformation commit type subtype expression file line column parser
+  status version }"""
+
+RESOLVE: Final = "query Resolve($ref: EntityRef!) { entity(ref: $ref) { entity { urn } } }"
+
+LINEAGE: Final = f"""query Lineage($urn: ID!, $direction: Direction! = UPSTREAM, $depth: Int, $level: Level! = ASSET, $kinds: [Kind!], $activeSince: DateTime,
+  $at: Position) {{
+  lineage(urn: $urn, direction: $direction, depth: $depth, level: $level, kinds: $kinds, activeSince: $activeSince, at: $at) {{
+    {_HEAD} roots {{ urn why }}
+    nodes {{ urn kind namespace name distance hiddenUpstream hiddenDownstream restricted owners dropped }} {_EDGES}
+  }} }}"""
+
+IMPACT: Final = f"""query Impact($urn: ID, $change: ChangeInput, $at: Position) {{
+  impact(urn: $urn, change: $change, at: $at) {{
+    {_HEAD} change roots {{ urn why }} breaking possible
+    affected {{ node kind urn name severity reason distance owners columns binding path
+      lastMaterialization {{ version versionId run status at rowCount }} lastRun {_RUN} deployments {{ urn environment }} }}
+    nodes {{ urn kind namespace name distance restricted }} {_EDGES}
+  }} }}"""
+
+TRACE: Final = f"""query Trace($urn: ID!, $at: Position, $dataAt: DateTime, $since: DateTime) {{
+  trace(urn: $urn, at: $at, dataAt: $dataAt, since: $since) {{
+    {_HEAD} roots {{ urn why }} dataAt since verdict {{ cause because }}
+    steps {{ urn distance restricted expression file line column status basis parser job transformation path repository
+      snippet {{ file start highlight lines }} {_COMMIT} run {_RUN} output {_VERSION}
+      inputs {{ urn type subtype expression restricted version {_VERSION} }} codeMatchesRun since openedBy }}
+    sources {{ urn restricted columns version {_VERSION} previous {_VERSION} changed run {_RUN} failedChecks }}
+    changes {{ job transformation previous {_COMMIT} size openedBy at loggedAt file line first pathChanged
+      columns {{ urn before after changed added removed }} }}
+    quality {{ urn check column severity expected actual version onSource since checkedAt }}
+  }} }}"""
+
+AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $upstream: Boolean! = false, $first: Int! = 100, $after: String, $actor: String,
+  $commit: String, $eventTypes: [String!], $at: Position) {{
+  auditTrail(urn: $urn, from: $from, to: $to, upstream: $upstream, first: $first, after: $after, actor: $actor, commit: $commit, eventTypes: $eventTypes,
+    at: $at) {{
+    {_HEAD} from to after
+    rows {{ index urn role eventType status reason detail actor caller {_COMMIT} claimedAt loggedAt signer signedBy key {{ state purpose label lastValid }}
+      eventId changes {{ fact before after }} proof {{ index size path }} }}
+  }} }}"""
+
+SEARCH: Final = f"""query Search($text: String!, $kinds: [Kind!], $first: Int! = 20, $after: String) {{
+  search(text: $text, kinds: $kinds, first: $first, after: $after) {{ {_HEAD} rows {{ urn kind namespace name owners description dropped }} after }} }}"""
+
+ENTITY: Final = f"""query Entity($urn: ID!, $at: Position) {{
+  entity(urn: $urn, at: $at) {{ {_HEAD}
+    entity {{ urn kind namespace name since dropped owners description tags classification facts {{ name value since }}
+      links {{ type outgoing urn since props }} }} }} }}"""
+
+EVENT: Final = f"""query Event($index: Long!) {{
+  event(index: $index) {{ {_HEAD}
+    event {{ index leaf eventType mediaType tenant signer signedBy caller received body key {{ state purpose label lastValid }} erased restricted envelope salt
+      payload status reason detail proof {{ size hashes checkpoint text }} }} }} }}"""
+
+CHECKPOINT: Final = f"query Checkpoint {{ checkpoint {{ {_HEAD} origin size rootHash text logSize }} }}"
+
+KEY_HISTORY: Final = f"""query KeyHistory($keyId: String) {{
+  keyHistory(keyId: $keyId) {{ {_HEAD} keys {{ keyId purpose label tenant registeredAt validFrom lastValid notAfter replaces
+    revocations {{ index lastValid }} namespaces eventTypes sources publicKey }} }} }}"""
+
+EVIDENCE: Final = """query Evidence($entries: [Long!]!, $query: JSON, $answer: JSON, $withLeaves: Boolean! = false) {
+  evidence(entries: $entries, query: $query, answer: $answer, withLeaves: $withLeaves) { bundle } }"""
