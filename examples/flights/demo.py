@@ -22,7 +22,7 @@ from examples.flights.service import Service, free_port
 __all__ = ["main", "play"]
 
 MARK = ".lineproof-demo"  # only a folder with this file in it is ever removed
-KEYS = {"ci": ("*",), "etl": ("duckdb://flights", "file://nycflights13", "flights", "control-room")}
+KEYS = {"ci": ("*",), "etl": ("duckdb://flights.duckdb", "file://nycflights13", "flights", "control-room")}
 
 
 def fresh_folder(folder: Path) -> Workspace:
@@ -63,7 +63,7 @@ def wait_projected(screen: Screen, service: Service, seconds: float = 120) -> No
 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with urllib.request.urlopen(f"{service.url}/readyz", timeout=10) as answer:  # noqa: S310  loopback
+        with urllib.request.urlopen(f"{service.url}/readyz", timeout=10) as answer:
             state = json.loads(answer.read())
         if state["graph"] == state["log"]:
             screen.step(f"{state['log']} signed entries in the log, all projected into the graph")

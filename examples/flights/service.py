@@ -55,7 +55,8 @@ class Service:
         request = urllib.request.Request(f"{self.url}/graphql", json.dumps({"query": query, "variables": variables or {}}).encode(),
                                          {"Content-Type": "application/json", "Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+            found: dict[str, object] = json.loads(answer.read())
+            return found
 
     def wait(self) -> None:
         """Until it ends by itself or by Ctrl-C."""

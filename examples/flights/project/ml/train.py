@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from ingest_hooks import Emitter
 
-TRAINING_SET = ("duckdb://flights", "flights.training.training_set")
+TRAINING_SET = (f"duckdb://{os.path.basename(os.environ['FLIGHTS_DUCKDB'])}", "flights.training.training_set")
 FEATURES = ["distance_miles", "carrier_flights_7d", "carrier_late_flights_7d", "route_flights_7d", "route_late_flights_7d",
             "temperature_c", "wind_speed_ms", "visibility_km", "precipitation_mm", "plane_age_years"]
 QUERY = f"select {', '.join(FEATURES)}, label, reference_time from training.training_set order by reference_time, carrier, flight_number, origin"
