@@ -95,7 +95,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
                           verify_threads=settings.verify_threads)
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics,
+                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"))
         stop = threading.Event()
         integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
@@ -110,6 +110,11 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
             await asyncio.to_thread(_finish, log, takes_in, integrator, metrics)
     finally:
         await graph.close()
+
+
+def _problem(log: Log) -> str | None:
+    problem = log.integrator.problem
+    return None if problem is None else problem.code
 
 
 def _finish(log: Log, takes_in: Intake, integrator: threading.Thread, metrics: Metrics) -> None:

@@ -1,6 +1,7 @@
 """What the routes are given: the rooms of the service, opened by `app` and closed by it."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lineproof_audit.log import LogReader
@@ -30,6 +31,7 @@ class Services:
     artifacts: Artifacts
     graph: GraphStore
     metrics: Metrics
+    checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import typer
 from lineproof_schema.errors import LineproofError
 
-from metadata_service.cli import doctor, graph, keys, log, quarantine, questions, serve, settings, tokens
+from metadata_service.cli import demo, doctor, graph, keys, log, quarantine, questions, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ _OURS: Final = ("metadata_service", "ingest_hooks", "lineproof_audit", "lineproo
 
 app = typer.Typer(name="lineproof", help="Lineage you can prove.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")

@@ -102,7 +102,9 @@ async def _here(settings: Settings, project: bool) -> AsyncIterator[ServiceClien
     from metadata_service.app import create_app
     from metadata_service.errors import SettingError
     from metadata_service.rooms import open_rooms
+    from metadata_service.telemetry import configure_logging
 
+    configure_logging("error", "text")
     quiet = settings.model_copy(update={"projector": "inline" if project else "off"})
     rooms = open_rooms(quiet)
     policy = rooms.keys.current.policy

@@ -25,10 +25,13 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="The service can take events", responses={200: json_answer("Ready", {"type": "object"}), **PROBLEMS})
 async def readyz(request: Request) -> Response:
-    """`{status, log, graph}`: sizes of log and graph; 503 when the log cannot be read. A graph that is behind does not stop intake."""
+    """`{status, origin, log, graph, checkpoints}`: sizes of log and graph, and why no checkpoints are signed (a code, null while they are).
+
+    503 when the log cannot be read. A graph that is behind does not stop intake, nor does a checkpoint lock.
+    """
     services = services_of(request)
     log, graph = await _sizes(services)
-    return json_response({"status": "ok", "origin": services.origin, "log": log, "graph": graph})
+    return json_response({"status": "ok", "origin": services.origin, "log": log, "graph": graph, "checkpoints": services.checkpoint_problem()})
 
 
 @router.get("/metrics", summary="Prometheus metrics", responses={200: TEXT})
