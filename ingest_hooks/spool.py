@@ -82,8 +82,16 @@ class Spool:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = _try_lock(directory)
             if lock is not None:
-                return cls(root, directory, lock, max_bytes)
+                return cls._locked(root, directory, lock, max_bytes)
         raise SpoolLockedError(f"{MAX_STREAMS} processes already share the spool {root}")
+
+    @classmethod
+    def _locked(cls, root: Path, directory: Path, lock: int, max_bytes: int) -> Spool:
+        try:
+            return cls(root, directory, lock, max_bytes)
+        except BaseException:
+            os.close(lock)
+            raise
 
     def orphans(self) -> Iterator[Spool]:
         """Stream folders with waiting records whose process is gone; each one yielded is locked and must be closed."""
@@ -94,7 +102,7 @@ class Spool:
             lock = _try_lock(directory)
             if lock is None:
                 continue
-            spool = Spool(self.root, directory, lock, self._max_bytes)
+            spool = self._locked(self.root, directory, lock, self._max_bytes)
             if spool.pending:
                 yield spool
             else:
@@ -330,6 +338,8 @@ class Spool:
             self._next = self._done + 1
         else:
             self._recover_last(self._segments[-1])
+            if self._done > self.last:
+                self._part_from_damage()
         self._done = max(min(self._done, self.last), self._segments[0].first - 1 if self._segments else 0)
         self._synced = self.last
 
@@ -350,6 +360,13 @@ class Spool:
         os.fdatasync(self._fd)
         last.bytes = end
         self._next = ordinal
+
+    def _part_from_damage(self) -> None:
+        """Records that were sent can no longer be read, so the head is not known: nobody may take their numbers a second time."""
+        logger.error("spool %s lost %d records that were sent already; a new stream begins", self.directory, self._done - self.last)
+        self._next = self._done + 1
+        self._stored_head = StreamHead.fresh()
+        self._begin_segment()
 
     def _records(self, after: int) -> Iterator[Record]:
         with self._write:

@@ -202,6 +202,8 @@ def test_failed_write_leaves_the_spool_as_it_was(tmp_path, monkeypatch):
     with pytest.raises(SpoolFullError):
         write(spool, 1)
     monkeypatch.undo()
+    (segment,) = (tmp_path / "segments").iterdir()
+    assert segment.stat().st_size == spool.size
     assert write(spool, 1) == [3]
     assert read(spool) == [1, 2, 3]
     again = reopened(spool)
@@ -216,4 +218,54 @@ def test_segment_that_somebody_deleted_is_counted_not_waited_for(tmp_path):
         path.unlink()
     assert read(spool) == []
     assert (spool.damaged, spool.unreadable_through) == (3, 3)
+    spool.close()
+
+
+def damage(segment: Path, record: int, of: int) -> None:
+    data = bytearray(segment.read_bytes())
+    size = (len(data) - HEADER_BYTES) // of
+    data[HEADER_BYTES + record * size - 1] ^= 1
+    segment.write_bytes(data)
+
+
+def test_what_stands_behind_a_damaged_record_never_comes_back(tmp_path):
+    spool = Spool.open(tmp_path)
+    write(spool, 4)
+    spool.close()
+    (segment,) = (tmp_path / "segments").iterdir()
+    damage(segment, 2, of=4)
+    again = Spool.open(tmp_path)
+    assert write(again, 1) == [2]
+    third = reopened(again)
+    assert read(third) == [1, 2]
+    assert list((tmp_path / "dead").glob("*.torn"))
+    third.close()
+
+
+def test_damage_to_what_was_sent_begins_a_new_stream(tmp_path):
+    spool = Spool.open(tmp_path)
+    write(spool, 4)
+    spool.acknowledge(4)
+    stream = spool.head.stream
+    spool.close()
+    (segment,) = (tmp_path / "segments").iterdir()
+    damage(segment, 2, of=4)
+    again = Spool.open(tmp_path)
+    assert (again.head.stream != stream, again.head.sequence) == (True, 0)
+    assert write(again, 1) == [5]
+    third = reopened(again)
+    assert (third.done, read(third, third.done)) == (4, [1])
+    third.close()
+
+
+def test_spool_that_cannot_be_recovered_gives_its_lock_back(tmp_path, monkeypatch):
+    def broken(self: Spool) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "_recover", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            Spool.open(tmp_path)
+    spool = Spool.open(tmp_path)
+    assert spool.directory == tmp_path
     spool.close()
