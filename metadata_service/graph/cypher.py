@@ -64,19 +64,20 @@ ADD_ENTRIES = "UNWIND $rows AS row MERGE (e:Entry {index: row.index}) SET e += r
 PUT_STATES = "UNWIND $rows AS row MERGE (s:State {key: row.key}) SET s.value = row.value"
 DROP_STATES = "UNWIND $keys AS key MATCH (s:State {key: key}) DELETE s"
 
-# Reads
+# Reads. Hints where statistics of a young graph would lead the planner to a scan that it then keeps in its cache.
+_BY_URN = "USING INDEX SEEK r:Revision(urn, to)"
 NODES = "UNWIND $urns AS urn MATCH (n:Entity {urn: urn}) WHERE n.from <= $at RETURN urn, n.tenant AS tenant, n.from AS from"
-FACTS_NOW = (f"UNWIND $urns AS urn MATCH (r:Revision) WHERE r.urn = urn AND r.to = {OPEN} "
+FACTS_NOW = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND r.to = {OPEN} "
              "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
-FACTS_AT = ("UNWIND $urns AS urn MATCH (r:Revision) WHERE r.urn = urn AND r.to > $at AND r.from <= $at "
+FACTS_AT = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND r.to > $at AND r.from <= $at "
             "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
-REVISIONS = ("MATCH (r:Revision) WHERE r.urn = $urn AND r.from <= $at RETURN r.fact AS fact, r.value AS value, r.from AS from, r.to AS to "
+REVISIONS = (f"MATCH (r:Revision) {_BY_URN} WHERE r.urn = $urn AND r.to > 0 AND r.from <= $at RETURN r.fact AS fact, r.value AS value, r.from AS from, r.to AS to "
              "ORDER BY r.from, r.fact")
 STATES = "UNWIND $keys AS key MATCH (s:State {key: key}) RETURN key, s.value AS value"
 SET_STATS = "UNWIND $set_ids AS set_id MATCH (s:EdgeSet {set_id: set_id}) RETURN set_id, s.last_seen AS last_seen, s.runs AS runs"
 OUTCOME = "MATCH (e:Entry {index: $index}) RETURN e.body AS body"
 SIZE_AT = "MATCH (e:Entry) WHERE e.received <= $time AND e.index IS NOT NULL RETURN e.index + 1 AS size ORDER BY e.received DESC, e.index DESC LIMIT 1"
-_TOUCHES = ("UNWIND $urns AS urn MATCH (t:Touch) WHERE t.urn = urn AND t.index >= $start AND t.index < $end "
+_TOUCHES = ("UNWIND $urns AS urn MATCH (t:Touch) USING INDEX SEEK t:Touch(urn, index) WHERE t.urn = urn AND t.index >= $start AND t.index < $end "
             "MATCH (e:Entry {index: t.index}) WHERE $types IS NULL OR e.event_type IN $types ")
 TOUCHED = _TOUCHES + "RETURN DISTINCT t.index AS index ORDER BY index LIMIT $limit"
 TOUCH_ROWS = _TOUCHES + "RETURN urn, t.role AS role, e.body AS body ORDER BY t.index, urn"
@@ -153,7 +154,10 @@ def _arrow(direction: str, inner: str) -> str:
 
 @cache
 def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
-    """Nodes with distance. The depth is part of the text: a bound of a pattern cannot be a parameter."""
+    """Nodes with distance. The depth is part of the text: a bound of a pattern cannot be a parameter.
+
+    Up to a depth of 1 there is nothing to prune, and the planner does not.
+    """
     seen = f"*0..{'' if depth is None else depth}"
     visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
     walk = _arrow(direction, f":{_types(families, past=past)}{seen}")
@@ -196,5 +200,6 @@ def links(end: Literal["src", "dst"], *, typed: bool) -> str:
 def entries(fields: tuple[str, ...]) -> str:
     """Entry records by index."""
     wanted = "".join(f"AND e.{name} = ${name} " for name in fields)
-    return (f"MATCH (e:Entry) WHERE e.index >= $start AND e.index < $stop {wanted}AND ($types IS NULL OR e.event_type IN $types) "
+    index = f"{fields[0]}, index" if fields else "index"
+    return (f"MATCH (e:Entry) USING INDEX SEEK e:Entry({index}) WHERE e.index >= $start AND e.index < $stop {wanted}AND ($types IS NULL OR e.event_type IN $types) "
             "RETURN e.body AS body ORDER BY e.index LIMIT $limit")
