@@ -1,0 +1,55 @@
+"""The demo, played once for all tests that look at what it left."""
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A finished demo: its folder, what it printed, and an environment to ask more in."""
+
+    folder: Path
+    output: str
+    env: Mapping[str, str]
+
+    def run(self, *command: str, cwd: Path | None = None, expect: int = 0) -> str:
+        """Run a `lineproof` or `python` command; what it printed."""
+        program = str(Path(sys.executable).with_name(command[0]))
+        done = subprocess.run([program, *command[1:]], env=dict(self.env), cwd=cwd or self.folder, capture_output=True, text=True, check=False, timeout=300,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def ask(self, *command: str) -> dict[str, Any]:
+        """The one field of a question's JSON answer."""
+        answer = json.loads(self.run("lineproof", *command, "--json"))
+        (found,) = answer.values()
+        return dict(found)
+
+
+def play(folder: Path, **settings: str) -> Played:
+    """Play the demo in `folder` without serving at the end."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
+    done = subprocess.run([sys.executable, "-m", "examples.flights.demo", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900,
+                          stdin=subprocess.DEVNULL, env={**kept, **settings, "DEMO_SERVE": "0", "COLUMNS": "150"})
+    log = folder / "service.log"
+    assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}\n{log.read_text()[-4000:] if log.exists() else ''}"
+    env = {**kept, **settings, "LINEPROOF_DATA": str(folder / "lineproof"), "LINEPROOF_STATE_DIR": str(folder / "state"), "COLUMNS": "150"}
+    return Played(folder, done.stdout, env)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """The demo on the embedded default."""
+    yield play(tmp_path_factory.mktemp("demo") / "run")
