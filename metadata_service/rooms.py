@@ -26,6 +26,7 @@ from metadata_service.artifacts import Artifacts
 from metadata_service.database import Database
 from metadata_service.errors import SettingError
 from metadata_service.graph.open import open_graph
+from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Intake, KeyringFollower, Quarantine
 from metadata_service.projection import projecting
 from metadata_service.settings import Settings
@@ -89,7 +90,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
     settings, log = rooms.settings, rooms.log
     graph = open_graph(settings.graph_location)
     try:
-        await graph.setup()
+        await _set_up(graph)
         quarantine = Quarantine(rooms.database, quota_bytes=settings.quarantine_quota_bytes, days=settings.quarantine_days)
         takes_in = Intake(log.appender, rooms.keys, log.notary, quarantine, metrics, max_event_bytes=settings.max_event_bytes,
                           verify_threads=settings.verify_threads)
@@ -110,6 +111,16 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
             await asyncio.to_thread(_finish, log, takes_in, integrator, metrics)
     finally:
         await graph.close()
+
+
+async def _set_up(graph: GraphStore) -> None:
+    """Intake does not need the graph, so a graph that is away stops no start; the projector sets it up when it is back."""
+    try:
+        await graph.setup()
+    except LineproofError as error:
+        if not error.entry.retriable:
+            raise
+        _LOG.warning("the graph is not there yet", code=error.code, detail=error.detail)
 
 
 def _problem(log: Log) -> str | None:

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path(".lineproof"), description="Data directory of the embedded stores, of artifacts and of the log's keys")
     database_url: str | None = Field(default=None, description="postgresql+psycopg://… for the log; unset: SQLite in the data directory")
     graph_url: str | None = Field(default=None, description="neo4j://…, bolt://… or postgresql://… for the graph; unset: SQLite in the data directory")
-    checkpoint_lock: str | None = Field(default=None, description="Path or URL of the checkpoint lock record, outside of data directory and database")
+    checkpoint_lock: str | None = Field(default=None, description="Path of the checkpoint lock record, outside of data directory and database")
     state_dir: Path | None = Field(default=None, description="Where the root admin key, the lock record and the first admin token lie")
     artifacts_url: str | None = Field(default=None, description="fsspec URL of the artifact store; unset: artifacts/ in the data directory")
     # serving

@@ -19,7 +19,7 @@ def demo() -> None:
         raise LineproofError("the demo is part of the source repository, not of the package: clone it and run make demo", code="not-found")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in (str(root), os.environ.get("PYTHONPATH", "")) if part)}
     try:
-        ended = subprocess.run([sys.executable, "-m", "examples.flights.demo"], cwd=root, env=environment, check=False)  # noqa: S603 (our own program)
+        ended = subprocess.run([sys.executable, "-m", "examples.flights.demo"], cwd=root, env=environment, check=False)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     raise typer.Exit(ended.returncode)
