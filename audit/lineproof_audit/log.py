@@ -35,7 +35,7 @@ def open_store(target: str | Path, *, readonly: bool = False) -> LogStore:
             raise LogUnavailable("a log lies in a directory or in a database at postgresql://…")
         from lineproof_audit.store_postgres import PostgresStore  # psycopg is an extra
 
-        return PostgresStore(target)
+        return PostgresStore(target, readonly=readonly)
     return SqliteStore(target, readonly=readonly)
 
 

@@ -65,11 +65,13 @@ def plain_url(url: str) -> str:
 class PostgresStore:
     """The log in schema `lineproof_log` of the database at `url`.
 
-    Connections are made on first use and again after a failure, so the store outlives a restart of the server.
+    Connections are made on first use and again after a failure, so the store outlives a restart of the server. With `readonly` the
+    server itself refuses whatever would write.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, readonly: bool = False) -> None:
         self._url = plain_url(url)
+        self._readonly = readonly
         self._writer: _Connection | None = None
         self._leader: _Connection | None = None
         self._listener: _Connection | None = None
@@ -185,6 +187,8 @@ class PostgresStore:
     # -- tree and checkpoints
 
     def elect(self) -> int | None:
+        if self._readonly:
+            return None
         with self._leading:
             if self._epoch is not None and self._leader is not None:
                 try:
@@ -253,6 +257,8 @@ class PostgresStore:
             raise LogUnavailable(f"{self.location} is closed")
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="lineproof-log")
         connection.execute(_SESSION)
+        if self._readonly:
+            connection.execute("SET default_transaction_read_only = on")
         return connection
 
     def _abdicate(self) -> None:

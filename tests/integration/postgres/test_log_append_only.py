@@ -1,6 +1,7 @@
 """Append-only in depth on PostgreSQL, election, and life after a lost connection."""
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,25 @@ def test_a_commit_is_flushed_although_the_server_says_otherwise(log: Log) -> Non
     assert isinstance(log.store, PostgresStore)
     assert log.store._writer is not None
     assert log.store._writer.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_a_batch_is_announced(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting reader is woken, not merely found awake by its next poll."""
+    monkeypatch.setattr("lineproof_audit.store_postgres.POLL_SECONDS", 600.0)
+    sizes: list[int] = []
+    waiting = threading.Thread(target=lambda: sizes.append(log.reader.wait_for(4, 600)), daemon=True)
+    waiting.start()
+    log.appender.submit(new_entry("2")).result(30)
+    waiting.join(60)
+    assert sizes == [4]
+
+
+def test_a_reading_log_cannot_write(log: Log, postgres_database: str) -> None:
+    with Log.open(postgres_database, readonly=True) as reading:
+        assert [entry.index for entry in reading.reader.entries()] == [0, 1, 2]
+        assert reading.store.elect() is None
+        with pytest.raises(LogUnavailable, match="read-only"):
+            reading.store.erase_body(2, 3)
 
 
 def test_a_database_without_a_log_says_so(postgres_database: str) -> None:
