@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ingest_hooks.cli import Key, SpoolFolder, Token, Url
 from ingest_hooks.dbt.record import Purpose, Recorded, record
 from ingest_hooks.dbt.runner import run_dbt
 from ingest_hooks.emitter import Emitter
@@ -15,6 +14,10 @@ __all__ = ["dbt_app"]
 
 dbt_app = typer.Typer(help="Signed lineage of dbt runs.", no_args_is_help=True)
 
+Url = Annotated[str | None, typer.Option(envvar="LINEPROOF_URL", help="Address of the service; default: what stands beside the key.")]
+Key = Annotated[Path | None, typer.Option(envvar="LINEPROOF_KEY", help="Signing key (PEM).")]
+Token = Annotated[str | None, typer.Option(envvar="LINEPROOF_TOKEN", help="Bearer token; better given as LINEPROOF_TOKEN.")]
+SpoolFolder = Annotated[Path | None, typer.Option("--spool", envvar="LINEPROOF_SPOOL", help="Folder for what is not yet acknowledged.")]
 Namespace = Annotated[str | None, typer.Option(envvar="LINEPROOF_NAMESPACE", help="Namespace of jobs and consumers; default: the project's name.")]
 Datasets = Annotated[str | None, typer.Option(help="Namespace of datasets; default: duckdb://<file name>.")]
 Database = Annotated[Path | None, typer.Option(help="The DuckDB file; default: what the profile says.")]

@@ -38,9 +38,10 @@ class Step:
 class OutputColumn:
     """An output column, where it is made, and from what.
 
-    The position (1-based, first character; `end_line` inclusive) is that of the select item that **makes** the value: plain
-    pass-throughs (`select a from final`, `select *`) are followed down to it, for a column that is only passed through down to the
-    innermost item that names it; `steps` has every item on the way. `via_star`: no item names it, the position is that of a `*`. `approximate`: the source map could only align, not trace.
+    The position (1-based, first character; `end_line` inclusive) is that of the select item that **makes** the value. Plain
+    pass-throughs (`select a from final`, `select *`) are followed down to it; for a column that is only passed through, down to the
+    innermost item that names it. `steps` has every item on the way. `via_star`: no item names the column, the position is that of
+    a `*`. `approximate`: the source map could only align, not trace.
     `inputs` holds DIRECT and INDIRECT columns; those that decide the rows of every output are also in `SqlLineage.row_inputs`.
     """
 

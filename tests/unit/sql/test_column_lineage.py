@@ -90,6 +90,11 @@ def test_a_star_over_a_base_table_points_to_the_star() -> None:
     assert direct(column) == {(WEATHER, "wind_speed", "IDENTITY")}
 
 
+def test_a_column_passed_through_stars_points_to_the_innermost_item_that_names_it() -> None:
+    column = lineage("with a as (select * from main.flights),\nb as (\n  select id,\n    delay from a)\nselect * from b").outputs[1]
+    assert (column.name, column.line, column.column, column.expression, column.via_star) == ("delay", 4, 5, "delay", False)
+
+
 def test_exclude_and_replace_in_a_star() -> None:
     found = lineage("select * exclude (origin) replace (wind_speed * 0.44 as wind_speed) from weather")
     column = named(found)["wind_speed"]
