@@ -68,7 +68,7 @@ def commit_and_build(screen: Screen, work: Workspace, planned: repository.Planne
 
 def build(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
     """dbt build with the hook around it."""
-    screen.run("python", "-m", "ingest_hooks.dbt", "run", "--", "build", "--profiles-dir", ".", env=env, cwd=work.repository, limit=12)
+    screen.run("python", "-m", "ingest_hooks.dbt", "run", "--", "--quiet", "build", "--profiles-dir", ".", env=env, cwd=work.repository)
 
 
 def train(screen: Screen, work: Workspace, version: str, env: Mapping[str, str]) -> None:

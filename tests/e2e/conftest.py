@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,6 @@ def play(folder: Path, **settings: str) -> Played:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """The demo on the embedded default."""
-    yield play(tmp_path_factory.mktemp("demo") / "run")
+    return play(tmp_path_factory.mktemp("demo") / "run")

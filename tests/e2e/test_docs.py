@@ -32,7 +32,8 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
 def test_page_holds_what_it_says(page: Path, demo: Played) -> None:
     for language, block in _blocks(page):
         if language == "python":
-            done = subprocess.run([sys.executable, "-"], input=block, env=dict(demo.env), cwd=demo.folder, capture_output=True, text=True, check=False, timeout=120)
+            done = subprocess.run([sys.executable, "-"], input=block, env=dict(demo.env), cwd=demo.folder, capture_output=True, text=True, check=False,
+                                  timeout=120)
             assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
             continue
         for line in block.splitlines():

@@ -24,9 +24,9 @@ QUERY = f"select {', '.join(FEATURES)}, label, reference_time from training.trai
 
 def train(connection: duckdb.DuckDBPyConnection) -> tuple[HistGradientBoostingClassifier, float]:
     """Fit on January to October, measure on the last two months."""
-    frame = connection.execute(QUERY).df()
+    frame = connection.sql(QUERY).to_arrow_table().to_pandas()
     past = frame["reference_time"] < "2013-11-01T00:00:00+00:00"
-    model = HistGradientBoostingClassifier(max_iter=40, random_state=0)
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=0)
     model.fit(frame.loc[past, FEATURES], frame.loc[past, "label"])
     return model, roc_auc_score(frame.loc[~past, "label"], model.predict_proba(frame.loc[~past, FEATURES])[:, 1])
 
@@ -50,7 +50,11 @@ def main(version: str) -> None:
             training_columns=[{"namespace": namespace, "name": name, "column": column} for column in [*FEATURES, "label"]],
             reference_time_column="reference_time", label_time_column="label_time", commit=commit, run_id=step.run_id,
             owners=["delay-model@example.org"], description=f"Arrival more than 15 minutes late; area under the ROC curve {score:.3f}")
-        emitter.deployment(namespace="flights", name="delay", id=f"prod-{version}", action="deploy", model_version=version, environment="production")
+        before = str(int(version) - 1) if int(version) > 1 else None
+        emitter.deployment(namespace="flights", name="delay", id=f"production-{version}", action="deploy", model_version=version, environment="production",
+                           previous=before and f"production-{before}")
+        if before is not None:
+            emitter.deployment(namespace="flights", name="delay", id=f"production-{before}", action="retire", model_version=before, environment="production")
         emitter.consumer(kind="dashboard", namespace="control-room", name="delay_dashboard", owners=["control-room@example.org"],
                          url="https://dashboards.example.org/delays", models=[f"flights:delay@{version}"],
                          description="Expected delays per carrier and origin.")
