@@ -126,17 +126,21 @@ class Integrator:
         tree = self._store.integrated().tree
         if tree.size > head.size:
             raise CorruptLog(f"the tree has {tree.size} entries, the log {head.size}")
+        # First that the entries are what was appended, then the tiles: a changed leaf must not reach a tile, which nothing would correct.
+        found = tree.copy()
+        for leaf in self._reader.leaves(tree.size, head.size):
+            found.append(leaf_hash(leaf))
+        if found != head.tree:
+            raise CorruptLog(f"the first {head.size} entries do not hash to the tree they were appended to: a stored leaf was changed; run lineproof log fsck")
         while tree.size < head.size:
             before = tree.size
-            hashes = [leaf_hash(leaf) for leaf in self._reader.leaves(before, min(before + CHUNK_ENTRIES, head.size))]
+            hashes = map(leaf_hash, self._reader.leaves(before, min(before + CHUNK_ENTRIES, head.size)))
             tiles = extend_tiles(tree, hashes, self._store.tiles)
-            if tree.size == head.size and tree != head.tree:
-                break  # before anything of it is written
             if not self._store.extend_tree(epoch, before, tree, tiles):
                 self._store.resign()
                 return None
-        if tree != head.tree:
-            raise CorruptLog(f"the first {head.size} entries do not hash to the tree they were appended to: a stored leaf was changed; run lineproof log fsck")
+        if tree != head.tree:  # between the two passes
+            raise CorruptLog(f"the tiles of the first {head.size} entries are not those of the tree they were appended to; run lineproof log fsck")
         return tree
 
     def _agreed(self, size: int) -> Checkpoint:

@@ -208,14 +208,16 @@ def test_an_unreadable_record_stops_signing(log: Log) -> None:
         log.integrator.step()
 
 
-def test_a_changed_leaf_is_found_before_it_is_signed(log: Log) -> None:
-    fill(log, 5)
+def test_a_changed_leaf_is_found_before_it_reaches_a_tile(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lineproof_audit.integrate.CHUNK_ENTRIES", 100)
+    fill(log, 250)
     writer = log.store._writer  # type: ignore[attr-defined]
     writer.execute("DROP TRIGGER entries_update")
     writer.execute("UPDATE entries SET leaf = CAST(leaf || ' ' AS BLOB) WHERE idx = 4")
     with pytest.raises(CorruptLog, match="do not hash"):
         log.integrator.step()
     assert log.reader.checkpoint() is None
+    assert log.store.tiles([(0, 0)]) == {}
 
 
 def test_run_keeps_the_problem_and_recovers(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
