@@ -56,3 +56,9 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_tests_named_in_the_threats_exist() -> None:
+    known = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_\w+|tests/[\w/]+\.py)`", (ROOT / "docs" / "threats.md").read_text()):
+        assert (ROOT / name).exists() if "/" in name else f"def {name}(" in known, name
