@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
+
 from lineproof_audit.append import NewEntry
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, sign_envelope
 from lineproof_audit.init import register_key
@@ -20,7 +21,6 @@ from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
 from lineproof_schema.urn import format_urn
-
 from metadata_service.graph.port import GraphStore
 from metadata_service.projector import Projector
 from metadata_service.queries.context import Room
@@ -71,6 +71,7 @@ class World:
     log: Log
     graph: GraphStore
     projector: Projector
+    admin: SigningKey
     sources: dict[str, bytes] = field(default_factory=dict)
     _events: int = 0
 
@@ -155,7 +156,7 @@ def open_world(directory: Path, graph: GraphStore) -> World:
     """An initialised log with one registered producer, and a projector into `graph`."""
     log = Log.open(directory / "data", create=True, state_dir=directory / "state")
     admin = SigningKey.load(next((directory / "state").rglob("root-admin.pem")))
-    world = World(log, graph, Projector(log.reader, graph))
+    world = World(log, graph, Projector(log.reader, graph), admin)
     register_key(log.appender, admin, PRODUCER.verify_key, origin=log.origin, tenant=world.tenant, label="pipeline")
     return world
 

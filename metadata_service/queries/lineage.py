@@ -151,7 +151,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
     part = Subgraph.of(reach)
     if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):
         precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}
-        part.drop_edges(lambda edge: not _coarse(edge, precise), roots, way)
+        part.drop_edges(lambda edge: not _coarse(edge, precise), roots, way, hide=False)
     if active_since is not None:
         stats = await context.graph.set_stats(sorted({edge.set_id for edge in part.edges}))
         idle = {set_id for set_id, stat in stats.items() if stat.last_seen < micros(active_since)}

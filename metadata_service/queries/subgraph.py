@@ -56,8 +56,12 @@ class Subgraph:
         known = {(edge.key, edge.from_) for edge in self.edges}
         self.edges += [edge for edge in up.edges if (edge.key, edge.from_) not in known]
 
-    def drop_edges(self, keep: Callable[[Edge], bool], roots: Collection[str], way: Way) -> None:
-        """Keep the edges that pass, then what is still reachable from the roots, with new distances."""
+    def drop_edges(self, keep: Callable[[Edge], bool], roots: Collection[str], way: Way, *, hide: bool = True) -> None:
+        """Keep the edges that pass, then what is still reachable from the roots, with new distances.
+
+        With `hide`, neighbours lost that way count as hidden; without, the edges said nothing that others do not say.
+        """
+        dropped = [edge for edge in self.edges if not keep(edge)] if hide else []
         self.edges = [edge for edge in self.edges if keep(edge)]
         leaving: dict[str, list[str]] = defaultdict(list)
         for edge in self.edges:
@@ -70,7 +74,7 @@ class Subgraph:
                 if other not in distance and other in self.distance:
                     distance[other] = distance[urn] + 1
                     queue.append(other)
-        self._restrict_to(distance)
+        self._restrict_to(distance, dropped)
 
     def keep_wanted(self, wanted: Callable[[str], bool], roots: Collection[str], way: Way) -> None:
         """Keep the roots, the wanted nodes, and every node on a path from a root to a wanted one."""
@@ -87,7 +91,7 @@ class Subgraph:
         kept.update(urn for urn in roots if urn in self.distance)
         self._restrict_to({urn: distance for urn, distance in self.distance.items() if urn in kept})
 
-    def _restrict_to(self, distance: dict[str, int]) -> None:
+    def _restrict_to(self, distance: dict[str, int], dropped: Iterable[Edge] = ()) -> None:
         lost_up: dict[str, set[str]] = defaultdict(set)
         lost_down: dict[str, set[str]] = defaultdict(set)
         edges = []
@@ -97,6 +101,11 @@ class Subgraph:
             elif edge.downstream in distance:
                 lost_up[edge.downstream].add(edge.upstream)
             elif edge.upstream in distance:
+                lost_down[edge.upstream].add(edge.downstream)
+        shown = {(edge.downstream, edge.upstream) for edge in edges}
+        for edge in dropped:
+            if (edge.downstream, edge.upstream) not in shown:
+                lost_up[edge.downstream].add(edge.upstream)
                 lost_down[edge.upstream].add(edge.downstream)
         self.hidden_upstream = {urn: self.hidden_upstream.get(urn, 0) + len(lost_up[urn]) for urn in distance}
         self.hidden_downstream = {urn: self.hidden_downstream.get(urn, 0) + len(lost_down[urn]) for urn in distance}

@@ -54,6 +54,8 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
             return found
         found.edges += edges
         await _follow(context, found, edges, data_at is not None)
+        for edge in edges:  # the dataset of a column whose own lineage is unknown
+            found.distance.setdefault(edge.downstream, depth - 1)
         frontier = sorted({edge.upstream for edge in edges} - found.distance.keys())
         found.distance.update(dict.fromkeys(frontier, depth))
         if len(found.edges) > MAX_TRACE_EDGES:

@@ -1,0 +1,27 @@
+"""Asking the query layer in tests: one question at one position, as one viewer."""
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from metadata_service.access import Viewer
+from metadata_service.queries.context import EVERYTHING, Asked, QueryContext, answer
+from tests.flights_world import World
+
+T = TypeVar("T")
+
+
+async def ask(world: World, question: Callable[..., Awaitable[T]], /, *arguments: Any, size: int | None = None, time: datetime | None = None,
+              viewer: Any = EVERYTHING, min_size: int | None = None, **named: Any) -> T:
+    """`question(context, *arguments, **named)` at `size` or `time` (or now)."""
+
+    async def compute(context: QueryContext) -> T:
+        return await question(context, *arguments, **named)
+
+    return await answer(world.room, viewer, Asked(size, time, min_size), compute)
+
+
+def reader_of(world: World, *prefixes: str, roles: tuple[str, ...] = ("reader",), ceiling: str = "restricted") -> Viewer:
+    """A viewer that sees only these namespaces."""
+    return Viewer("0" * 64, world.tenant, frozenset(roles), prefixes, ceiling=ceiling)

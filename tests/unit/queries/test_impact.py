@@ -1,0 +1,144 @@
+"""Impact: what breaks for certain, what may, and what does not because it says which columns it reads."""
+from __future__ import annotations
+
+import pytest
+
+from metadata_service.queries.errors import InvalidArgument
+from metadata_service.queries.impact import Affected, Binding, ChangeKind, Impact, Severity, impact
+from metadata_service.queries.shapes import Kind
+from tests.flights_world import NS, RAW, World, column, dataset, model, run_id
+from tests.unit.queries.asking import ask, reader_of
+
+pytestmark = pytest.mark.anyio
+B, P = Severity.BREAKING, Severity.POSSIBLE
+
+
+def severities(found: Impact) -> dict[str | None, Severity]:
+    return {item.urn: item.severity for item in found.affected}
+
+
+def item_of(found: Impact, urn: str) -> Affected:
+    return next(item for item in found.affected if item.urn == urn)
+
+
+async def test_a_dropped_column_breaks_all_that_is_made_of_it(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW))
+    assert found.change is ChangeKind.DROP_COLUMN
+    consumer = f"urn:lineproof:consumer:{dataset('delays_today').split(':', 3)[3]}"
+    assert severities(found) == {
+        column("wind_speed_mph", "stg_weather"): B, dataset("stg_weather"): B, column("wind_ms", "feat_weather"): B, dataset("feat_weather"): B,
+        column("wind_ms", "training_set"): B, dataset("training_set"): B, model("1"): B, consumer: B, dataset("export"): P}
+    assert (found.breaking, found.possible) == (8, 1)
+    assert found.affected[-1].urn == dataset("export")
+    assert "as a whole" in found.affected[-1].reason
+
+
+async def test_the_path_leads_from_the_column_to_the_dashboard(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW))
+    for item in found.affected:
+        at = column("wind_speed", "weather", RAW)
+        for index in item.path:
+            edge = found.edges[index]
+            here = found.nodes[edge.upstream].urn
+            assert here == at or dataset_of(at) == here
+            at = str(found.nodes[edge.downstream].urn)
+        assert item.urn in (at, dataset_of(at))
+        assert found.nodes[item.node].urn == item.urn
+    steps = [found.edges[index] for index in item_of(found, model("1")).path]
+    assert [(edge.file, edge.line) for edge in steps[:3]] == [("models/stg_weather.sql", 4), ("models/feat_weather.sql", 5), ("models/training_set.sql", 3)]
+
+
+def dataset_of(urn: str) -> str:
+    return ":".join(urn.replace(":column:", ":dataset:").split(":")[:5])
+
+
+async def test_owners_materialization_runs_and_binding_are_told(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW))
+    trained = item_of(found, dataset("training_set"))
+    assert trained.owners == ("ml-team",)
+    assert trained.columns == ("wind_ms",)
+    assert trained.last_materialization is not None
+    assert trained.last_materialization.version_id == f"run:{run_id('train 2')}"
+    assert trained.last_materialization.status == "COMPLETE"
+    assert trained.last_run is not None
+    assert trained.last_run.id == run_id("train 2")
+    assert trained.binding is Binding.FLOATING
+    assert item_of(found, column("wind_ms", "training_set")).owners == ("ml-team",)
+    served = item_of(found, model("1"))
+    assert (served.binding, served.owners) == (Binding.PINNED, ("ml-team",))
+    assert [each.environment for each in served.deployments] == ["production"]
+
+
+async def test_the_last_run_may_have_failed_after_the_last_materialization(world: World) -> None:
+    world.run("stg_weather", "stg 3", "2026-03-03T09:00:00Z", ["raw/weather"], "stg_weather", state="FAIL")
+    await world.settle()
+    item = item_of(await ask(world, impact, column("wind_speed", "weather", RAW)), dataset("stg_weather"))
+    assert item.last_run is not None
+    assert (item.last_run.id, item.last_run.status) == (run_id("stg 3"), "FAIL")
+    assert item.last_materialization is not None
+    assert item.last_materialization.run == f"urn:lineproof:run:{run_id('stg 2')}"
+
+
+async def test_a_reader_of_other_columns_is_not_affected(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("precip", "weather", RAW))
+    assert severities(found) == {}
+    identifier = await ask(shared_world, impact, column("id", "training_set"))
+    assert severities(identifier) == {dataset("export"): P}  # the model reads wind_ms and late only
+
+
+async def test_dropping_a_dataset_breaks_every_reader(shared_world: World) -> None:
+    found = await ask(shared_world, impact, dataset("training_set"))
+    assert found.change is ChangeKind.DROP_DATASET
+    assert item_of(found, dataset("export")).severity is B
+    assert item_of(found, model("1")).severity is B
+    assert dataset("training_set") not in severities(found)
+    assert found.possible == 0
+
+
+async def test_what_lies_behind_a_possible_break_is_possible(world: World) -> None:
+    world.run("report", "report 1", "2026-03-03T00:00:00Z", ["export"], "report", {"x": ("x", [("export", "anything")], 1)}, "select x", "a" * 40)
+    await world.settle()
+    found = await ask(world, impact, column("wind_speed", "weather", RAW))
+    assert item_of(found, dataset("report")).severity is P
+    assert found.nodes[found.edges[item_of(found, dataset("report")).path[-1]].upstream].urn == dataset("export")
+
+
+async def test_a_change_of_values_breaks_nothing_for_certain(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW), ChangeKind.CHANGE_VALUES)
+    assert set(severities(found).values()) == {P}
+    assert len(found.affected) == 9
+
+
+async def test_a_change_must_fit_its_entity(shared_world: World) -> None:
+    for urn, change in ((dataset("training_set"), ChangeKind.DROP_COLUMN), (column("id", "training_set"), ChangeKind.DROP_DATASET),
+                        (dataset("training_set"), ChangeKind.RETIRE_VERSION)):
+        with pytest.raises(InvalidArgument):
+            await ask(shared_world, impact, urn, change)
+
+
+async def test_retiring_a_model_version_reaches_its_dashboard(shared_world: World) -> None:
+    found = await ask(shared_world, impact, model("1"))
+    assert found.change is ChangeKind.RETIRE_VERSION
+    assert [(item.kind, item.name) for item in found.affected] == [(Kind.CONSUMER, "delays_today")]
+
+
+async def test_impact_in_the_past_sees_the_readers_of_then(shared_world: World) -> None:
+    before_model = next(entry.index for entry in await shared_world.graph.entries(0, 99) if entry.event_type == "lineproof.model-version.v1")
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW), size=before_model)
+    assert model("1") not in severities(found)
+    assert dataset("training_set") in severities(found)
+
+
+async def test_restricted_readers_count_without_a_name(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW), viewer=reader_of(shared_world, RAW))
+    assert (found.breaking, found.possible) == (8, 1)
+    assert {item.urn for item in found.affected} == {None}
+    assert all(item.owners == () and item.columns == () and item.last_run is None for item in found.affected)
+    assert found.completeness.restricted > 0
+    assert NS not in repr(found)
+
+
+async def test_an_unknown_entity_affects_nothing_and_says_so(shared_world: World) -> None:
+    found = await ask(shared_world, impact, column("nothing", "weather", RAW))
+    assert found.affected == ()
+    assert [reason.code for reason in found.completeness.reasons] == ["unknown-urn"]

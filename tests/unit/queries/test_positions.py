@@ -1,0 +1,81 @@
+"""Positions: sizes, times, waiting for one's own writes, and what lies beyond."""
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import anyio
+import pytest
+
+from metadata_service.queries.context import Asked, now_only
+from metadata_service.queries.entity import EntityRow, entity, search
+from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
+from tests.flights_world import RAW, World, dataset
+from tests.unit.queries.asking import ask
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_time_means_the_entries_received_by_then(shared_world: World) -> None:
+    assert (await ask(shared_world, entity, dataset("weather", RAW), time=datetime(2020, 1, 1, tzinfo=UTC))).computed_at.size == 0
+    last = shared_world.log.reader.entry(shared_world.log.reader.size() - 1).fields.received
+    then = datetime.fromtimestamp(last / 1_000_000 + 1, UTC)
+    assert (await ask(shared_world, entity, dataset("weather", RAW), time=then)).computed_at.size == shared_world.log.reader.size()
+
+
+async def test_beyond_the_log_is_refused(shared_world: World) -> None:
+    size = shared_world.log.reader.size()
+    with pytest.raises(PositionBeyondLog) as refused:
+        await ask(shared_world, entity, dataset("weather", RAW), size=size + 1)
+    assert refused.value.extra == {"size": size}
+    with pytest.raises(PositionBeyondLog):
+        await ask(shared_world, entity, dataset("weather", RAW), min_size=size + 1)
+    for size_ in (-1,):
+        with pytest.raises(InvalidPosition):
+            await ask(shared_world, entity, dataset("weather", RAW), size=size_)
+    with pytest.raises(InvalidPosition):
+        await ask(shared_world, entity, dataset("weather", RAW), time=datetime(2026, 1, 1))
+
+
+async def test_logged_but_not_projected_is_waited_for_then_refused(world: World) -> None:
+    size = world.say("lineproof.dataset.v1", {"namespace": RAW, "name": "late", "columns": []}) + 1
+    with pytest.raises(NotProjected) as refused:
+        await ask(world, entity, dataset("late", RAW), min_size=size)
+    assert refused.value.extra == {"projected": size - 1}
+
+    async def project() -> None:
+        await anyio.sleep(0.1)
+        await world.settle()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(project)
+        found = await ask(world, entity, dataset("late", RAW), min_size=size)
+    assert found.entity is not None
+    assert found.computed_at.size == size
+
+
+async def test_before_its_checkpoint_an_answer_has_none(world: World) -> None:
+    world.say("lineproof.dataset.v1", {"namespace": RAW, "name": "late", "columns": []})
+    await world.settle(checkpoint=False)
+    assert (await ask(world, entity, dataset("late", RAW))).computed_at.covering_checkpoint is None
+    await world.settle()
+    assert (await ask(world, entity, dataset("late", RAW))).computed_at.covering_checkpoint == world.log.reader.size()
+
+
+async def test_the_present_has_no_past() -> None:
+    now_only(Asked(), "search")
+    with pytest.raises(NotHistorical):
+        now_only(Asked(size=3), "search")
+
+
+async def test_search_pages_by_name(shared_world: World) -> None:
+    whole = await ask(shared_world, search, "weather", first=100)
+    found: list[EntityRow] = []
+    after = None
+    while True:
+        page = await ask(shared_world, search, "weather", first=2, after=after)
+        found += page.rows
+        after = page.after
+        if after is None:
+            break
+    assert [row.urn for row in found] == [row.urn for row in whole.rows]
+    assert len(found) > 4
