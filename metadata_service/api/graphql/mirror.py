@@ -14,6 +14,7 @@ from functools import cache
 from typing import Annotated, Any, NewType, Optional, Union, get_args, get_origin, get_type_hints
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
@@ -26,7 +27,7 @@ Long = NewType("Long", int)
 
 def _parse_long(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_EXACT:
-        raise ValueError(f"Long is an integer of at most 53 bits, not {value!r}")
+        raise GraphQLError(f"Long is an integer of at most 53 bits, not {value!r}")
     return value
 
 
