@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -209,6 +209,9 @@ class PostgresStore:
 
     def resign(self) -> None:
         with self._leading:
+            if self._leader is not None:
+                with suppress(psycopg.Error):  # closing alone gives the lock up too, but only when the server has noticed
+                    self._leader.execute("SELECT pg_advisory_unlock_all()")
             self._abdicate()
 
     def integrated(self) -> IntegratedTree:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.bodies import pack
 from lineproof_audit.errors import CorruptLog, LogUnavailable, NoSuchEntry
 from lineproof_audit.leaf import Leaf, body_commitment, encode_leaf

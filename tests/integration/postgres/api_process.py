@@ -12,7 +12,6 @@ import threading
 
 from lineproof_audit.errors import AuditError
 from lineproof_audit.log import Log
-
 from tests.log_entries import new_entry
 
 PIPELINE = 16

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import errors, sql
+
 from lineproof_audit.append import Appender
 from lineproof_audit.errors import KeyFileError, LogUnavailable
 from lineproof_audit.log import Log
 from lineproof_audit.store_postgres import PostgresStore, plain_url
-from psycopg import errors, sql
-
 from tests.log_entries import new_entry
 
 pytestmark = pytest.mark.postgres

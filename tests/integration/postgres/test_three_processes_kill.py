@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.checkpoint import open_checkpoint
 from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.fsck import fsck
@@ -23,7 +24,6 @@ from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.tree import CompactRange, leaf_hash
-
 from tests.log_entries import PRODUCER, TENANT, new_entry
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.append import MAX_EVIDENCE_BYTES
 from lineproof_audit.base64text import decode_base64
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, sign_envelope, verify_envelope
@@ -15,7 +16,6 @@ from lineproof_audit.keys import SigningKey
 from lineproof_audit.leaf import body_commitment, encode_leaf
 from lineproof_audit.log import Log
 from lineproof_audit.tree import CompactRange, leaf_hash
-
 from tests.log_entries import PRODUCER, TENANT, new_entry
 
 

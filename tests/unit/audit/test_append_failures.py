@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.append import Appender
 from lineproof_audit.clock import MAX_AHEAD_US, MAX_BEHIND_US
 from lineproof_audit.errors import ClockError, DataDirectoryLocked, LogUnavailable, NoSpace, QueueFull
 from lineproof_audit.log import Log
 from lineproof_audit.store_sqlite import SqliteStore
-
 from tests.log_entries import SetClock, new_entry
 
 SECOND = 1_000_000

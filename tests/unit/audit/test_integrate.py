@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
 from lineproof_audit.errors import CheckpointLockError, CorruptLog, InvalidProof, PositionBeyondLog
 from lineproof_audit.integrate import Integrator
@@ -15,7 +16,6 @@ from lineproof_audit.lock import FileCheckpointLock, state_directory
 from lineproof_audit.log import Log
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.tree import EMPTY_ROOT, CompactRange, leaf_hash, verify_consistency, verify_inclusion
-
 from tests.log_entries import new_entry
 
 

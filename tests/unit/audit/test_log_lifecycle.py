@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, KeyFileError, LogUnavailable, NoSuchEntry
 from lineproof_audit.init import choose_origin, initialise, register_key, revoke_key
@@ -19,7 +20,6 @@ from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.lock import FileCheckpointLock
 from lineproof_audit.log import Log, open_store
 from lineproof_audit.store_sqlite import SqliteStore
-
 from tests.log_entries import PRODUCER, SetClock, new_entry
 
 
