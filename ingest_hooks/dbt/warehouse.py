@@ -77,7 +77,7 @@ def opened(path: Path) -> Iterator[Warehouse | None]:
         yield None
         return
     try:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'")  # a view over timestamps with zone must not depend on the machine's
         columns: dict[str, dict[str, str]] = {}
         for database, schema, table, column, kind in connection.execute(
                 "select database_name, schema_name, table_name, column_name, data_type from duckdb_columns() where not internal "

@@ -50,6 +50,17 @@ def test_clauses_that_pick_rows_are_indirect() -> None:
     assert found.inputs == (FLIGHTS, WEATHER, "db.other.flights")
 
 
+@pytest.mark.parametrize(("clause", "expected"), [
+    ("group by carrier having max(delay) > 3", {("carrier", "GROUP_BY"), ("delay", "FILTER")}),
+    ("group by all", {("carrier", "GROUP_BY")}),
+    ("where delay > 3 group by 1", {("delay", "FILTER"), ("carrier", "GROUP_BY")}),
+    ("group by carrier order by n", {("carrier", "GROUP_BY"), ("id", "SORT")}),
+])
+def test_each_clause_has_its_subtype(clause: str, expected: set[tuple[str, str]]) -> None:
+    found = lineage(f"select carrier, count(id) as n from main.flights {clause}")
+    assert {(item.column, item.subtype) for item in found.row_inputs} == expected
+
+
 def test_windows_show_partition_and_order_as_indirect_and_the_frame_as_written() -> None:
     found = lineage("""select avg(delay) over (partition by carrier order by arr
       range between interval 7 days preceding and interval 2 hours preceding) as trailing from main.flights""")
