@@ -136,16 +136,20 @@ class MemoryGraph:
         return sorted(found, key=lambda edge: (edge.key, edge.from_))[:limit]
 
     async def provenance(self, urns: Sequence[str], types: Sequence[str] | None, at: int | None, limit: int = 1_000) -> dict[str, Provenance]:
-        result = {}
-        for urn in urns:
-            seen = [link for link in self.links.values() if (types is None or link.type in types) and (at is None or link.from_ <= at)]
-            result[urn] = Provenance(tuple(sorted((link for link in seen if link.src == urn), key=_link_order)),
-                                     tuple(sorted((link for link in seen if link.dst == urn), key=_link_order)))
-        return result
+        out: dict[str, list[Link]] = {urn: [] for urn in urns}
+        into: dict[str, list[Link]] = {urn: [] for urn in urns}
+        for link in sorted(self.links.values(), key=_link_order):
+            if (types is None or link.type in types) and (at is None or link.from_ <= at):
+                if link.src in out:
+                    out[link.src].append(link)
+                if link.dst in into:
+                    into[link.dst].append(link)
+        return {urn: Provenance(tuple(out[urn]), tuple(into[urn])) for urn in urns}
 
     async def touches(self, urns: Sequence[str], start: int, end: int, *, after: int | None = None, limit: int = 100,
                       event_types: Sequence[str] | None = None) -> list[TouchRow]:
-        rows = [TouchRow(urn, role, self.records[index]) for (urn, index), role in self.touched.items() if urn in urns and start <= index < end]
+        wanted = set(urns)
+        rows = [TouchRow(urn, role, self.records[index]) for (urn, index), role in self.touched.items() if start <= index < end and urn in wanted]
         return sorted(rows, key=lambda row: (row.entry.index, row.urn))[:limit]
 
     async def outcome(self, index: int) -> EntryRecord | None:
