@@ -9,9 +9,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from lineproof_schema.urn import format_urn
-
 from ingest_hooks.dbt.artifacts import Artifacts, Node
+from lineproof_schema.urn import format_urn
 
 __all__ = ["Names"]
 

@@ -8,9 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from lineproof_schema.errors import LineproofError
-from lineproof_schema.urn import format_urn
-
 from ingest_hooks import facets
 from ingest_hooks.dbt import declared
 from ingest_hooks.dbt.artifacts import Artifacts, Node, load
@@ -21,6 +18,8 @@ from ingest_hooks.dbt.place import Checkout, checkout_of
 from ingest_hooks.dbt.profile import database_path
 from ingest_hooks.dbt.sink import EventSink
 from ingest_hooks.dbt.warehouse import Warehouse, opened
+from lineproof_schema.errors import LineproofError
+from lineproof_schema.urn import format_urn
 
 __all__ = ["Recorded", "record"]
 

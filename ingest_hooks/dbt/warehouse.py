@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lineproof_schema.errors import LineproofError
-
 from ingest_hooks.fp1 import Fingerprint, fingerprint_query
+from lineproof_schema.errors import LineproofError
 
 __all__ = ["EventTime", "Warehouse", "opened"]
 

@@ -94,10 +94,12 @@ def _encoded(array: pa.Array) -> list[bytes]:
         return [b"\x0a" + raw[at:at + 16] for at in range(0, len(raw), 16)]
     if pa.types.is_struct(kind):
         order = sorted(range(kind.num_fields), key=lambda number: kind.field(number).name.encode())
-        children = [canonical_bytes(array.field(number)) for number in order]
+        # Arrow may leave a child of type null longer than its struct
+        children = [canonical_bytes(array.field(number).slice(0, len(array))) for number in order]
         return [b"\x0f" + b"".join(parts) for parts in zip(*children, strict=True)] if children else [b"\x0f"] * len(array)
     if pa.types.is_map(kind):
-        keys, items = canonical_bytes(array.keys), canonical_bytes(array.items)
+        entries = array.values
+        keys, items = (canonical_bytes(entries.field(number).slice(0, len(entries))) for number in (0, 1))
         pairs = [key + item for key, item in zip(keys, items, strict=True)]
         return [b"\x10" + (stop - start).to_bytes(8, "little") + b"".join(sorted(pairs[start:stop])) for start, stop in _list_bounds(array, len(pairs))]
     if pa.types.is_large_list(kind):

@@ -12,13 +12,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from lineproof_audit.keys import SigningKey
-from lineproof_schema.models import EVENT_TYPES, FACETS
-from lineproof_schema.openlineage import parse_openlineage
 
 from ingest_hooks import Emitter
 from ingest_hooks.dbt import record
 from ingest_hooks.fp1 import fingerprint_query
+from lineproof_audit.keys import SigningKey
+from lineproof_schema.models import EVENT_TYPES, FACETS
+from lineproof_schema.openlineage import parse_openlineage
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
 PROJECT = Path(__file__).parents[2] / "data/dbt_project"

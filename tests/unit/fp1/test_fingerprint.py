@@ -167,6 +167,14 @@ def test_the_same_rows_in_other_storage_agree(left: tuple[list[Any], pa.DataType
     assert one(*left) == one(*right)
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.map_(pa.string(), pa.null())), pa.struct([("a", pa.null()), ("b", pa.int8())])])
+def test_slices_of_nested_nulls(kind: pa.DataType) -> None:
+    rows = [[[("k", None)]], None, [[], None]] if pa.types.is_list(kind) else [{"a": None, "b": 1}, None, {"a": None, "b": 2}]
+    table = pa.table({"c": pa.array(rows, type=kind)})
+    moved = pa.concat_tables([table.slice(2, 1), table.slice(0, 1), table.slice(1, 1)])
+    assert fingerprint(moved) == fingerprint(table)
+
+
 def test_nan_payloads_are_one_nan() -> None:
     odd = np.array([0x7FF8000000000001, 0xFFF8000000000000], dtype=np.uint64).view(np.float64)
     assert fingerprint(pa.table({"c": odd})) == fingerprint(pa.table({"c": [float("nan"), float("nan")]}))
