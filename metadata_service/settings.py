@@ -23,8 +23,7 @@ __all__ = ["CLIENT_VARIABLES", "DEFAULT_PORT", "SettingRow", "Settings", "load_s
 PREFIX: Final = "LINEPROOF_"
 DEFAULT_PORT: Final = 8642
 # Read by ingest_hooks inside pipelines; allowed beside the service's own, so that one shell can hold both.
-CLIENT_VARIABLES: Final = frozenset({"LINEPROOF_CONFIG", "LINEPROOF_KEY", "LINEPROOF_SPOOL", "LINEPROOF_NAMESPACE", "LINEPROOF_DISABLED",
-                                     "LINEPROOF_SOURCE", "LINEPROOF_AUDIENCE"})
+CLIENT_VARIABLES: Final = frozenset({"LINEPROOF_CONFIG", "LINEPROOF_KEY", "LINEPROOF_SPOOL", "LINEPROOF_NAMESPACE", "LINEPROOF_SOURCE"})
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^@]*@")
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, sign_envelope
 from lineproof_audit.init import ROOT_ADMIN_KEY, admin_entry
 from lineproof_audit.keys import SigningKey
-
 from metadata_service.app import create_app
 from metadata_service.rooms import Rooms, open_rooms
 from metadata_service.settings import Settings, load_settings

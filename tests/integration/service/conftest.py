@@ -8,7 +8,6 @@ import pytest
 
 from tests.service_world import ServiceWorld, running_service, service_settings
 
-
 LIMITS = {"max_event_bytes": 65_536, "max_body_bytes": 262_144, "max_batch_events": 50}
 
 

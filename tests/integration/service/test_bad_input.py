@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import zstandard
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, sign_envelope
 from lineproof_audit.init import admin_entry
 from lineproof_audit.keys import SigningKey
-
 from tests.service_world import ServiceWorld, openlineage_run
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import json
 
 import pytest
 import zstandard
-from lineproof_audit.leaf import body_commitment, parse_leaf
 
+from lineproof_audit.leaf import body_commitment, parse_leaf
 from tests.service_world import ServiceWorld, openlineage_run
 
 pytestmark = pytest.mark.anyio

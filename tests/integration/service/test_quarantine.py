@@ -5,8 +5,8 @@ import base64
 import json
 
 import pytest
-from lineproof_audit.keys import SigningKey
 
+from lineproof_audit.keys import SigningKey
 from tests.service_world import ServiceWorld, openlineage_run
 
 pytestmark = pytest.mark.anyio

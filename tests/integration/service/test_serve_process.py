@@ -11,12 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from lineproof_audit.log import Log
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpCompression, HttpConfig, HttpTransport
 from openlineage.client.uuid import generate_new_uuid
 
+from lineproof_audit.log import Log
 from tests.serve_process import lineproof, serving
 from tests.service_world import openlineage_run
 
