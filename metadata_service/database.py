@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from lineproof_schema.errors import LineproofError
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
+
+from lineproof_schema.errors import LineproofError
 
 __all__ = ["BUSY_TIMEOUT_MS", "Database", "DatabaseUnavailable"]
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from lineproof_audit.log import LogReader
-
 from metadata_service.graph.port import GraphStore
 from metadata_service.settings import Settings
 from metadata_service.telemetry import Metrics, logger

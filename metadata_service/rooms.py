@@ -18,7 +18,6 @@ from typing import Final
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
-
 from metadata_service import access, artifacts, intake
 from metadata_service.access import Tokens
 from metadata_service.api.services import Services

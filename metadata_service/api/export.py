@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lineproof_schema
-
 from metadata_service.api.application import create_api
 from metadata_service.api.graphql import schema
 

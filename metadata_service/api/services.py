@@ -4,9 +4,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lineproof_audit.log import LogReader
 from starlette.requests import HTTPConnection
 
+from lineproof_audit.log import LogReader
 from metadata_service.access import Tokens
 from metadata_service.artifacts import Artifacts
 from metadata_service.graph.port import GraphStore

@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 import typer
-from lineproof_schema.errors import LineproofError
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.cli import demo, doctor, graph, keys, log, quarantine, questions, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import typer
+
 from lineproof_schema.errors import LineproofError
 
 __all__ = ["demo"]

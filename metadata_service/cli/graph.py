@@ -16,7 +16,6 @@ from metadata_service.cli.output import Json, print_json, say
 
 if TYPE_CHECKING:
     from lineproof_audit.log import Log
-
     from metadata_service.graph.port import GraphStore
     from metadata_service.settings import Settings
 
@@ -103,7 +102,6 @@ def _run(work: Callable[[Settings, Log, GraphStore], Awaitable[dict[str, Any]]],
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Log, GraphStore]]:
     from lineproof_audit.log import Log
-
     from metadata_service.graph.open import open_graph
 
     with Log.open(settings.log_url, readonly=True, state_dir=settings.state_dir) as log:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keys import SigningKey, VerifyKey
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.trust import TrustedLog, format_trust
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.cli.output import Json, note, print_json, print_table, say
 
 if TYPE_CHECKING:

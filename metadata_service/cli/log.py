@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from lineproof_schema.errors import LineproofError
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.cli.output import Json, note, print_json, say
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from lineproof_schema.errors import LineproofError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from lineproof_schema.errors import LineproofError
 
 __all__ = ["Json", "fail", "note", "print_json", "print_table", "report_error", "say", "when"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from lineproof_schema.errors import LineproofError
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.cli.output import Json, print_json, print_table, say, when
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+
 from lineproof_audit.errors import DataDirectoryLocked
 from lineproof_audit.lock import state_directory
 from lineproof_schema.errors import CODES, LineproofError
-
 from metadata_service.cli.serve import ADDRESS_FILE
 from metadata_service.settings import Settings, load_settings
 

@@ -12,7 +12,6 @@ from lineproof_audit.append import NewEntry
 from lineproof_audit.envelope import DSSE_TYPES, PAYLOAD_OPENLINEAGE, Envelope, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
-
 from metadata_service.access import Viewer, require
 from metadata_service.access.viewer import SYSTEM_TENANT
 from metadata_service.errors import AccessError, IntakeRefused

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, PAYLOAD_OPENLINEAGE, parse_envelope
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.openlineage import parse_openlineage, producer_facet
 from lineproof_schema.validate import parse_cloudevent
-from pydantic import ValidationError
-
 from metadata_service.errors import IntakeRefused
 from metadata_service.intake.placement import namespaces_of_cloudevent, namespaces_of_openlineage, namespaces_read
 

@@ -12,7 +12,6 @@ from lineproof_audit.append import Ack, Appender, NewEntry
 from lineproof_audit.errors import QueueFull
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.access import Viewer, require
 from metadata_service.errors import IntakeRefused
 from metadata_service.intake.check import ADMIN_TYPES, Ground, check_envelope, check_openlineage

@@ -12,7 +12,6 @@ from lineproof_schema.models.lifecycle import DerivationData, TombstoneData
 from lineproof_schema.models.usage import CostData, QualityData, UsageData
 from lineproof_schema.openlineage import OpenLineageEvent
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.errors import IntakeRefused
 
 __all__ = ["namespaces_of_cloudevent", "namespaces_of_openlineage", "namespaces_read"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.access import Viewer
 from metadata_service.database import Database
 from metadata_service.errors import NotFound

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Query
-from lineproof_audit.keyrecord import KeyRecord
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineproof_audit.keyrecord import KeyRecord
 from metadata_service.access import TokenRecord, Viewer, require
 from metadata_service.access.tokens import DEFAULT_DAYS
 from metadata_service.access.viewer import CLASSIFICATIONS

@@ -5,9 +5,9 @@ import base64
 from typing import Any
 
 import orjson
-from lineproof_audit.append import Ack
 from starlette.responses import Response
 
+from lineproof_audit.append import Ack
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.intake import ItemResult
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter
-from lineproof_schema.errors import LineproofError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.access import require
 from metadata_service.api.rest.answers import ack_body, item_body, json_response, outcome_body
 from metadata_service.api.rest.auth import authenticate

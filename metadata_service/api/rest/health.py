@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import anyio.to_thread
 from fastapi import APIRouter
-from lineproof_schema.errors import LineproofError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.api.rest.answers import json_response
 from metadata_service.api.rest.openapi import PROBLEMS, TEXT, json_answer
 from metadata_service.api.services import Services, services_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from lineproof_schema.errors import CODES
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineproof_schema.errors import CODES
 from metadata_service.access import require
 from metadata_service.api.rest.answers import ack_body, json_response
 from metadata_service.api.rest.auth import authenticate

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query
-from lineproof_audit.keyring import KEYRING_TYPES
-from lineproof_audit.store import StoredEntry
-from lineproof_audit.tree import leaf_hash
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineproof_audit.keyring import KEYRING_TYPES
+from lineproof_audit.store import StoredEntry
+from lineproof_audit.tree import leaf_hash
 from metadata_service.access import Viewer, require_any
 from metadata_service.api.rest.answers import json_response
 from metadata_service.api.rest.auth import authenticate, authenticate_if_given

@@ -6,10 +6,11 @@ from typing import Any, Final
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from lineproof_schema.errors import CODES, LineproofError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+from lineproof_schema.errors import CODES, LineproofError
 
 __all__ = ["PROBLEM_JSON", "RETRY_AFTER_SECONDS", "problem_response", "register_problems", "unexpected_problem"]
 
