@@ -6,14 +6,15 @@ hold: gaps in producers' streams, entries of keys that were revoked at their ind
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
-from lineproof_audit.envelope import Envelope, parse_envelope, verify_envelope
-from lineproof_audit.errors import AuditError, CorruptLog
+from lineproof_audit.envelope import Envelope, parse_envelope
+from lineproof_audit.errors import AuditError, BadSignature, CorruptLog
 from lineproof_audit.facts import event_facts, load_object
+from lineproof_audit.fsck_signatures import Claim, SignatureChecks
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.leaf import Leaf, body_commitment, parse_leaf
 from lineproof_audit.note import NoteVerifier
@@ -80,7 +81,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class FsckReport:
     """The result. `ok` means no error; `first_bad_index` is the lowest entry with an error (None if there is none, or only the
-    log as a whole is wrong). `findings` hold at most `MAX_FINDINGS` of each severity; `errors` and `warnings` count all."""
+    log as a whole is wrong). `findings` hold at most `MAX_FINDINGS` of each severity, errors first, by entry; `errors` and `warnings`
+    count all. `signatures`: whether those were checked."""
 
     origin: str | None
     entries: int
@@ -90,6 +92,7 @@ class FsckReport:
     warnings: int
     first_bad_index: int | None
     findings: tuple[Finding, ...]
+    signatures: bool = True
 
     @property
     def ok(self) -> bool:
@@ -98,12 +101,21 @@ class FsckReport:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able form."""
-        return {"ok": self.ok, "origin": self.origin, "entries": self.entries, "checkpointSize": self.checkpoint_size,
+        return {"ok": self.ok, "origin": self.origin, "entries": self.entries, "checkpointSize": self.checkpoint_size, "signaturesChecked": self.signatures,
                 "rootHash": self.root.hex() if self.root else None, "errors": self.errors, "warnings": self.warnings, "firstBadIndex": self.first_bad_index,
                 "findings": [{"severity": item.severity, "kind": item.kind, "index": item.index, "detail": item.detail} for item in self.findings]}
 
 
-def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[int], None] | None = None) -> FsckReport:
+@dataclass(frozen=True, slots=True)
+class _IfSigned:
+    """What holds of an entry if its signature is good: findings, and the entry it erased."""
+
+    index: int
+    findings: tuple[Finding, ...]
+    erased: int | None
+
+
+def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[int], None] | None = None, signatures: bool = True) -> FsckReport:
     """Check the log of `source`.
 
     Args:
@@ -111,13 +123,19 @@ def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[
         trust: log keys known from elsewhere; without it the checkpoint is checked with the log key that the genesis entry names,
             which shows damage but not a log that was replaced as a whole.
         progress: called with the number of entries done, about every thousand.
+        signatures: check those of producers too, which takes most of the time; those of key and policy entries always are.
     """
-    return _Fsck(source, trust).run(progress)
+    checks = SignatureChecks[_IfSigned]() if signatures else None
+    try:
+        return _Fsck(source, trust, checks).run(progress)
+    finally:
+        if checks is not None:
+            checks.close()
 
 
 class _Fsck:
-    def __init__(self, source: FsckSource, trust: Trust | None) -> None:
-        self._source, self._trust = source, trust
+    def __init__(self, source: FsckSource, trust: Trust | None, signatures: SignatureChecks[_IfSigned] | None) -> None:
+        self._source, self._trust, self._signatures = source, trust, signatures
         self._keyring, self._streams, self._tree = Keyring(), StreamTracker(), CompactRange()
         self._kept: dict[str, list[Finding]] = {"error": [], "warning": []}
         self._count = {"error": 0, "warning": 0}
@@ -146,9 +164,12 @@ class _Fsck:
                 self._error("missing-entry", expected, f"entry {expected} is missing; the log says it has {size} entries")
         except CorruptLog as error:
             self._error("unreadable", expected, f"entry {expected} or one soon after it cannot be read: {error.detail}")
+        if self._signatures is not None:
+            self._settle(self._signatures.finish())
         self._finish(note, head, root, expected)
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
-                          self._count["warning"], self._first_bad, (*self._kept["error"], *self._kept["warning"]))
+                          self._count["warning"], self._first_bad, (*_by_entry(self._kept["error"]), *_by_entry(self._kept["warning"])),
+                          self._signatures is not None)
 
     def _head(self, note: str | None, size: int) -> Checkpoint | None:
         if note is None:
@@ -230,23 +251,32 @@ class _Fsck:
         if record is None:
             self._error("unknown-key", index, f"no entry before it registers its signer {leaf.signer}")
             return
-        try:
-            verify_envelope(envelope, record.verify_key)
-        except AuditError as error:
-            self._error("signature", index, error.detail)
-            return
+        findings = []
         if leaf.signed_by != record.signs_as:
-            self._error("signed-by", index, f"the leaf says {leaf.signed_by}, a {record.purpose} key signed")
+            findings.append(Finding("error", "signed-by", index, f"the leaf says {leaf.signed_by}, a {record.purpose} key signed"))
         verdict = self._keyring.validity(leaf.signer, index, leaf.received)
         if verdict.code == "unknown-key":
-            self._error("unknown-key", index, verdict.reason or "")
+            findings.append(Finding("error", "unknown-key", index, verdict.reason or ""))
         elif not verdict.ok:
-            self._warning("revoked-key", index, f"{verdict.reason}; the projection rejects it")
+            findings.append(Finding("warning", "revoked-key", index, f"{verdict.reason}; the projection rejects it"))
+        erased: int | None = None
         if leaf.event_type == ERASURE and record.purpose in ("admin", "notary"):
             data = (load_object(envelope.payload) or {}).get("data")
             named = data.get("entry") if isinstance(data, dict) else None
-            if type(named) is int:
-                self._bodiless.pop(named, None)
+            erased = named if type(named) is int else None
+        claim = Claim(envelope, record.verify_key, _IfSigned(index, tuple(findings), erased))
+        self._settle([(claim, None)] if self._signatures is None else self._signatures.add(claim))
+
+    def _settle(self, verdicts: Iterable[tuple[Claim[_IfSigned], BadSignature | None]]) -> None:
+        for claim, refused in verdicts:
+            follows = claim.consequence
+            if refused is not None:
+                self._error("signature", follows.index, refused.detail)
+                continue
+            for finding in follows.findings:
+                self._add(finding)
+            if follows.erased is not None:
+                self._bodiless.pop(follows.erased, None)
 
     def _finish(self, note: str | None, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
         for index, event_type in self._bodiless.items():
@@ -284,14 +314,19 @@ class _Fsck:
         self._warning(f"stream-{finding.kind}", finding.index, text)
 
     def _error(self, kind: str, index: int | None, detail: str) -> None:
-        if index is not None and (self._first_bad is None or index < self._first_bad):
-            self._first_bad = index
-        self._keep(Finding("error", kind, index, detail))
+        self._add(Finding("error", kind, index, detail))
 
     def _warning(self, kind: str, index: int | None, detail: str) -> None:
-        self._keep(Finding("warning", kind, index, detail))
+        self._add(Finding("warning", kind, index, detail))
 
-    def _keep(self, finding: Finding) -> None:
+    def _add(self, finding: Finding) -> None:
+        if finding.severity == "error" and finding.index is not None and (self._first_bad is None or finding.index < self._first_bad):
+            self._first_bad = finding.index
         self._count[finding.severity] += 1
         if len(self._kept[finding.severity]) < MAX_FINDINGS:
             self._kept[finding.severity].append(finding)
+
+
+def _by_entry(findings: list[Finding]) -> list[Finding]:
+    """By entry, what concerns the log as a whole last; signatures are settled later than the rest of their entry."""
+    return sorted(findings, key=lambda finding: (finding.index is None, finding.index or 0))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from operator import attrgetter
 
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog
@@ -14,6 +14,8 @@ from lineproof_audit.tree import HASH_BYTES
 __all__ = ["StoreSource"]
 
 BATCH_ENTRIES = 1_000
+_COLUMNS = tuple(Derived.__dataclass_fields__)
+_values_of = attrgetter(*_COLUMNS)
 
 
 class StoreSource:
@@ -58,7 +60,7 @@ class StoreSource:
         return digest
 
     def _entry(self, row: StoredRow, derived: Derived | None) -> RawEntry:
-        columns: Mapping[str, object] = {} if derived is None else asdict(derived)
+        columns: Mapping[str, object] = {} if derived is None else dict(zip(_COLUMNS, _values_of(derived), strict=True))
         try:
             envelope = None if row.body is None else unpack(row.body, row.index)
         except CorruptLog as error:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lineproof_audit.admin_bodies import Scope, scope_document
@@ -11,6 +12,11 @@ from lineproof_audit.keys import VerifyKey
 __all__ = ["KeyRecord", "record_from_state", "record_to_state"]
 
 _SIGNS_AS = {"producer": "PRODUCER", "notary": "SERVICE", "admin": "ADMIN"}
+
+
+@lru_cache(maxsize=1_024)  # one key signs thousands of entries, and OpenSSL takes a while to read it
+def _verify_key(spki: bytes) -> VerifyKey:
+    return VerifyKey(spki)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class KeyRecord:
     @property
     def verify_key(self) -> VerifyKey:
         """The public key."""
-        return VerifyKey(self.spki)
+        return _verify_key(self.spki)
 
     @property
     def signs_as(self) -> str | None:

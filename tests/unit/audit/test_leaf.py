@@ -51,6 +51,8 @@ def test_a_field_outside_its_grammar_is_refused(changes: dict[str, object]) -> N
     lambda raw: b" " + raw, lambda raw: raw + b"\n", lambda raw: raw.replace(b'"v":1', b'"v":1.0'), lambda raw: raw.replace(b",", b", "),
     lambda raw: raw.replace(b'"v":1', b'"v":1,"v":1'), lambda raw: raw.replace(b'"v":1', b'"v":1,"w":1'), lambda raw: raw.replace(b',"v":1', b""),
     lambda raw: raw.replace(b"commit", b"com\\u006dit"), lambda raw: raw.decode().encode("utf-16"), lambda raw: b"[]", lambda raw: b"\xff",
+    lambda raw: raw.replace(b"1800000000000000", b"9007199254740992"), lambda raw: raw.replace(b"1800000000000000", b"01"),
+    lambda raw: raw.replace(b"1800000000000000", b"99999999999999999"), lambda raw: raw.replace(b"PRODUCER", b"PRODUCERS"), lambda raw: raw[:-1] + b"}\n",
     lambda raw: b"", lambda raw: b"[" * 50_000, lambda raw: raw + b" " * MAX_LEAF_BYTES,
 ])
 def test_only_the_canonical_spelling_is_a_leaf(change: object) -> None:
