@@ -1,1 +1,1 @@
-"""What we measure, beside the raw engine in the same run. Nothing here asserts a timing."""
+"""What we measure, each beside the raw engine in the same run: `python -m benchmarks [GROUP…]`. Nothing here asserts a timing."""

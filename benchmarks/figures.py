@@ -1,4 +1,4 @@
-"""Figures: how one is taken, how they are written down."""
+"""Figures: how one is taken, judged and written down."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["Figure", "Report", "median_seconds", "percentile", "timed"]
+__all__ = ["Figure", "Report", "Target", "median_seconds", "percentile", "timed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
@@ -21,9 +21,30 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What the design asks for: bounds of the figure and of its ratio."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    ratio_at_least: float | None = None
+    ratio_at_most: float | None = None
+
+    def met(self, value: float, ratio: float | None) -> bool:
+        """Whether every bound holds; a ratio that was not taken holds none."""
+        bounds = [(value, self.at_least, self.at_most), (ratio, self.ratio_at_least, self.ratio_at_most)]
+        return all((low is None or (taken is not None and taken >= low)) and (high is None or (taken is not None and taken <= high))
+                   for taken, low, high in bounds)
+
+    def __str__(self) -> str:
+        parts = [("≥ ", self.at_least, ""), ("≤ ", self.at_most, ""), ("≥ ", self.ratio_at_least, "x"), ("≤ ", self.ratio_at_most, "x")]
+        return " and ".join(f"{sign}{bound:,g}{unit}" for sign, bound, unit in parts if bound is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One measured figure. `ratio` is value / the value of `against`, taken in the same run; `target` is what the design asks for."""
 
+    group: str
     name: str
     value: float
     unit: str
@@ -61,40 +82,57 @@ class Report:
 
     figures: list[Figure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    group: str = ""
+    titles: dict[str, str] = field(default_factory=dict)
+    began_with_load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    def begin(self, group: str, title: str) -> None:
+        """What follows belongs to `group`."""
+        self.group = group
+        self.titles[group] = title
+        print(f"\n{title}", flush=True)
 
     def add(self, name: str, value: float, unit: str, *, against: str | None = None, ratio: float | None = None, size: str | None = None,
-            target: str | None = None, met: bool | None = None, note: str | None = None) -> None:
-        """Take down one figure."""
-        figure = Figure(name, _rounded(value), unit, against, None if ratio is None else _rounded(ratio), size, target, met, note)
+            target: Target | None = None, note: str | None = None) -> None:
+        """Take down one figure; whether it meets its target is judged on what was measured, before rounding."""
+        met = None if target is None else target.met(value, ratio)
+        figure = Figure(self.group, name, _rounded(value), unit, against, None if ratio is None else _rounded(ratio), size,
+                        None if target is None else str(target), met, note)
         self.figures.append(figure)
         shown = f"{figure.value:>14,} {unit:<10}"
         if figure.ratio is not None:
             shown += f" {figure.ratio}x of {against}"
         if target is not None:
             shown += f"   target {target}: {'met' if met else 'NOT met'}"
-        print(f"{name:<58}{shown}", flush=True)
+        print(f"  {name:<60}{shown}", flush=True)
 
     def skip(self, what: str) -> None:
         """Say loudly what was not measured and why."""
         self.skipped.append(what)
         print(f"NOT MEASURED: {what}", file=sys.stderr, flush=True)
 
-    def write(self, command: str) -> None:
+    def write(self, command: str, seconds: float) -> None:
         """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`."""
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
-        PAGE.write_text(self._page(command))
+        PAGE.write_text(self._page(command, seconds))
 
-    def _page(self, command: str) -> str:
+    def _page(self, command: str, seconds: float) -> str:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         lines = ["# Measured figures", "",
-                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}`: {os.cpu_count()} cores,",
-                 f"{platform.system()} {platform.machine()}, Python {platform.python_version()}. The machine is shared: read the ratios, which compare two",
-                 "things in the same run, before the absolute figures. Tests never assert timings.", "",
-                 "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
-        for f in self.figures:
-            lines.append(f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
-                         f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |")
+                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}` in {seconds / 60:.0f} minutes:",
+                 f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}; the load average at the start was "
+                 f"{self.began_with_load:.1f}.",
+                 "Client, service and databases share these cores. Read the ratios, which compare two things in the same run, before the",
+                 "absolute figures. Tests never assert timings.", "",
+                 "`make bench` takes them again and writes this page; `BENCH=full make bench` takes larger sizes."]
+        for group, title in self.titles.items():
+            mine = [figure for figure in self.figures if figure.group == group]
+            if not mine:
+                continue
+            lines += ["", f"## {title}", "", "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
+            lines += [f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
+                      f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |" for f in mine]
         missed = [f for f in self.figures if f.met is False]
         lines += ["", "## Not met yet", ""]
         lines += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}" for f in missed]
@@ -103,6 +141,14 @@ class Report:
         if self.skipped:
             lines += ["", "## Not measured", "", *(f"- {what}" for what in self.skipped)]
         return "\n".join(lines) + "\n"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _rounded(value: float) -> float:

@@ -1,0 +1,31 @@
+"""How much is measured: the default run takes minutes, `BENCH=full` takes the sizes the design speaks of."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT", "FULL", "Scale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Counts of one run. Times in seconds."""
+
+    name: str
+    appended: int  # entries of an append run
+    grown_to: int  # entries of the log in which the cost per append is compared
+    checked: int  # entries of the log that fsck reads
+    emitted: int
+    ingested: int  # events sent in batches
+    load_seconds: float  # of each run with many connections
+    projected: int  # run events
+    repeated: int
+    wide: int  # events of 200 columns
+    nodes: int
+    edges: int
+    questions: int  # how often each question is asked
+
+
+DEFAULT = Scale("default", appended=40_000, grown_to=100_000, checked=20_000, emitted=1_500, ingested=20_000, load_seconds=6, projected=2_000, repeated=6_000,
+                wide=200, nodes=100_000, edges=300_000, questions=24)
+FULL = Scale("full", appended=100_000, grown_to=1_000_000, checked=200_000, emitted=10_000, ingested=100_000, load_seconds=30, projected=20_000,
+             repeated=50_000, wide=2_000, nodes=100_000, edges=300_000, questions=100)
