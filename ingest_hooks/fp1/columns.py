@@ -94,18 +94,23 @@ def _encoded(array: pa.Array) -> list[bytes]:
         return [b"\x0a" + raw[at:at + 16] for at in range(0, len(raw), 16)]
     if pa.types.is_struct(kind):
         order = sorted(range(kind.num_fields), key=lambda number: kind.field(number).name.encode())
-        # Arrow may leave a child of type null longer than its struct
-        children = [canonical_bytes(array.field(number).slice(0, len(array))) for number in order]
+        children = [_field(array, number) for number in order]
         return [b"\x0f" + b"".join(parts) for parts in zip(*children, strict=True)] if children else [b"\x0f"] * len(array)
     if pa.types.is_map(kind):
         entries = array.values
-        keys, items = (canonical_bytes(entries.field(number).slice(0, len(entries))) for number in (0, 1))
-        pairs = [key + item for key, item in zip(keys, items, strict=True)]
+        pairs = [key + item for key, item in zip(_field(entries, 0), _field(entries, 1), strict=True)]
         return [b"\x10" + (stop - start).to_bytes(8, "little") + b"".join(sorted(pairs[start:stop])) for start, stop in _list_bounds(array, len(pairs))]
     if pa.types.is_large_list(kind):
         inner = canonical_bytes(array.values)
         return [b"\x0e" + (stop - start).to_bytes(8, "little") + b"".join(inner[start:stop]) for start, stop in _list_bounds(array, len(inner))]
     raise FingerprintError(f"fp1 has no encoding for the type {kind}")
+
+
+def _field(array: pa.Array, number: int) -> list[bytes]:
+    """Canonical bytes of a struct's field, one for each row. Casts and slices leave fields of type null with any length."""
+    if pa.types.is_null(array.type.field(number).type):
+        return [b"\0"] * len(array)
+    return canonical_bytes(array.field(number))
 
 
 def _list_bounds(array: pa.Array, length: int) -> list[tuple[int, int]]:
