@@ -9,14 +9,13 @@ from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
-from lineproof_audit.append import BATCH_ENTRIES, NewEntry, Prepared, prepare
-from lineproof_audit.log import Log
-
 from benchmarks.events import run_event
 from benchmarks.figures import Report, Target, percentile, timed
 from benchmarks.logs import BenchLog, append_all, append_one, open_log
 from benchmarks.scale import Scale
 from benchmarks.services import Services, workplace
+from lineproof_audit.append import BATCH_ENTRIES, NewEntry, Prepared, prepare
+from lineproof_audit.log import Log
 
 __all__ = ["TITLE", "run"]
 

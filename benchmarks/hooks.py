@@ -9,13 +9,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ingest_hooks import Emitter
-from lineproof_audit.keys import SigningKey
-
 from benchmarks.events import NAMESPACE, run_event, signed_events
 from benchmarks.figures import Report, percentile, timed
 from benchmarks.scale import Scale
 from benchmarks.services import Services, workplace
+from ingest_hooks import Emitter
+from lineproof_audit.keys import SigningKey
 
 __all__ = ["TITLE", "run"]
 

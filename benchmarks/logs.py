@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.events import signed_events
 from ingest_hooks.signer import Signed
 from lineproof_audit.append import BATCH_ENTRIES, Ack, NewEntry
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope
 from lineproof_audit.init import ROOT_ADMIN_KEY, register_key
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
-
-from benchmarks.events import signed_events
 
 __all__ = ["BenchLog", "append_all", "append_one", "open_log"]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.figures import Report
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
-
-from benchmarks.figures import Report
 
 __all__ = ["Services", "workplace"]
 

@@ -5,16 +5,15 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from lineproof_audit.envelope import Envelope, pae, parse_envelope
-from lineproof_audit.fsck import fsck
-from lineproof_audit.fsck_store import StoreSource
-from lineproof_audit.keys import SigningKey, VerifyKey
-
 from benchmarks.events import run_event, signed_events
 from benchmarks.figures import Report, Target, timed
 from benchmarks.logs import append_all, open_log
 from benchmarks.scale import Scale
 from benchmarks.services import Services, workplace
+from lineproof_audit.envelope import Envelope, pae, parse_envelope
+from lineproof_audit.fsck import fsck
+from lineproof_audit.fsck_store import StoreSource
+from lineproof_audit.keys import SigningKey, VerifyKey
 
 __all__ = ["CORES", "TITLE", "raw_verify_rate", "run"]
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
 
 from lineproof_audit.errors import BadSignature, InvalidKey, KeyFileError
 
@@ -98,7 +97,7 @@ class SigningKey:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.verify_key = VerifyKey.from_raw(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+        self.verify_key = VerifyKey.from_raw(key.public_key().public_bytes_raw())
         self.keyid = self.verify_key.keyid
 
     def __repr__(self) -> str:
@@ -122,6 +121,8 @@ class SigningKey:
             KeyFileError: the file is missing, readable or writable by others than its owner, not an Ed25519 key, or the
                 `<name>.json` beside it names another key.
         """
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # as slow to import as all else here; a verifier loads no file
+
         path = Path(path)
         try:
             with path.open("rb") as file:
@@ -151,6 +152,8 @@ class SigningKey:
         Raises:
             KeyFileError: a file of that name exists (a key is never overwritten) or the disk refuses.
         """
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
         directory = Path(directory)
         pem, info = directory / f"{name}.pem", directory / f"{name}.json"
         body = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -87,6 +87,7 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
 
 @app.command("fsck")
 def fsck(target: Annotated[str | None, typer.Argument(help="Data directory or postgresql:// URL; default: that of the settings.")] = None, trust: Trust = None,
+         signatures: Annotated[bool, typer.Option(help="Check the signatures of producers too, which takes most of the time.")] = True,
          as_json: Json = False) -> None:
     """Re-derive everything the log holds; names the first bad entry and exits 1 if anything is wrong."""
     from lineproof_audit.fsck import fsck as check
@@ -94,12 +95,14 @@ def fsck(target: Annotated[str | None, typer.Argument(help="Data directory or po
 
     believed = None if trust is None else load_trust(trust)
     with _fsck_source(target) as source:
-        report = check(source, trust=believed)
+        report = check(source, trust=believed, signatures=signatures)
     if as_json:
         print_json(report.to_json())
     else:
         say(f"{report.entries} entries, checkpoint {'none' if report.checkpoint_size is None else report.checkpoint_size}: "
             f"{'ok' if report.ok else f'{report.errors} errors'}{f', {report.warnings} warnings' if report.warnings else ''}")
+        if not signatures:
+            say("signatures were not checked")
         if report.first_bad_index is not None:
             say(f"first bad entry: {report.first_bad_index}")
         for finding in report.findings:

@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
-from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, fsck
-from lineproof_audit.leaf import body_commitment, encode_leaf
 
+from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
+from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, sign_envelope
+from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, fsck
+from lineproof_audit.fsck_signatures import BLOCK
+from lineproof_audit.leaf import body_commitment, encode_leaf
 from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
 
 STREAM = "6f2c1e0a-5b7d-4c3e-9a8f-0b1c2d3e4f50"
@@ -218,3 +220,32 @@ def test_an_empty_log_is_sound_and_a_checkpoint_over_nothing_must_be_empty() -> 
     assert fsck(log).ok
     log.note = sign_checkpoint(Checkpoint(ORIGIN, 0, bytes(32)), LOG)
     assert "root" in kinds(fsck(log))
+
+
+def test_of_thousands_of_signatures_every_forged_one_is_named_in_order() -> None:
+    log = sound_log(3 * BLOCK)
+    forged = [3, BLOCK + 1, 3 * BLOCK + 2]
+    for index in forged:
+        envelope = log.stored[index].envelope
+        assert envelope is not None
+        other = sign_envelope(PAYLOAD_CLOUDEVENT, parse_envelope(envelope).payload, NOTARY)
+        salt = log.stored[index].salt
+        assert salt is not None
+        resealed(log, index, body=body_commitment(salt, other))
+        log.stored[index] = replace(log.stored[index], envelope=other)
+    report = fsck(log.sign())
+    assert [(finding.kind, finding.index) for finding in report.findings] == [("signature", index) for index in forged]
+    assert report.first_bad_index == 3
+
+
+def test_without_signatures_the_report_says_so() -> None:
+    log = sound_log()
+    envelope, salt = log.stored[7].envelope, log.stored[7].salt
+    assert envelope is not None
+    assert salt is not None
+    other = sign_envelope(PAYLOAD_CLOUDEVENT, parse_envelope(envelope).payload, NOTARY)
+    resealed(log, 7, body=body_commitment(salt, other))
+    log.stored[7] = replace(log.stored[7], envelope=other)
+    log.sign()
+    assert (fsck(log).ok, fsck(log).to_json()["signaturesChecked"]) == (False, True)
+    assert (fsck(log, signatures=False).ok, fsck(log, signatures=False).to_json()["signaturesChecked"]) == (True, False)

@@ -8,6 +8,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lineproof_audit.errors import InvalidLeaf
 from lineproof_audit.leaf import MAX_LEAF_BYTES, Leaf, body_commitment, encode_leaf, parse_leaf
 
