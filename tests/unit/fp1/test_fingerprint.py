@@ -167,9 +167,13 @@ def test_the_same_rows_in_other_storage_agree(left: tuple[list[Any], pa.DataType
     assert one(*left) == one(*right)
 
 
-@pytest.mark.parametrize(("kind", "rows"), [
+NESTED_NULLS: list[tuple[pa.DataType, list[Any]]] = [
     (pa.list_(pa.map_(pa.string(), pa.null())), [[[("", None), ("0", None)]], None, [[], None]]),
-    (pa.struct([("a", pa.null()), ("b", pa.int8())]), [{"a": None, "b": 1}, None, {"a": None, "b": 2}])])
+    (pa.struct([("a", pa.null()), ("b", pa.int8())]), [{"a": None, "b": 1}, None, {"a": None, "b": 2}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "rows"), NESTED_NULLS)
 def test_slices_of_nested_nulls(kind: pa.DataType, rows: list[Any]) -> None:
     table = pa.table({"c": pa.array(rows, type=kind)})
     moved = pa.concat_tables([table.slice(2, 1), table.slice(0, 1), table.slice(1, 1)])
