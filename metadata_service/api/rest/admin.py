@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +28,7 @@ from metadata_service.intake import KeyringFollower, QuarantinedItem
 __all__ = ["keyring_body", "router", "token_body"]
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"], responses=PROBLEMS)
+MAX_TOKEN_REQUEST_BYTES = 64 * 1024
 _OBJECT = json_answer("See docs/operations.md", {"type": "object"})
 
 
@@ -43,10 +45,17 @@ class TokenRequest(BaseModel):
     tenant: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
 
 
-@router.post("/tokens", summary="Issue a token", status_code=201, responses={201: _OBJECT})
-async def create_token(request: Request, body: TokenRequest) -> Response:
+_TOKEN_BODY = {"required": True, "content": {"application/json": {"schema": TokenRequest.model_json_schema()}}}
+
+
+@router.post("/tokens", summary="Issue a token", status_code=201, responses={201: _OBJECT}, openapi_extra={"requestBody": _TOKEN_BODY})
+async def create_token(request: Request) -> Response:
     """The token's secret is in this answer and nowhere else, ever."""
     services, viewer = await _as(request, "admin")
+    try:
+        body = TokenRequest.model_validate_json(await read_body(request, MAX_TOKEN_REQUEST_BYTES))
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False)) from error
     tenant = body.tenant or viewer.tenant
     if tenant != viewer.tenant:
         raise AccessError("tokens are issued within one's own tenant")

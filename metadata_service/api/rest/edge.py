@@ -9,12 +9,15 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metadata_service.api.rest.problems import problem_response, unexpected_problem
+from metadata_service.errors import BodyRefused
 from metadata_service.telemetry import Metrics, logger
 
 __all__ = ["Edge"]
 
 _LOG = logger(__name__)
 _HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store"))
+_BOUND_THEMSELVES: Final = "/api/v1/"  # these routes read their bodies as they come and have limits in the settings
+MAX_QUESTION_BYTES: Final = 1 << 20  # a GraphQL document with its variables has a few KB; an evidence request may carry a whole answer
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
@@ -52,7 +55,7 @@ class Edge:
 
         with structlog.contextvars.bound_contextvars(request=reference):
             try:
-                await self._app(scope, receive, watched)
+                await self._app(scope, receive if scope["path"].startswith(_BOUND_THEMSELVES) else _bounded(receive), watched)
             except Exception as error:
                 _LOG.error("unexpected", reference=reference, method=method, route=_route(scope), exc_info=error)
                 if started:
@@ -61,6 +64,21 @@ class Edge:
             finally:
                 self._metrics.requests.labels(method, str(status)).inc()
                 self._metrics.seconds.labels(method).observe(time.perf_counter() - began)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body that ends with `too-large` as soon as more than `MAX_QUESTION_BYTES` of it came."""
+    came = 0
+
+    async def receiving() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > MAX_QUESTION_BYTES:
+            raise BodyRefused(f"a question may have {MAX_QUESTION_BYTES} bytes", code="too-large", limit=MAX_QUESTION_BYTES)
+        return message
+
+    return receiving
 
 
 def _route(scope: Scope) -> str:

@@ -214,6 +214,10 @@ async def test_self_and_cyclic_lineage_are_legal(projected: ServiceWorld, event:
     assert again.status_code == 200, again.text  # the projection went past it
 
 
+async def test_oversized_question(world: ServiceWorld) -> None:
+    await refused(world, b'{"query": "' + b" " * (1 << 20) + b'"}', 413, "too-large", "/graphql")
+
+
 async def test_array_with_too_many_events(world: ServiceWorld) -> None:
     await refused(world, b"[" + b",".join([b"{}"] * 51) + b"]", 413, "too-large")
 
