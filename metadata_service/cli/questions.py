@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from lineproof_schema.errors import CODES, LineproofError
 
+from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli import documents
 from metadata_service.cli.output import Json, note, print_json, print_table, say
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from lineproof_schema.urn import parse_urn
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -14,6 +13,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
+
+from lineproof_schema.urn import parse_urn
 
 __all__ = ["audit_view", "foot", "impact_view", "label", "lineage_view", "show", "trace_view"]
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Long, as_time

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from anyio import to_thread
+
 from lineproof_audit.keyring import Keyring
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryRecord
 from metadata_service.graph.port import Limits, RevisionRow, TouchRow
 from metadata_service.queries.activity import CommitRef, commits

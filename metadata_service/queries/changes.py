@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits

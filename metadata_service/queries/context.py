@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
+
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
-
 from metadata_service.graph.port import GraphStore, Position
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor

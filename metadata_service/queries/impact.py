@@ -10,110 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import Enum
 from typing import Final
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, current_versions, last_runs, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import LineageEdge, LineageNode, RootEntity, flatten, hidden_jobs, owner_names
+from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Impact, LiveDeployment, Materialization, Severity
+from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import columns_of, expand
-from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Level, Long
+from metadata_service.queries.shapes import Kind, Level
 from metadata_service.queries.subgraph import Subgraph, shortest_paths
 
-__all__ = ["Affected", "Binding", "ChangeKind", "Impact", "LiveDeployment", "Materialization", "Severity", "impact"]
+__all__ = ["impact"]
 
 BOTH_FAMILIES: Final[tuple[Family, ...]] = (DERIVED_FROM, COLUMN_DERIVED_FROM)
-
-
-class ChangeKind(Enum):
-    """What is going to happen to the entity."""
-
-    DROP_COLUMN = "DROP_COLUMN"
-    RENAME_COLUMN = "RENAME_COLUMN"
-    RETYPE_COLUMN = "RETYPE_COLUMN"
-    DROP_DATASET = "DROP_DATASET"
-    RENAME_DATASET = "RENAME_DATASET"
-    RETIRE_VERSION = "RETIRE_VERSION"
-    CHANGE_VALUES = "CHANGE_VALUES"
-
-
-class Severity(Enum):
-    """BREAKING: it cannot be made any more. POSSIBLE: it may change or break, what is known does not tell."""
-
-    BREAKING = "BREAKING"
-    POSSIBLE = "POSSIBLE"
-
-
-class Binding(Enum):
-    """PINNED names a fixed version of what it reads, FLOATING takes whatever is current."""
-
-    PINNED = "PINNED"
-    FLOATING = "FLOATING"
-
-
-@dataclass(frozen=True, slots=True)
-class Materialization:
-    """When the data was last made: the version that is current at the position, and the run that wrote it."""
-
-    version: str
-    version_id: str
-    run: str | None
-    status: str | None
-    at: datetime | None
-    row_count: Long | None
-
-
-@dataclass(frozen=True, slots=True)
-class LiveDeployment:
-    """Where an affected model version is live."""
-
-    urn: str
-    environment: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Affected:
-    """One affected entity: `node` is its position in `nodes`, `path` the positions in `edges` from the changed entity to it.
-
-    `columns` are the affected columns of a dataset. `reason` says in words why the severity is what it is.
-    """
-
-    node: int
-    kind: Kind
-    urn: str | None
-    name: str | None
-    severity: Severity
-    reason: str
-    distance: int
-    owners: tuple[str, ...]
-    columns: tuple[str, ...]
-    binding: Binding
-    last_materialization: Materialization | None
-    last_run: RunRef | None
-    deployments: tuple[LiveDeployment, ...]
-    path: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Impact:
-    """The answer of `impact`: affected entities, the worst and nearest first."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    change: ChangeKind | None
-    roots: tuple[RootEntity, ...]
-    breaking: int
-    possible: int
-    affected: tuple[Affected, ...]
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lineproof_schema.urn import Urn, parse_urn
-
+from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
@@ -14,7 +13,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import expand
-from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, micros
+from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, identify, micros
 from metadata_service.queries.subgraph import Subgraph
 
 __all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "flatten", "lineage", "walk_limits"]
@@ -32,7 +31,7 @@ class RootEntity:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made by the ten thousand, and a frozen one costs three times as much to make
 class LineageNode:
     """An entity on the way. Restricted ones are placeholders: only `kind` and the place in the path are shown.
 
@@ -55,7 +54,7 @@ class LineageNode:
     dropped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see LineageNode
 class LineageEdge:
     """`downstream` is derived from `upstream` (positions in `nodes`), visible in sizes [from, to); `to` is null while it is current."""
 
@@ -125,7 +124,7 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
     masked = await hidden(context, graph.distance)
     jobs = await hidden_jobs(context, graph.edges)
-    graph.edges.sort(key=lambda edge: (edge.downstream, edge.upstream, edge.from_, edge.key))
+    graph.edges.sort(key=_edge_order)
     nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
     return Lineage(await context.computed_at(), context.notes.completeness(), shown, nodes, edges)
@@ -160,6 +159,10 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
         wanted = {kind.value for kind in kinds}
         part.keep_wanted(lambda other: _kind(other) in wanted, roots, way)
     return part
+
+
+def _edge_order(edge: Edge) -> tuple[str, str, int, str, str, str]:
+    return edge.downstream, edge.upstream, edge.from_, edge.set_id, edge.type or "", edge.subtype or ""
 
 
 def _coarse(edge: Edge, precise: Collection[str]) -> bool:
@@ -202,9 +205,8 @@ def flatten(context: QueryContext, graph: Subgraph, masked: Collection[str],
 
 
 def _node(graph: Subgraph, urn: str, row: NodeRow | None) -> LineageNode:
-    parsed: Urn = parse_urn(urn)
-    node = LineageNode(urn, Kind(parsed.kind), parsed.namespace, parsed.name, graph.distance[urn], graph.hidden_upstream.get(urn, 0),
-                       graph.hidden_downstream.get(urn, 0), False)
+    kind, namespace, name = identify(urn)
+    node = LineageNode(urn, kind, namespace, name, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), False)
     if row is None:
         return node
     return replace(node, owners=owner_names(row), description=_text(row.facts.get("description")), tags=tuple(map(str, row.facts.get("tags") or ())),

@@ -10,6 +10,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from anyio import to_thread
+
 from lineproof_audit.bundle import build_bundle
 from lineproof_audit.checkpoint import TlogProof, peek_checkpoint
 from lineproof_audit.envelope import parse_envelope
@@ -18,7 +19,6 @@ from lineproof_audit.keyrecord import KeyRecord
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
 from lineproof_schema.urn import UrnError, format_urn
-
 from metadata_service.queries.audit_trail import KeyState, key_state
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import Forbidden, InvalidArgument

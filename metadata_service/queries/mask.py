@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lineproof_schema.urn import NAMESPACED_KINDS, Urn, parse_urn
-
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 

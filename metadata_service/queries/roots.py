@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, parse_urn
-
 from metadata_service.graph.ops import Link
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import CommitRef, commits, runs, versions

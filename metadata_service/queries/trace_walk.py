@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.queries.activity import RunRef, VersionRef, runs, versions
 from metadata_service.queries.context import QueryContext

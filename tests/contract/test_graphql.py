@@ -83,7 +83,7 @@ def test_every_root_field_says_where_it_stands_and_how_complete_it_is() -> None:
     assert served.subscription_type is None
 
 
-QUESTIONS = [
+QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     (documents.LINEAGE, {"urn": dataset("training_set"), "depth": None, "direction": "BOTH"}),
     (documents.LINEAGE, {"urn": dataset("training_set"), "depth": None, "level": "COLUMN"}),
     (documents.IMPACT, {"urn": column("wind_speed", "weather", RAW)}), (documents.TRACE, {"urn": column("wind_ms", "training_set")}),
@@ -213,7 +213,7 @@ async def test_a_client_reads_its_own_writes(http: httpx.AsyncClient, world: Wor
 async def test_paging_the_audit_trail_over_http(http: httpx.AsyncClient) -> None:
     document = """query($urn: ID!, $first: Int!, $after: String, $from: Position) {
         auditTrail(urn: $urn, first: $first, after: $after, from: $from, upstream: true) { computedAt { size } rows { index urn } after } }"""
-    window = {"urn": dataset("training_set"), "from": {"size": 4}}
+    window: dict[str, Any] = {"urn": dataset("training_set"), "from": {"size": 4}}
     whole = (await post(http, document, first=500, **window))["data"]["auditTrail"]
     rows: list[Any] = []
     after = None
@@ -226,7 +226,7 @@ async def test_paging_the_audit_trail_over_http(http: httpx.AsyncClient) -> None
     assert rows == whole["rows"]
     assert min(row["index"] for row in rows) >= 4
     first = (await post(http, document, first=3, **window))["data"]["auditTrail"]["after"]
-    assert codes(await post(http, document, first=3, after=first, urn=dataset("training_set"), **{"from": {"size": 5}})) == ["invalid-cursor"]
+    assert codes(await post(http, document, first=3, after=first, **{**window, "from": {"size": 5}})) == ["invalid-cursor"]
 
 
 async def test_a_viewer_of_one_namespace_learns_nothing_of_another(world: World) -> None:

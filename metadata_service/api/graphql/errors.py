@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError
-from lineproof_schema.errors import CODES, LineproofError
 from strawberry.extensions import SchemaExtension
+
+from lineproof_schema.errors import CODES, LineproofError
 
 __all__ = ["StableErrors"]
 

@@ -8,7 +8,7 @@ from strawberry import ID
 
 from metadata_service.api.graphql.mirror import Long, mirror
 from metadata_service.queries.context import Asked
-from metadata_service.queries.impact import ChangeKind
+from metadata_service.queries.impact_shapes import ChangeKind
 from metadata_service.queries.shapes import Direction, Kind, Level
 
 __all__ = ["ChangeInput", "EntityRef", "LimitsInput", "Position", "asked"]

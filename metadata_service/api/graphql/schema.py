@@ -27,6 +27,7 @@ from metadata_service.queries import trace as traces
 from metadata_service.queries.context import Asked, QueryContext, Room, Viewer, answer, now_only
 from metadata_service.queries.cursors import read_cursor
 from metadata_service.queries.errors import Forbidden, InvalidArgument, InvalidCursor
+from metadata_service.queries.impact_shapes import Impact
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.trace_shapes import Trace
 
@@ -101,7 +102,7 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
 
 
 async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput | None = None, at: Position | None = None,
-                         limits: LimitsInput | None = None) -> impacts.Impact:
+                         limits: LimitsInput | None = None) -> Impact:
     if (urn is None) == (change is None):
         raise InvalidArgument("give either urn or change")
     caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
@@ -178,7 +179,7 @@ class Query:
     search: Any = strawberry.field(resolver=resolve_search, graphql_type=type_(entities.SearchAnswer), description="Current entities by name. Now only.")
     lineage: Any = strawberry.field(resolver=resolve_lineage, graphql_type=type_(lineages.Lineage),
                                     description="What an entity is made of, or what is made of it. depth counts hops, null is everything; kinds keeps paths.")
-    impact: Any = strawberry.field(resolver=resolve_impact, graphql_type=type_(impacts.Impact), description="What a change breaks, with owners and the path.")
+    impact: Any = strawberry.field(resolver=resolve_impact, graphql_type=type_(Impact), description="What a change breaks, with owners and the path.")
     trace: Any = strawberry.field(resolver=resolve_trace, graphql_type=type_(Trace),
                                   description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
     audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),

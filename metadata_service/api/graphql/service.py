@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from lineproof_audit.keyring import Keyring
 
+from lineproof_audit.keyring import Keyring
 from metadata_service.api.graphql.router import GraphQLDependencies, create_graphql_router
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.services import Services, services_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.impact import Affected, Binding, ChangeKind, Impact, Severity, impact
+from metadata_service.queries.impact import impact
+from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Impact, Severity
 from metadata_service.queries.shapes import Kind
 from tests.flights_world import NS, RAW, World, column, dataset, model, run_id
 from tests.unit.queries.asking import ask, reader_of

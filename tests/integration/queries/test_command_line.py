@@ -1,0 +1,158 @@
+"""The question commands as a person types them: on a data directory, and against a running service."""
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metadata_service.graph.open import open_graph
+from tests.flights_world import RAW, World, column, dataset, flights_world, open_world
+
+LINEPROOF = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with `data` and `state`; nobody serves it."""
+    directory = tmp_path_factory.mktemp("home")
+    asyncio.run(_build(directory))
+    return directory
+
+
+async def _build(directory: Path) -> None:
+    (directory / "data").mkdir()
+    graph = open_graph(f"sqlite:///{directory / 'data' / 'graph.db'}")
+    await graph.setup()
+    world: World = await flights_world(directory, graph)
+    world.close()
+    await graph.close()
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
+    return {**kept, "LINEPROOF_DATA": str(home / "data"), "LINEPROOF_STATE_DIR": str(home / "state"), "COLUMNS": "200", **more}
+
+
+def lineproof(home: Path, *arguments: str, code: int = 0, **more: str) -> str:
+    done = subprocess.run([*LINEPROOF, *arguments], env=environment(home, **more), capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def as_json(home: Path, *arguments: str) -> Any:
+    return json.loads(lineproof(home, *arguments, "--json"))
+
+
+@pytest.fixture(scope="module")
+def served(home: Path) -> Iterator[str]:
+    """The URL of a service on that directory."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([*LINEPROOF, "serve", "--port", str(port)], env=environment(home), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def test_lineage_is_a_tree(home: Path) -> None:
+    lines = lineproof(home, "lineage", "training_set", "--depth", "0").splitlines()
+    assert lines[0].startswith("training_set  dataset  ml-team")
+    assert [re.split(r"\W{2,}", line.lstrip("│├└─ "))[0] for line in lines[1:5]] == ["feat_weather", "stg_weather", "weather", "flights"]
+    assert lines[-1].startswith("at ")
+
+
+def test_impact_names_model_dashboard_and_owners(home: Path) -> None:
+    shown = lineproof(home, "impact", "weather.wind_speed")
+    assert "8 breaking, 1 possible" in shown
+    for word in ("delay@1", "delays_today", "airport-ops", "ml-team", "live in production", "possible"):
+        assert word in shown
+
+
+def test_trace_shows_line_commit_and_author(home: Path) -> None:
+    shown = lineproof(home, "trace", "training_set.wind_ms", "--since", "2026-03-02")
+    for word in ("models/feat_weather.sql:5", "bbbbbbbbbbbb by Bob Berg",
+                 "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1)", "raw  weather"):
+        assert word in shown
+
+
+def test_audit_search_entity_event_checkpoint_and_keys_speak(home: Path) -> None:
+    assert "ml-team" in lineproof(home, "audit", "training_set", "--limit", "5")
+    assert dataset("weather", RAW) in lineproof(home, "search", "weather", "--kind", "dataset")
+    assert "weather-desk" in lineproof(home, "entity", dataset("weather", RAW))
+    assert "c2sp.org/tlog-proof@v1" in lineproof(home, "event", "5")
+    assert "the log has" in lineproof(home, "checkpoint")
+    assert "pipeline" in lineproof(home, "key-history")
+
+
+def test_what_cannot_be_answered_has_a_code_and_an_exit_status(home: Path, tmp_path: Path) -> None:
+    assert "ambiguous-name" in lineproof(home, "lineage", "origin", code=2)
+    assert "not-found" in lineproof(home, "lineage", "nothing_of_this_name", code=2)
+    assert "not-found" in lineproof(home, "trace", column("nothing", "training_set"), code=2)
+    assert "invalid-position" in lineproof(home, "lineage", "training_set", "--at", "tuesday", code=2)
+    assert "position-beyond-log" in lineproof(home, "lineage", "training_set", "--at", "999999", code=2)
+    assert "unreachable" in lineproof(home, "lineage", "training_set", code=3, LINEPROOF_DATA=str(tmp_path / "none"))
+
+
+def test_evidence_of_a_trace_verifies_with_the_trust_file_alone(home: Path, tmp_path: Path) -> None:
+    bundle, trust = tmp_path / "evidence.json", tmp_path / "trust"
+    answer = as_json(home, "trace", "training_set.wind_ms", "--evidence", str(bundle), "--with-leaves")
+    trust.write_text(lineproof(home, "keys", "trust"), encoding="utf-8")
+    held = json.loads(bundle.read_text(encoding="utf-8"))
+    assert held["answer"] == answer
+    cited = {entry["index"] for entry in held["entries"]}
+    assert {step["openedBy"] for step in answer["trace"]["steps"]} <= cited
+    assert {step["commit"]["recordedBy"] for step in answer["trace"]["steps"]} <= cited
+    nowhere = tmp_path / "nothing"  # the verifier has no log and no keys
+    assert "keys-complete" in lineproof(nowhere, "log", "verify", str(bundle), "--trust", str(trust))
+    held["entries"][0]["envelope"] = held["entries"][1]["envelope"]
+    bundle.write_text(json.dumps(held), encoding="utf-8")
+    lineproof(nowhere, "log", "verify", str(bundle), "--trust", str(trust), code=1)
+
+
+def test_what_was_not_projected_yet_is_projected_first(tmp_path: Path) -> None:
+    async def build() -> None:
+        (tmp_path / "data").mkdir()
+        graph = open_graph(f"sqlite:///{tmp_path / 'data' / 'graph.db'}")
+        await graph.setup()
+        world = open_world(tmp_path, graph)
+        world.say("lineproof.dataset.v1", {"namespace": RAW, "name": "fresh", "columns": [{"name": "x"}]})
+        world.log.integrator.step()
+        world.close()
+        await graph.close()
+
+    asyncio.run(build())
+    assert "fresh" in lineproof(tmp_path, "lineage", "fresh")
+
+
+def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str) -> None:
+    """Runs last: from here on the directory is served, and commands without an address find the service by themselves."""
+    for arguments in (["lineage", "training_set", "--depth", "0"], ["impact", "weather.wind_speed"], ["trace", "training_set.wind_ms"],
+                      ["audit", "feat_weather"]):
+        found = as_json(home, *arguments)
+        assert found == as_json(home, *arguments, "--server", served)
+        (answer,) = found.values()
+        assert answer["completeness"]["complete"]
