@@ -97,6 +97,8 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"))
+        metrics.queue_waiting.set_function(lambda: log.appender.waiting)
+        metrics.checkpoints_blocked.set_function(lambda: 0 if log.integrator.problem is None else 1)
         stop = threading.Event()
         integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
         integrator.start()
@@ -107,7 +109,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         finally:
             follower.cancel()
             stop.set()
-            await asyncio.to_thread(_finish, log, takes_in, integrator, metrics)
+            await asyncio.to_thread(_finish, log, takes_in, integrator)
     finally:
         await graph.close()
 
@@ -127,7 +129,7 @@ def _problem(log: Log) -> str | None:
     return None if problem is None else problem.code
 
 
-def _finish(log: Log, takes_in: Intake, integrator: threading.Thread, metrics: Metrics) -> None:
+def _finish(log: Log, takes_in: Intake, integrator: threading.Thread) -> None:
     takes_in.close()
     log.appender.close()
     integrator.join()
@@ -135,7 +137,6 @@ def _finish(log: Log, takes_in: Intake, integrator: threading.Thread, metrics: M
         log.integrator.step()  # the last checkpoint covers the last entry
         log.integrator.resign()
     except LineproofError as error:
-        metrics.checkpoint_failures.labels(error.code).inc()
         _LOG.error("no checkpoint at the end", code=error.code, detail=error.detail)
 
 

@@ -51,8 +51,8 @@ class Metrics:
         self.log_size = Gauge("lineproof_log_size", "Entries in the log", registry=self.registry)
         self.graph_size = Gauge("lineproof_graph_size", "Entries projected into the graph", registry=self.registry)
         self.projector_restarts = Counter("lineproof_projector_restarts_total", "Times the projector process was started again", registry=self.registry)
-        self.checkpoint_failures = Counter("lineproof_checkpoint_failures_total", "Times no checkpoint could be signed, by code", ["code"],
-                                           registry=self.registry)
+        self.queue_waiting = Gauge("lineproof_queue_waiting", "Events waiting to be appended", registry=self.registry)
+        self.checkpoints_blocked = Gauge("lineproof_checkpoints_blocked", "1 while no checkpoints are signed; readyz says why", registry=self.registry)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

@@ -140,5 +140,7 @@ async def test_metrics_count_what_happened(world: ServiceWorld) -> None:
     await world.post(b"{")
     text = (await world.http.get("/metrics")).text
     assert 'lineproof_events_accepted_total{duplicate="false",signed_by="PRODUCER"} 1.0' in text
+    assert "lineproof_checkpoints_blocked 0.0" in text
+    assert "lineproof_queue_waiting 0.0" in text
     assert 'lineproof_events_refused_total{code="not-json"} 1.0' in text
     assert json.loads((await world.http.get("/readyz")).text)["log"] == world.size()

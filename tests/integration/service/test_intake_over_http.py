@@ -4,10 +4,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from typing import NoReturn
 
 import pytest
 import zstandard
 
+from lineproof_audit.errors import NoSpace
 from lineproof_audit.leaf import body_commitment, parse_leaf
 from tests.service_world import ServiceWorld, openlineage_run
 
@@ -129,6 +131,18 @@ async def test_waiting_ends_with_a_note_when_nobody_projects(world: ServiceWorld
     answer = await world.post(world.cloudevent(), prefer="wait=projected")
     assert answer.status_code == 202
     assert "not projected" in answer.json()["note"]
+
+
+async def test_a_full_disk_answers_503_and_takes_events_again_afterwards(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: object) -> NoReturn:
+        raise NoSpace("no space left on device")
+
+    event = world.cloudevent()
+    with monkeypatch.context() as disk:
+        disk.setattr(type(world.rooms.log.store), "append", full)
+        answer = await world.post(event)
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "no-space", "2")
+    assert (await world.post(event)).json()["duplicate"] is False
 
 
 async def test_a_full_queue_answers_503_with_retry_after(world: ServiceWorld) -> None:
