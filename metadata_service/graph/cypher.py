@@ -71,8 +71,8 @@ FACTS_NOW = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = ur
              "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
 FACTS_AT = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND r.to > $at AND r.from <= $at "
             "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
-REVISIONS = (f"MATCH (r:Revision) {_BY_URN} WHERE r.urn = $urn AND r.to > 0 AND r.from <= $at RETURN r.fact AS fact, r.value AS value, r.from AS from, r.to AS to "
-             "ORDER BY r.from, r.fact")
+REVISIONS = (f"MATCH (r:Revision) {_BY_URN} WHERE r.urn = $urn AND r.to > 0 AND r.from <= $at "
+             "RETURN r.fact AS fact, r.value AS value, r.from AS from, r.to AS to ORDER BY r.from, r.fact")
 STATES = "UNWIND $keys AS key MATCH (s:State {key: key}) RETURN key, s.value AS value"
 SET_STATS = "UNWIND $set_ids AS set_id MATCH (s:EdgeSet {set_id: set_id}) RETURN set_id, s.last_seen AS last_seen, s.runs AS runs"
 OUTCOME = "MATCH (e:Entry {index: $index}) RETURN e.body AS body"
@@ -153,28 +153,37 @@ def _arrow(direction: str, inner: str) -> str:
 
 
 @cache
-def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
+def distances(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
     """Nodes with distance. The depth is part of the text: a bound of a pattern cannot be a parameter.
 
     Up to a depth of 1 there is nothing to prune, and the planner does not.
     """
-    seen = f"*0..{'' if depth is None else depth}"
-    visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
-    walk = _arrow(direction, f":{_types(families, past=past)}{seen}")
-    return (f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}"
-            f"RETURN m.urn AS urn, min(length(p)) AS distance ORDER BY distance, urn LIMIT $limit")
+    return f"{_search(direction, families, depth, past=past)} RETURN m.urn AS urn, distance ORDER BY distance, urn LIMIT $limit"
 
 
 @cache
-def near(direction: str, families: tuple[Family, ...], shape: Literal["edges", "inside", "outside"], *, past: bool) -> str:
-    """One step from `$urns`: all `edges`, those `inside` the set, or how many distinct neighbours lie `outside`."""
-    visible = ["r.from <= $at AND r.to > $at"] if past else []
-    visible += {"edges": [], "inside": ["o.urn IN $urns"], "outside": ["NOT o.urn IN $urns"]}[shape]
-    where = f"WHERE {' AND '.join(visible)} " if visible else ""
+def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
+    """Nodes with distance, each with its edges to upstream and the number of its distinct downstream neighbours: a whole walk in one query."""
+    kinds = _types(families, past=past)
+    visible = " WHERE r.from <= $at AND r.to > $at" if past else ""
+    return (f"{_search(direction, families, depth, past=past)} WITH m, distance ORDER BY distance, m.urn LIMIT $limit RETURN m.urn AS urn, distance, "
+            f"COLLECT {{ MATCH (m)-[r:{kinds}]->(o){visible} RETURN [type(r), o.urn, properties(r)] LIMIT $edges }} AS edges, "
+            f"COUNT {{ MATCH (m)<-[r:{kinds}]-(o){visible} RETURN DISTINCT o }} AS downstream")
+
+
+def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
+    walk = _arrow(direction, f":{_types(families, past=past)}*0..{'' if depth is None else depth}")
+    visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
+    return f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}WITH m, min(length(p)) AS distance"
+
+
+@cache
+def near(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
+    """The edges of `$urns`."""
+    where = "WHERE r.from <= $at AND r.to > $at " if past else ""
     down, up = ("urn", "o.urn") if direction == "UPSTREAM" else ("o.urn", "urn")
-    rows = ("RETURN urn, count(DISTINCT o) AS n" if shape == "outside"
-            else f"RETURN type(r) AS type, {down} AS down, {up} AS up, properties(r) AS said ORDER BY r.key, r.from LIMIT $limit")
-    return f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow(direction, 'r:' + _types(families, past=past))}(o) {where}{rows}"
+    return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow(direction, 'r:' + _types(families, past=past))}(o) {where}"
+            f"RETURN type(r) AS type, {down} AS down, {up} AS up, properties(r) AS said ORDER BY r.key, r.from LIMIT $limit")
 
 
 @cache
@@ -201,5 +210,5 @@ def entries(fields: tuple[str, ...]) -> str:
     """Entry records by index."""
     wanted = "".join(f"AND e.{name} = ${name} " for name in fields)
     index = f"{fields[0]}, index" if fields else "index"
-    return (f"MATCH (e:Entry) USING INDEX SEEK e:Entry({index}) WHERE e.index >= $start AND e.index < $stop {wanted}AND ($types IS NULL OR e.event_type IN $types) "
-            "RETURN e.body AS body ORDER BY e.index LIMIT $limit")
+    return (f"MATCH (e:Entry) USING INDEX SEEK e:Entry({index}) WHERE e.index >= $start AND e.index < $stop {wanted}"
+            "AND ($types IS NULL OR e.event_type IN $types) RETURN e.body AS body ORDER BY e.index LIMIT $limit")

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, Query, unit_of_work
 from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError, TransientError
@@ -13,7 +13,7 @@ from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError, Tr
 from metadata_service.graph import cypher
 from metadata_service.graph.batch import fold, require_known
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict, WalkTooLarge
-from metadata_service.graph.neo4j_rows import edge_of, sort_key, statements
+from metadata_service.graph.neo4j_rows import edge_of, reach_of, sort_key, statements
 from metadata_service.graph.ops import (
     DIGEST_MODULUS,
     OPEN,
@@ -29,7 +29,7 @@ from metadata_service.graph.ops import (
     revision_digest,
 )
 from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, ReachedNode, RevisionRow, TouchRow
-from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, shortest_path
+from metadata_service.graph.reference import EDGE_READ, MOVED, TOO_MANY_NODES, TOO_SLOW, ends, opposite
 from metadata_service.graph.reference import reachable as reference_reachable
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
@@ -51,6 +51,8 @@ ROOTS = 8  # more roots are walked level by level: the single query starts one s
 APPLY_SECONDS = 120.0
 READ_SECONDS = 60.0
 TRIES = 5  # walks that found the graph moved under them
+
+T = TypeVar("T")
 
 
 class Neo4jGraphStore:
@@ -153,86 +155,103 @@ class Neo4jGraphStore:
         """Edges leaving `frontier` in `direction`."""
         if not frontier or not families:
             return []
-        statement = cypher.near(direction, _sorted(families), "edges", past=at is not None)
+        statement = cypher.near(direction, _sorted(families), past=at is not None)
         return [edge_of(row) for row in await self._rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})]
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
-        """Everything within `depth` hops of `roots`: one pruned breadth-first query for the nodes, one for the edges between them."""
+        """Everything within `depth` hops of `roots`, by one pruned breadth-first query."""
         deadline = time.monotonic() + limits.seconds
-        bounds = limits
+
+        async def walk(position: int | None) -> Reach:
+            bounds = replace(limits, seconds=deadline - time.monotonic())
+            if not families or len(set(roots)) > ROOTS:
+                return await reference_reachable(self, roots, direction, depth, families, position, bounds)
+            return await self._reachable(sorted(set(roots)), direction, depth, _sorted(families), position, bounds)
+
+        reach, steady = await self._steadily(walk, at, deadline)
+        return reach if steady or TOO_SLOW in reach.reasons else replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
+
+    async def _steadily(self, walk: Callable[[int | None], Awaitable[T]], at: int | None, deadline: float) -> tuple[T, bool]:
+        """The answer of `walk`, and whether the graph stood still while it was found.
+
+        Neo4j has no snapshots, so a walk may see several states. It is repeated at a size: the state at a size does not change as the graph
+        grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
+        """
         size, closings = await self._stands()
         for _ in range(TRIES):
-            if not families or len(set(roots)) > ROOTS:
-                reach = await reference_reachable(self, roots, direction, depth, families, at, bounds)
-            else:
-                reach = await self._reachable(sorted(set(roots)), direction, depth, _sorted(families), at, bounds, deadline)
+            answer = await walk(at)
             before, (size, closings) = (size, closings), await self._stands()
-            if (size, closings) == before or (at is not None and closings == before[1]) or TOO_SLOW in reach.reasons:
-                return reach
-            # Neo4j has no snapshots: the queries of this walk saw different states. The state at a size does not change as the graph grows; only a
-            # closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
+            if (size, closings) == before or (at is not None and closings == before[1]):
+                return answer, True
+            if time.monotonic() > deadline:
+                break
             at = size if at is None else at
-            bounds = replace(limits, seconds=deadline - time.monotonic())
-        return replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
+        return answer, False
 
     async def _stands(self) -> tuple[int, int]:
         """(size, how often edges were closed or the graph was wiped)."""
         (row,) = await self._rows(cypher.STANDS, {})
         return row["size"], row["closings"]
 
-    async def _reachable(self, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None, limits: Limits,
-                         deadline: float) -> Reach:
-        past, bound = at is not None, OPEN if at is None else at
-        async with self._session() as session:
-            async def step(statement: str, **parameters: Any) -> list[Mapping[str, Any]]:
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-                return await _run(session, statement, max(deadline - time.monotonic(), 0.001), {"at": bound, **parameters})
-
-            reasons: list[str] = []
-            try:
-                rows = await step(cypher.reach(direction, families, depth, past=past), roots=roots, limit=limits.nodes + 1)
-                nodes = [(row["urn"], row["distance"]) for row in rows]
-                if len(nodes) > limits.nodes:
-                    nodes = nodes[:limits.nodes]
-                    reasons.append(TOO_MANY_NODES)
-                if not nodes:
-                    return Reach((), ())
-                urns = [urn for urn, _ in nodes]
-                found = await step(cypher.near("UPSTREAM", families, "inside", past=past), urns=urns, limit=limits.edges + 1)
-                above, below = [{row["urn"]: row["n"] for row in await step(cypher.near(way, families, "outside", past=past), urns=urns)}
-                                for way in ("UPSTREAM", "DOWNSTREAM")]
-            except (ClientError, TimeoutError) as error:
-                if isinstance(error, ClientError) and not _timed_out(error):
-                    raise
-                known = await _get(session, roots, at)
-                return Reach(tuple(ReachedNode(urn, 0) for urn in sorted(known)), (), truncated=True, reasons=(TOO_SLOW,))
-            if len(found) > limits.edges:
-                found = found[:limits.edges]
-                reasons.append(TOO_MANY_EDGES)
-            return Reach(tuple(ReachedNode(urn, hops, above.get(urn, 0), below.get(urn, 0)) for urn, hops in nodes), tuple(map(edge_of, found)), bool(reasons),
-                         tuple(reasons))
+    async def _reachable(self, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None,
+                         limits: Limits) -> Reach:
+        statement = cypher.reach(direction, families, depth, past=at is not None)
+        parameters = {"roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
+        try:
+            rows = await self._rows(statement, parameters, limits.seconds) if limits.seconds > 0 else None
+        except ClientError as error:
+            if not _timed_out(error):
+                raise
+            rows = None
+        if rows is None:
+            return Reach(tuple(ReachedNode(urn, 0) for urn in sorted(await self.get(roots, at))), (), truncated=True, reasons=(TOO_SLOW,))
+        reasons = [TOO_MANY_NODES] if len(rows) > limits.nodes else []
+        return reach_of(rows[:limits.nodes], limits.edges, reasons)
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
-        """One shortest path: its length by a search from both ends, then the path itself among the nodes within that many hops."""
+        """One shortest path: its length by a search from both ends, then the distances from `start`, then back from `end` hop by hop."""
+        deadline = time.monotonic() + limits.seconds
+
+        async def walk(position: int | None) -> Path | None:
+            return await self._path(start, end, direction, _sorted(families), position, replace(limits, seconds=deadline - time.monotonic()))
+
         if len(await self.get([start, end], at)) < len({start, end}) or (start != end and not families):
             return []
         if start == end:
             return [Path(())]
+        path, steady = await self._steadily(walk, at, deadline)
+        if not steady:
+            raise WalkTooLarge("the graph changed during every attempt to find a path; ask again")
+        return [] if path is None else [path]
+
+    async def _path(self, start: str, end: str, direction: Direction, families: tuple[Family, ...], at: int | None, limits: Limits) -> Path | None:
+        past, bound = at is not None, OPEN if at is None else at
+        if limits.seconds <= 0:
+            raise WalkTooLarge("no time left to look for a path")
         try:
-            rows = await self._rows(cypher.path_length(direction, _sorted(families), past=at is not None), {"start": start, "end": end, "at": at}, limits.seconds)
+            found = await self._rows(cypher.path_length(direction, families, past=past), {"start": start, "end": end, "at": bound}, limits.seconds)
+            if not found:
+                return None
+            statement = cypher.distances(direction, families, max(found[0]["length"] - 1, 1), past=past)
+            rows = await self._rows(statement, {"roots": [start], "at": bound, "limit": limits.nodes + 1}, limits.seconds)
         except ClientError as error:
             if _timed_out(error):
-                raise WalkTooLarge(f"no path found within {limits.seconds} s") from error
+                raise WalkTooLarge(f"no path found within {limits.seconds:.1f} s") from error
             raise
-        if not rows:
-            return []
-        reach = await self.reachable([start], direction, rows[0]["length"], families, at, limits)
-        path = shortest_path(reach.edges, start, end, direction)
-        if path is None or reach.truncated:
-            raise WalkTooLarge(f"the path is {rows[0]['length']} hops long and runs through more than {len(reach.nodes)} nodes", nodes=len(reach.nodes))
-        return [path]
+        if len(rows) > limits.nodes:
+            raise WalkTooLarge(f"the path is {found[0]['length']} hops long and runs through more than {limits.nodes} nodes", nodes=limits.nodes)
+        distance = {row["urn"]: row["distance"] for row in rows}
+        path: list[Edge] = []
+        node = end
+        for remaining in range(found[0]["length"] - 1, -1, -1):
+            arriving = await self.neighbours([node], opposite(direction), families, at, EDGE_READ)
+            edge = next((edge for edge in arriving if distance.get(ends(edge, direction)[0]) == remaining), None)
+            if edge is None:  # moved meanwhile: the caller sees that and tries again
+                return None
+            path.append(edge)
+            node = ends(edge, direction)[0]
+        return Path(tuple(reversed(path)))
 
     async def provenance(self, urns: Sequence[str], types: Sequence[str] | None, at: int | None, limit: int = 1_000) -> dict[str, Provenance]:
         """The newest `limit` links per node, direction and type."""
@@ -283,8 +302,8 @@ class Neo4jGraphStore:
         """Nodes whose name or namespace contains `text`."""
         name, urn = after or (None, None)
         parameters = {"text": plain(text.casefold()), "kinds": None if kinds is None else list(kinds),
-                      "prefixes": None if prefixes is None else [plain(prefix) for prefix in prefixes], "key": None if name is None else sort_key(name), "urn": urn,
-                      "limit": first + 1}
+                      "prefixes": None if prefixes is None else [plain(prefix) for prefix in prefixes],
+                      "key": None if name is None else sort_key(name), "urn": urn, "limit": first + 1}
         async with self._session() as session:
             found = [row["urn"] for row in await _run(session, cypher.SEARCH, READ_SECONDS, parameters)]
             nodes = await _get(session, found[:first], None)

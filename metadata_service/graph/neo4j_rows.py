@@ -1,17 +1,18 @@
 """What a batch and an edge look like in Neo4j: the rows of the statements of `cypher`."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph import cypher
 from metadata_service.graph.batch import Batch
 from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Family
+from metadata_service.graph.port import Reach, ReachedNode
+from metadata_service.graph.reference import TOO_MANY_EDGES
 from metadata_service.graph.rows import canonical, entry_text, folded, plain, said, sort_name
 
-__all__ = ["edge_of", "sort_key", "statements"]
+__all__ = ["edge_of", "reach_of", "sort_key", "statements"]
 
 
 def statements(batch: Batch) -> Iterator[tuple[str, str, list[Any]]]:
@@ -67,3 +68,23 @@ def edge_of(row: Mapping[str, Any], to: int = OPEN) -> Edge:
     return Edge(cast("Family", family), row["down"], row["up"], get("set_id"), get("via"), get("transformation"), get("commit"), get("basis"), get("tenant"),
                 get("from"), get("opened_by"), to, get("type"), get("subtype"), get("expression"), get("file"), get("line"), get("column"), get("parser"),
                 get("status"), get("version"))
+
+
+def reach_of(rows: Sequence[Mapping[str, Any]], limit: int, reasons: list[str]) -> Reach:
+    """The answer that the rows of `cypher.reach` are: edges that leave it become counts."""
+    inside = {row["urn"] for row in rows}
+    below = {row["urn"]: row["downstream"] for row in rows}
+    above: dict[str, int] = {}
+    between: list[tuple[str, int, dict[str, Any]]] = []
+    for row in rows:
+        upstream = {up for _, up, _ in row["edges"]}
+        above[row["urn"]] = len(upstream - inside)
+        for up in upstream & inside:
+            below[up] -= 1
+        between += [(values["key"], values["from"], {"type": kind, "down": row["urn"], "up": up, "said": values})
+                    for kind, up, values in row["edges"] if up in inside]
+    between.sort(key=lambda edge: edge[:2])
+    if len(between) > limit:
+        reasons = [*reasons, TOO_MANY_EDGES]
+    nodes = tuple(ReachedNode(row["urn"], row["distance"], above[row["urn"]], below[row["urn"]]) for row in rows)
+    return Reach(nodes, tuple(edge_of(edge) for _, _, edge in between[:limit]), bool(reasons), tuple(reasons))

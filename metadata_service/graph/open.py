@@ -4,7 +4,6 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.graph.port import GraphStore
 
 __all__ = ["open_graph"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import rfc8785
-from lineproof_schema.urn import parse_urn
 
+from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link
 from metadata_service.graph.port import NodeRow, RevisionRow
 

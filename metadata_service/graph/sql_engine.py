@@ -1,14 +1,13 @@
 """Connections of the SQL graph: SQLite with one writer and many readers, or PostgreSQL."""
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from metadata_service.graph.errors import GraphUnavailable
 from metadata_service.graph.sql_text import Dialect
@@ -18,35 +17,46 @@ __all__ = ["Database", "Session"]
 BUSY_SECONDS = 30  # SQLite: how long a writer waits for the other one
 CACHE_KIB = 65_536  # SQLite page cache per connection
 MMAP_BYTES = 1 << 30
+STREAM_ROWS = 5_000
 SETUP_LOCK = 0x6C70_6772_6170_6800  # "lpgraph": an arbitrary number nobody else locks
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", f"cache_size = -{CACHE_KIB}", f"mmap_size = {MMAP_BYTES}")
 
 
 class Session:
-    """One transaction; runs statements of `sql_text` and nothing else."""
+    """One transaction; runs statements of `sql_text` and nothing else.
+
+    Statements go to the driver's own cursor: rows stay plain tuples, which matters when a walk reads tens of thousands of them.
+    """
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        self._connection = connection
+        self._connection = connection.connection
         self.dialect = dialect
 
     def rows(self, template: str, *parameters: Any) -> Sequence[Any]:
         """All rows."""
-        return self._connection.exec_driver_sql(self.dialect.render(template), parameters).fetchall()
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(self.dialect.render(template), parameters)
+            return cursor.fetchall()
 
     def row(self, template: str, *parameters: Any) -> Any:
         """The first row or None."""
-        return self._connection.exec_driver_sql(self.dialect.render(template), parameters).fetchone()
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(self.dialect.render(template), parameters)
+            return cursor.fetchone()
 
     def stream(self, template: str) -> Iterator[Any]:
         """Rows of any number without holding them all."""
-        connection = self._connection.execution_options(stream_results=True)
-        with connection.exec_driver_sql(self.dialect.render(template)).yield_per(5_000) as result:
-            yield from result
+        named = {} if self.dialect.name == "sqlite" else {"name": "lineproof_stream"}  # psycopg: a cursor on the server
+        with closing(self._connection.cursor(**named)) as cursor:
+            cursor.execute(self.dialect.render(template))
+            while rows := cursor.fetchmany(STREAM_ROWS):
+                yield from rows
 
     def write(self, template: str, parameters: list[tuple[Any, ...]]) -> None:
         """Run once per row of parameters."""
         if parameters:
-            self._connection.exec_driver_sql(self.dialect.render(template), parameters)
+            with closing(self._connection.cursor()) as cursor:
+                cursor.executemany(self.dialect.render(template), parameters)
 
     def many(self, values: Any) -> Any:
         """A list parameter."""
@@ -81,24 +91,34 @@ class Database:
         """A read transaction: every statement in it sees the same state."""
         self._follow_swap()
         options = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _reported(), self.engine.connect().execution_options(**options) as connection:
+        with self._reported(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield Session(connection, self.dialect)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A write transaction, committed at the end and rolled back on error."""
         self._follow_swap()
-        with _reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
+        with self._reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
             yield Session(connection, self.dialect)
 
     @contextmanager
     def creating(self) -> Iterator[Connection]:
         """A write transaction for tables and indexes; on PostgreSQL two processes that start together take turns."""
-        with _reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
+        with self._reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
             if self.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
             yield connection
         self._identity = self._identify()
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        driver = self.engine.dialect.loaded_dbapi
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:  # from SQLAlchemy: connect, begin, commit
+            raise GraphUnavailable(f"the graph's database does not answer: {error.orig}") from error
+        except (driver.OperationalError, driver.InterfaceError) as error:  # from the driver: statements
+            raise GraphUnavailable(f"the graph's database does not answer: {error}") from error
 
     def _identify(self) -> tuple[int, int] | None:
         if self._file is None:
@@ -115,16 +135,6 @@ class Database:
         if identity != self._identity:
             self.engine.dispose()
             self._identity = identity
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, sqlite3.OperationalError) or type(error).__name__ in ("OperationalError", "InterfaceError"):
-            raise GraphUnavailable(f"the graph's database does not answer: {error.orig}") from error
-        raise
 
 
 def _configure(connection: Any, _record: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph import sql_text
 from metadata_service.graph.batch import Batch, require_known
 from metadata_service.graph.errors import ProjectionConflict

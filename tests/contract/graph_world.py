@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from lineproof_schema.urn import format_urn
-
 from metadata_service.graph.ops import (
     DIGEST_MODULUS,
     OPEN,
@@ -46,8 +45,8 @@ def column(name: str, field_: str) -> str:
 def edge(downstream: str, upstream: str, at: int, *, family: Family = "DERIVED_FROM", set_id: str = "set", commit: str | None = None,
          expression: str | None = None) -> Edge:
     """An edge opened by entry `at - 1`."""
-    return Edge(family, downstream, upstream, set_id, format_urn("job", "etl", "load"), format_urn("transformation", "etl", "load", "1"), commit, "lineage", TENANT,
-                at, at - 1, expression=expression, line=None if expression is None else 12)
+    return Edge(family, downstream, upstream, set_id, format_urn("job", "etl", "load"), format_urn("transformation", "etl", "load", "1"), commit, "lineage",
+                TENANT, at, at - 1, expression=expression, line=None if expression is None else 12)
 
 
 def record(index: int, **changes: object) -> EntryRecord:

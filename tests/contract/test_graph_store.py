@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from lineproof_schema.urn import format_urn
 
+from lineproof_schema.urn import format_urn
 from metadata_service.graph import reference
 from metadata_service.graph.errors import DanglingReference, GraphUnavailable, ProjectionConflict, WalkTooLarge
 from metadata_service.graph.open import open_graph
