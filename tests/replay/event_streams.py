@@ -11,10 +11,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope
+from lineproof_audit.store import StoredEntry
 from tests.unit.projector.recorded import RecordedLog, columns, ds, new_log
 
-WANTED = ("revert", "side-by-side", "late", "split", "rename", "drop", "alias-rejected", "out-of-scope", "erasure", "erasure-with-replacement", "retraction", "rerun",
-          "failed", "twin", "unknown-code", "column-lineage")
+WANTED = ("revert", "side-by-side", "late", "split", "rename", "drop", "alias-rejected", "out-of-scope", "erasure", "erasure-with-replacement",
+          "retraction", "rerun", "failed", "twin", "unknown-code", "column-lineage")
 Pair = tuple[str, str]
 
 
@@ -41,10 +43,11 @@ class Stream:
         self._last: dict[str, list[str | None]] = {}  # job -> code of its normal runs, in claimed order
         self._registered: set[str] = set()
         self._alias: dict[str, int] = {}
-        self._erased: set[int] = set()
+        self.originals: dict[int, StoredEntry] = {}  # erased entries as they were before
+        self.erased_by: dict[int, int] = {}  # erasure entry -> the entry it erased
         while self.log.size() < length:
             self._one()
-        for missing in WANTED:  # a short stream is made whole rather than drawn again
+        for missing in (name for name in WANTED if not name.startswith("erasure")):  # a short stream is made whole rather than drawn again
             for _ in range(400):
                 if self.counts[missing]:
                     break
@@ -58,7 +61,9 @@ class Stream:
     def _one(self) -> None:
         self.minute += 1
         draw = self.choose.random()
-        if draw < 0.62:
+        if draw < 0.03:
+            self._alternate()
+        elif draw < 0.62:
             self._run()
         elif draw < 0.68:
             self._drop()
@@ -73,10 +78,17 @@ class Stream:
 
     # -- runs
 
-    def _run(self) -> None:
+    def _alternate(self) -> None:
+        """Two versions of a job side by side."""
+        job = self.choose.choice(["j1", "j2", "j3"])
+        for code in ("a", "b", "a", "b"):
+            self.minute += 1
+            self._run(job, code)
+
+    def _run(self, job: str | None = None, code: str | None = None) -> None:
         choose = self.choose
-        job = choose.choice(["j1", "j2", "j3"])
-        code = choose.choice([None, "a", "b", "b", "c"])
+        if job is None:
+            job, code = choose.choice(["j1", "j2", "j3"]), choose.choice([None, "a", "b", "b", "c"])
         reads = sorted(choose.sample(["s1", "s2", "t1", "t2", "theirs:x"], choose.randrange(1, 3)))
         writes = sorted(choose.sample({"j1": ["t1", "t2"], "j2": ["t2", "t3"], "j3": ["t3", "t4", "theirs:y"]}[job], choose.randrange(1, 3)))
         self._runs += 1
@@ -104,8 +116,8 @@ class Stream:
         if choose.random() < 0.4:
             self.counts["split"] += 1
             half = choose.random() < 0.5
-            self._event(run, "START", [] if half else reads, writes if half else [])
-            self._open.append({**run, "later": choose.random() < 0.6})
+            self._event(run, "START", reads, [] if half else writes)
+            self._open.append({**run, "half": half})
             if choose.random() < 0.5:
                 self._finish()
         else:
@@ -117,19 +129,18 @@ class Stream:
             state = self.choose.choice(["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"])
             if state == "FAIL":
                 self.counts["failed"] += 1
-            self._event(run, state, run["reads"], run["writes"])
+            self._event(run, state, [] if run["half"] else run["reads"], run["writes"])
 
     def _event(self, run: dict[str, Any], state: str, reads: list[str], writes: list[str]) -> None:
         precise = run["precise"] and state != "START"
         outputs = [self._part(name, {"schema": columns("k"), **({"columnLineage": _columns(run["reads"])} if precise else {})}) for name in writes]
         inputs = [self._part(name, {"documentation": {"description": run["id"]}} if name.startswith("theirs:") else {}) for name in reads]
-        minutes = run["start"] if state == "START" else max(self.minute, run["start"])
-        if state != "START" and run not in self._open and run.get("later") is None:
-            minutes = run["start"]  # a run told in one event starts when it says
+        # a run told in one event starts when it says; the later event of a split one comes when it comes
+        minutes = max(self.minute, run["start"]) if "half" in run else run["start"]
         index = self.log.run(run["job"], run["id"], inputs=inputs, outputs=outputs, state=state, minutes=minutes, code=run["code"], signer=run["signer"],
                              purpose=None if run["purpose"] == "normal" else run["purpose"])
-        facts = {"run": run["id"], "job": run["job"], "state": state, "time": minutes, "code": run["code"], "purpose": run["purpose"], "in": reads, "out": writes,
-                 "narrow": run["signer"] == "narrow", "precise": run["reads"] if precise else None}
+        facts = {"run": run["id"], "job": run["job"], "state": state, "time": minutes, "code": run["code"], "purpose": run["purpose"], "in": reads,
+                 "out": writes, "narrow": run["signer"] == "narrow", "precise": run["reads"] if precise else None}
         self.said.append(Said("run", index, facts))
         if run["signer"] == "producer" and self.choose.random() < 0.1:
             self.counts["twin"] += 1
@@ -149,7 +160,8 @@ class Stream:
     def _drop(self) -> None:
         name = self.choose.choice(["t1", "t2", "t3", "s2"])
         self.counts["drop"] += 1
-        index = self.log.lineage({"eventTime": "2026-03-01T00:00:00Z", "producer": "x:y", "dataset": ds(name, lifecycleStateChange={"lifecycleStateChange": "DROP"})})
+        facet = {"lifecycleStateChange": "DROP"}
+        index = self.log.lineage({"eventTime": "2026-03-01T00:00:00Z", "producer": "x:y", "dataset": ds(name, lifecycleStateChange=facet)})
         self.said.append(Said("drop", index, {"name": name}))
 
     def _rename(self) -> None:
@@ -168,19 +180,19 @@ class Stream:
             self.said.append(Said("retract", index, {"entry": entry}))
 
     def _erase(self, *, replacement: bool) -> None:
-        candidates = [said for said in self.said if said.kind == "run" and not said.facts["narrow"] and said.index not in self._erased]
+        candidates = [said for said in self.said if said.kind == "run" and not said.facts["narrow"] and said.index not in self.originals]
         said = self.choose.choice(candidates)
-        self._erased.add(said.index)
+        self.originals[said.index] = self.log.stored[said.index]
         other = None
         if replacement:
-            from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope
-
             envelope = self.log.stored[said.index].envelope
             assert envelope is not None
             other = self.log.append("openlineage.run", PAYLOAD_OPENLINEAGE, parse_envelope(envelope).payload, "notary")
             self.said.append(Said("stands-in", other))
         self.counts["erasure-with-replacement" if replacement else "erasure"] += 1
-        self.said.append(Said("erase", self.log.erase(said.index, other), {"entry": said.index, "replacement": other}))
+        index = self.log.erase(said.index, other)
+        self.erased_by[index] = said.index
+        self.said.append(Said("erase", index, {"entry": said.index, "replacement": other}))
 
     # -- features
 
@@ -235,7 +247,7 @@ class Oracle:
         self.assets: dict[int, set[Pair]] = {}  # size -> pairs
         self.outcomes: dict[int, str] = {}
         for item in said:
-            if item.index in erased and erased[item.index] is None or item.kind == "stands-in":
+            if (item.index in erased and erased[item.index] is None) or item.kind == "stands-in":
                 self.outcomes[item.index] = "ignored"
             else:
                 getattr(self, "_" + item.kind.replace("-", "_"))(item)
@@ -277,7 +289,7 @@ class Oracle:
         best = max((known.rank for known in held.values()), default=0)
         for upstream in shown:
             known = held.get(upstream)
-            if known is None and (rank >= best or done) or known is not None and known.rank < rank:
+            if (known is None and (rank >= best or done)) or (known is not None and known.rank < rank):
                 held[upstream] = _Known(rank, item.index)
         for upstream in [upstream for upstream, known in held.items() if upstream not in shown and known.rank < rank]:
             del held[upstream]

@@ -9,8 +9,25 @@ import orjson
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.errors import ProjectionConflict
-from metadata_service.graph.ops import (DIGEST_MODULUS, OPEN, CloseEdge, Edge, EntryRecord, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode,
-                                        edge_digest, link_digest, node_digest, revision_digest)
+from metadata_service.graph.ops import (
+    DIGEST_MODULUS,
+    OPEN,
+    CloseEdge,
+    Edge,
+    EntryRecord,
+    GraphOp,
+    Link,
+    OpenEdge,
+    PutState,
+    Revise,
+    SetStat,
+    Touch,
+    UpsertNode,
+    edge_digest,
+    link_digest,
+    node_digest,
+    revision_digest,
+)
 from metadata_service.graph.port import Loaded, NodeRow, Position, Provenance, RevisionRow, TouchRow
 
 EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -126,7 +143,8 @@ class MemoryGraph:
         return found
 
     async def revisions(self, urn: str, at: int | None = None) -> list[RevisionRow]:
-        rows = [RevisionRow(urn, fact, value, from_, to) for (node, fact, from_), (value, to) in self.facts.items() if node == urn and (at is None or from_ <= at)]
+        rows = [RevisionRow(urn, fact, value, from_, to) for (node, fact, from_), (value, to) in self.facts.items()
+                if node == urn and (at is None or from_ <= at)]
         return sorted(rows, key=lambda row: (row.from_, row.fact))
 
     async def neighbours(self, frontier: Sequence[str], direction: str, families: Sequence[str], at: int | None, limit: int) -> list[Edge]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import uuid
 from collections.abc import Iterator
@@ -28,8 +29,6 @@ def spki(key: SigningKey) -> str:
 
 def at(minutes: float) -> str:
     """An RFC 3339 time `minutes` after the beginning of 2026."""
-    import datetime
-
     return datetime.datetime.fromtimestamp(TIME_ZERO + minutes * 60, datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -48,8 +47,9 @@ def columns(*names: str, type: str = "INT") -> dict[str, Any]:
 
 def derived(**fields: list[tuple[str, str]]) -> dict[str, Any]:
     """A columnLineage facet: column -> [(dataset, field)]."""
-    return {"fields": {column: {"inputFields": [{"namespace": "db", "name": dataset, "field": name, "transformations": [{"type": "DIRECT", "subtype": "IDENTITY"}]}
-                                                for dataset, name in inputs]} for column, inputs in fields.items()}}
+    identity = [{"type": "DIRECT", "subtype": "IDENTITY"}]
+    return {"fields": {column: {"inputFields": [{"namespace": "db", "name": dataset, "field": name, "transformations": identity} for dataset, name in inputs]}
+                       for column, inputs in fields.items()}}
 
 
 @dataclass

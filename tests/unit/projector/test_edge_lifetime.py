@@ -4,8 +4,8 @@ from __future__ import annotations
 import pytest
 
 from metadata_service.graph.ops import DERIVED_FROM, OpenEdge, Revise, UpsertNode
-from tests.unit.projector.world import World, dataset
 from tests.unit.projector.recorded import columns, derived, ds, uid
+from tests.unit.projector.world import World, dataset
 
 pytestmark = pytest.mark.anyio
 

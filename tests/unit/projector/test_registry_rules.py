@@ -34,8 +34,9 @@ async def test_a_feature_version_is_immutable(world: World) -> None:
     assert [edge.upstream for edge in world.edges(COLUMN_DERIVED_FROM)] == ["urn:lineproof:column:db:features:delay"]
 
 
-@pytest.mark.parametrize(("sql", "folded"), [("select\n  a -- c\n from t", "select a from t"), ("select '--x  y' /* z */ , \"a  b\"", "select '--x  y' , \"a  b\""),
-                                             ("  select $$ a  b $$", "select $$ a  b $$"), ("select 'it''s  '", "select 'it''s  '")])
+@pytest.mark.parametrize(("sql", "folded"), [
+    ("select\n  a -- c\n from t", "select a from t"), ("select '--x  y' /* z */ , \"a  b\"", "select '--x  y' , \"a  b\""),
+    ("  select $$ a  b $$", "select $$ a  b $$"), ("select 'it''s  '", "select 'it''s  '")])
 def test_sql_is_folded_outside_of_quotes_only(sql: str, folded: str) -> None:
     assert fold_sql(sql) == folded
 
@@ -61,7 +62,7 @@ async def test_aliases_move_by_compare_and_set(world: World) -> None:
     versions = [row.value["version"] for row in await world.graph.revisions(head) if row.fact == "alias:prod"]
     assert versions == ["1", "2", "1"]
     assert world.graph.records[first].actor == "ana@x.test"
-    assert f"{head.split(':')[-2]}:delay" in world.touched(stale)
+    assert "ml:delay" in world.touched(stale)
 
 
 async def test_a_model_is_derived_from_what_it_was_trained_on_with_aliases_resolved_then(world: World) -> None:
@@ -69,9 +70,9 @@ async def test_a_model_is_derived_from_what_it_was_trained_on_with_aliases_resol
     for version in ("1", "2"):
         world.log.cloud("lineproof.feature-version.v1", feature(version))
     first = world.log.cloud("lineproof.alias.v1", alias("1", None))
-    world.log.cloud("lineproof.model-version.v1", {"namespace": "ml", "name": "model", "version": "7", "artifact": "c" * 64, "features": ["ml:delay@prod", "ml:gone@3"],
-                                                   "trainingDatasets": [{"namespace": "db", "name": "train", "version": "v9"}]})
-    model_entry = world.log.size() - 1
+    model_entry = world.log.cloud("lineproof.model-version.v1", {
+        "namespace": "ml", "name": "model", "version": "7", "artifact": "c" * 64, "features": ["ml:delay@prod", "ml:gone@3"],
+        "trainingDatasets": [{"namespace": "db", "name": "train", "version": "v9"}]})
     world.log.cloud("lineproof.alias.v1", alias("2", first))
     await world.project()
     model = "urn:lineproof:model-version:ml:model:7"
@@ -81,7 +82,7 @@ async def test_a_model_is_derived_from_what_it_was_trained_on_with_aliases_resol
     assert {edge.upstream for edge in world.edges(COLUMN_DERIVED_FROM) if edge.downstream == model} == {
         "urn:lineproof:column:db:train:x", "urn:lineproof:column:db:train:label"}
     assert world.outcome(model_entry) == ("partial", "unknown-version")
-    assert (("ml:model:7".removeprefix("ml:"), "train:v9")) in world.links("TRAINED_ON")
+    assert world.links("TRAINED_ON") == {("model:7", "train:v9")}
 
 
 async def test_deployments_pin_concrete_versions(world: World) -> None:

@@ -52,13 +52,15 @@ def junk(choose: random.Random, depth: int = 0) -> Any:
         case "list":
             return [junk(choose, depth + 1) for _ in range(choose.randrange(3))]
         case _:
-            keys = ["fields", "inputs", "inputFields", "namespace", "name", "field", "type", "entries", "dataset", "transformations", "owners", "query", "version",
-                    "run", "job", "runId", "identifiers", "lifecycleStateChange", "previousIdentifier", "tags", "key", "urn", "commit", "assertions", "success"]
+            keys = ["fields", "inputs", "inputFields", "namespace", "name", "field", "type", "entries", "dataset", "transformations", "owners", "query",
+                    "version", "run", "job", "runId", "identifiers", "lifecycleStateChange", "previousIdentifier", "tags", "key", "urn", "commit", "assertions",
+                    "success"]
             return {choose.choice(keys): junk(choose, depth + 1) for _ in range(choose.randrange(4))}
 
 
-FACETS = ("schema", "columnLineage", "lineage", "lineproof_columns", "ownership", "tags", "symlinks", "lifecycleStateChange", "version", "documentation", "dataSource",
-          "sql", "sourceCode", "sourceCodeLocation", "lineproof_transformation", "jobType", "parent", "lineproof_run", "outputStatistics", "dataQualityAssertions", "x")
+FACETS = ("schema", "columnLineage", "lineage", "lineproof_columns", "ownership", "tags", "symlinks", "lifecycleStateChange", "version", "documentation",
+          "dataSource", "sql", "sourceCode", "sourceCodeLocation", "lineproof_transformation", "jobType", "parent", "lineproof_run", "outputStatistics",
+          "dataQualityAssertions", "x")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -67,7 +69,8 @@ async def test_facets_of_any_shape_never_stop_the_projector(world: World, seed: 
     for number in range(30):
         def facets() -> dict[str, Any]:
             return {choose.choice(FACETS): junk(choose) for _ in range(choose.randrange(4))}
-        parts = [{"namespace": "db", "name": f"t{choose.randrange(3)}", "facets": facets(), "inputFacets": facets(), "outputFacets": facets()} for _ in range(3)]
+        parts = [{"namespace": "db", "name": f"t{choose.randrange(3)}", "facets": facets(), "inputFacets": facets(), "outputFacets": facets()}
+                 for _ in range(3)]
         world.log.lineage({"eventType": choose.choice(["START", "COMPLETE"]), "eventTime": "9999-12-31T00:00:00Z", "producer": "x:y",
                            "run": {"runId": uid(f"r{number // 2}"), "facets": facets()}, "job": {"namespace": "jobs", "name": "a", "facets": facets()},
                            "inputs": parts[:1], "outputs": parts[1:]})

@@ -7,7 +7,7 @@ import pytest
 
 from lineproof_schema.openlineage import run_uuid
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
-from tests.unit.projector.recorded import columns, ds, uid
+from tests.unit.projector.recorded import columns, uid
 from tests.unit.projector.world import World, dataset
 
 pytestmark = pytest.mark.anyio
