@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from lineproof_schema.errors import CODES
 from lineproof_schema.models import EVENT_TYPES, FACETS, CloudEvent
-from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "schema" / "lineproof_schema"

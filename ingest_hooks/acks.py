@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingest_hooks.segment import Record
 from lineproof_audit.base64text import decode_base64
 from lineproof_audit.errors import AuditError
 from lineproof_audit.leaf import body_commitment, parse_leaf
 from lineproof_schema.errors import LineproofError
-
-from ingest_hooks.segment import Record
 
 __all__ = ["Acknowledgement", "AcknowledgementLog", "BrokenPromise", "check"]
 

@@ -17,8 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from lineproof_schema.errors import LineproofError
-
 from ingest_hooks import artifacts
 from ingest_hooks.acks import Acknowledgement, AcknowledgementLog
 from ingest_hooks.connection import Connection, Settings, connect, default_spool, settings_from_env
@@ -30,11 +28,11 @@ from ingest_hooks.receipt import Receipt
 from ingest_hooks.segment import Kind, StreamHead
 from ingest_hooks.signer import Draft, cloudevent_draft, openlineage_draft
 from ingest_hooks.spool import DEFAULT_MAX_BYTES
+from lineproof_schema.errors import LineproofError
 
 if TYPE_CHECKING:
-    from lineproof_audit.keys import SigningKey
-
     from ingest_hooks.step import DatasetLike, Step
+    from lineproof_audit.keys import SigningKey
 
 __all__ = ["Emitter"]
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, sign_envelope
-
 from ingest_hooks.errors import EventError
 from ingest_hooks.segment import StreamHead
+from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, sign_envelope
 
 if TYPE_CHECKING:
     from lineproof_audit.keys import SigningKey

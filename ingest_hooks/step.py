@@ -23,13 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
-from lineproof_schema.errors import LineproofError
-from lineproof_schema.urn import format_urn
-
 from ingest_hooks import facets
 from ingest_hooks.git import GitRepository
 from ingest_hooks.receipt import Receipt
 from ingest_hooks.transformation import SourceCode, source_of, transformation_version
+from lineproof_schema.errors import LineproofError
+from lineproof_schema.urn import format_urn
 
 __all__ = ["Dataset", "DatasetLike", "Step"]
 

@@ -13,7 +13,6 @@ import sys
 
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import Election, election_for
 from metadata_service.projector.runner import WAIT_SECONDS, Projector

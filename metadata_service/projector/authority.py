@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from lineproof_audit.keyring import Keyring
-
 from metadata_service.projector.view import Rejected
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
+
 from lineproof_schema.models.code import CommitData, TransformationData
 from lineproof_schema.openlineage import JobPart
 from lineproof_schema.urn import UrnError, parse_urn
-
 from metadata_service.projector.names import job_urn, of, principal_urn, repository_name
 from metadata_service.projector.plain import as_dict, as_text
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from lineproof_schema.openlineage import JobPart
 from lineproof_schema.urn import UrnError
-
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, link_key

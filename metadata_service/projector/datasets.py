@@ -6,7 +6,6 @@ from typing import Any, Final
 from lineproof_schema.models.data import DatasetData, DatasetVersionData
 from lineproof_schema.openlineage import run_uuid
 from lineproof_schema.urn import UrnError
-
 from metadata_service.projector.dataset_facts import revise_columns, revise_owners
 from metadata_service.projector.lifecycle import exists_again
 from metadata_service.projector.names import dataset_urn, run_urn, version_urn

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
-
 from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, opened_key, set_key, slot_of
 from metadata_service.projector.facets import show

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from pydantic import ValidationError
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, PAYLOAD_OPENLINEAGE, parse_envelope
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.models import EVENT_TYPES, CloudEvent, EventData
 from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.openlineage import OpenLineageEvent, parse_openlineage, producer_facet
 from lineproof_schema.validate import parse_cloudevent
-from pydantic import ValidationError
-
 from metadata_service.projector.plain import exact
 
 if TYPE_CHECKING:

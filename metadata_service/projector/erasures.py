@@ -8,7 +8,6 @@ from __future__ import annotations
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.store import StoredEntry
 from lineproof_schema.models.log import ErasureData
-
 from metadata_service.projector.entry import CloudBody, open_entry
 
 __all__ = ["ERASURE", "Erasures"]

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, JobPart
 from lineproof_schema.urn import UrnError
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn

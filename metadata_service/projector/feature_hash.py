@@ -10,8 +10,8 @@ import re
 from typing import Any, Final
 
 import rfc8785
-from lineproof_schema.models.features import FeatureVersionData
 
+from lineproof_schema.models.features import FeatureVersionData
 from metadata_service.projector.plain import plain
 
 __all__ = ["DATA_DOMAIN", "METADATA_DOMAIN", "data_hash", "fold_sql", "metadata_hash"]

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from lineproof_schema.models.features import AliasData, FeatureVersionData, MaterializationData
 from lineproof_schema.openlineage import run_uuid
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.code import author_of, commit_urn, record_commit
 from metadata_service.projector.dataset_facts import revise_owners

@@ -5,7 +5,6 @@ from lineproof_audit.keyring import Keyring
 from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.models.log import EquivocationData, ErasureData
 from lineproof_schema.urn import UrnError
-
 from metadata_service.projector.authority import KEYRING_STATE
 from metadata_service.projector.names import of
 from metadata_service.projector.plain import as_dict, as_text

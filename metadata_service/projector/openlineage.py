@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
-
 from metadata_service.projector.code import Code, author_of, code_of_job, enrich, record_commit, sql_digest
 from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, project_job_facets
 from metadata_service.projector.datasets import move_current_version, version_clock_key

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import GraphOp, PutState, Revise, UpsertNode
 from metadata_service.graph.port import NodeRow
 from metadata_service.projector.view import Missing

@@ -19,7 +19,6 @@ from lineproof_schema.models.serving import ConsumerData, DeploymentData, ModelV
 from lineproof_schema.models.usage import CostData, QualityData, UsageData
 from lineproof_schema.openlineage import OpenLineageEvent
 from lineproof_schema.urn import UrnError, parse_urn
-
 from metadata_service.graph.ops import GraphOp
 from metadata_service.projector import code, datasets, derivations, features, lifecycle, log_entries, openlineage, serving, usage
 from metadata_service.projector.authority import KEYRING_STATE, Authority, keyring_of

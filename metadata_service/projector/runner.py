@@ -12,7 +12,6 @@ from typing import Any, Final, Protocol
 from lineproof_audit.store import StoredEntry
 from lineproof_audit.tree import CompactRange, leaf_hash
 from lineproof_schema.errors import LineproofError
-
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
 from metadata_service.graph.ops import GraphOp, PutState, digest_delta
 from metadata_service.graph.port import GraphStore, Position

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
+
 from lineproof_schema.openlineage import TERMINAL_STATES, OpenLineageEvent, run_uuid
 from lineproof_schema.urn import UrnError
-
 from metadata_service.projector.code import Code
 from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.plain import as_dict, as_text, exact

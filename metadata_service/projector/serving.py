@@ -6,7 +6,6 @@ from typing import Any
 from lineproof_schema.models.serving import ConsumerData, DeploymentData, ModelVersionData
 from lineproof_schema.openlineage import run_uuid
 from lineproof_schema.urn import UrnError
-
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.dataset_facts import revise_owners
 from metadata_service.projector.edges import Shown

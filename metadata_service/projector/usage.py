@@ -6,7 +6,6 @@ from typing import Any
 from lineproof_schema.models.common import EventData
 from lineproof_schema.models.usage import CostData, QualityData, UsageData
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.projector.names import column_urn
 from metadata_service.projector.view import Draft, Rejected
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lineproof_schema.urn import parse_urn
-
 from metadata_service.graph.ops import CloseEdge, Edge, EntryRecord, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
 from metadata_service.projector.names import of
 from metadata_service.projector.plain import plain

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+
 from lineproof_schema.errors import CODES, LineproofError
 from lineproof_schema.models import EVENT_TYPES, FACETS
 from lineproof_schema.urn import UrnError, format_urn, parse_urn

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import pytest
-from lineproof_audit.leaf import body_commitment
 
+from lineproof_audit.leaf import body_commitment
 from tests.replay.recorded import digest_of, load
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.append import NewEntry
 from lineproof_audit.bundle import build_bundle
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope

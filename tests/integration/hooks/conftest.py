@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lineproof_audit.keys import SigningKey
 
 from ingest_hooks import Emitter
+from lineproof_audit.keys import SigningKey
 from tests.integration.hooks.receiver import Receiver, serving
 
 ORIGIN = "log.example/test"

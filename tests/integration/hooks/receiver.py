@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+
 from lineproof_audit.envelope import Envelope, parse_envelope
 from lineproof_audit.leaf import Leaf, body_commitment, encode_leaf
 

@@ -10,8 +10,8 @@ import textwrap
 import time
 
 import pytest
-from lineproof_audit.envelope import parse_envelope
 
+from lineproof_audit.envelope import parse_envelope
 from tests.integration.hooks.receiver import Receiver, free_port, serving
 
 

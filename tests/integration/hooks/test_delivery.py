@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from fastapi import Response
-from lineproof_audit.envelope import parse_envelope, verify_envelope
-from lineproof_audit.keys import SigningKey
 
 from ingest_hooks.segment import Kind
 from ingest_hooks.spool import Spool
+from lineproof_audit.envelope import parse_envelope, verify_envelope
+from lineproof_audit.keys import SigningKey
 from tests.integration.hooks.conftest import ORIGIN
 from tests.integration.hooks.receiver import Receiver, free_port, problem, serving
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, verify_envelope
-from lineproof_audit.keys import SigningKey
-from lineproof_schema.openlineage import parse_openlineage, producer_facet
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import schema_dataset, sql_job
 from openlineage.client.uuid import generate_new_uuid
 
 from ingest_hooks import SignedTransport
+from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, verify_envelope
+from lineproof_audit.keys import SigningKey
+from lineproof_schema.openlineage import parse_openlineage, producer_facet
 
 
 def run_event(state: RunState, run_id: str) -> RunEvent:

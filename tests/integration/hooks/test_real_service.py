@@ -9,10 +9,10 @@ import time
 
 import httpx
 import pytest
-from lineproof_audit.envelope import parse_envelope
-from lineproof_audit.keys import SigningKey
 
 from ingest_hooks import Emitter
+from lineproof_audit.envelope import parse_envelope
+from lineproof_audit.keys import SigningKey
 from tests.integration.hooks.service import Service, running
 
 

@@ -9,12 +9,12 @@ import uuid
 
 import duckdb
 import pytest
-from lineproof_schema.models import FACETS
-from lineproof_schema.openlineage import parse_openlineage
-from lineproof_schema.urn import parse_urn
 
 from ingest_hooks.fp1 import fingerprint
 from ingest_hooks.transformation import transformation_version
+from lineproof_schema.models import FACETS
+from lineproof_schema.openlineage import parse_openlineage
+from lineproof_schema.urn import parse_urn
 
 GIT = ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
 MODULE = '''

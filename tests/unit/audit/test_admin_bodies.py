@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from lineproof_audit.admin_bodies import BodyError, policy_document, read_genesis, read_key, read_policy
 from lineproof_audit.base64text import encode_base64
 from lineproof_schema.models.log import GenesisData, KeyData, PolicyData
-from pydantic import ValidationError
-
 from tests.unit.audit.memory_log import PRODUCER, TENANT, genesis_data, key
 
 absent = st.just(...)

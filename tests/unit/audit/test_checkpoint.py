@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lineproof_audit.checkpoint import Checkpoint, TlogProof, open_checkpoint, parse_checkpoint, parse_tlog_proof, peek_checkpoint, sign_checkpoint
 from lineproof_audit.errors import InvalidProof
 from lineproof_audit.note import NoteSigner, NoteVerifier, sign_note
 from lineproof_audit.tree import CompactRange, inclusion_proof, leaf_hash, new_nodes
-
 from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN
 
 ROOT = bytes(range(32))

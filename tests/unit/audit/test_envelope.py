@@ -6,9 +6,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lineproof_audit.envelope import MAX_ENVELOPE_BYTES, PAYLOAD_OPENLINEAGE, pae, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.errors import BadSignature, EnvelopeError
-
 from tests.unit.audit.memory_log import PRODUCER, key
 
 

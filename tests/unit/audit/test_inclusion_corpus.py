@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.errors import InvalidProof
 from lineproof_audit.tree import verify_inclusion
 

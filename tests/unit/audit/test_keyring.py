@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
+
 from lineproof_audit.base64text import encode_base64
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keyring import GENESIS, KEY, Keyring
 from lineproof_audit.leaf import SYSTEM_TENANT, parse_leaf
-
 from tests.unit.audit.memory_log import ADMIN, LOG, NOTARY, ORIGIN, PRODUCER, TENANT, MemoryLog, genesis_data, key
 
 NEW = key("new")

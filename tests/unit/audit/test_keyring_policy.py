@@ -4,9 +4,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from lineproof_audit.keyring import POLICY
 from lineproof_audit.leaf import SYSTEM_TENANT
-
 from tests.unit.audit.memory_log import NOTARY, OTHER_TENANT, TENANT, MemoryLog
 
 

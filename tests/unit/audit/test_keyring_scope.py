@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lineproof_audit.keyring import ADMIN_TYPES, KEYRING_TYPES, SERVICE_TYPES, KeyVerdict
 
+from lineproof_audit.keyring import ADMIN_TYPES, KEYRING_TYPES, SERVICE_TYPES, KeyVerdict
 from tests.unit.audit.memory_log import ADMIN, LOG, NOTARY, OTHER_TENANT, PRODUCER, SOURCE, TENANT, MemoryLog, key
 
 NEW = key("new")

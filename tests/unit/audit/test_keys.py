@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from lineproof_audit.errors import BadSignature, InvalidKey, KeyFileError
 from lineproof_audit.keys import KeyInfo, SigningKey, VerifyKey
-
 from tests.unit.audit.memory_log import DATA, PRODUCER, TENANT, key
 
 RFC8032 = json.loads((DATA / "rfc8032.json").read_text())

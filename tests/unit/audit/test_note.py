@@ -4,10 +4,10 @@ import base64
 import json
 
 import pytest
+
 from lineproof_audit.errors import InvalidKey, InvalidProof
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.note import MAX_NOTE_SIGNATURES, NoteSigner, NoteVerifier, open_note, parse_vkey, sign_note
-
 from tests.unit.audit.memory_log import DATA, LOG, NOTARY
 
 VECTORS = json.loads((DATA / "signed_notes.json").read_text())

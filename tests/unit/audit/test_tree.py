@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lineproof_audit.errors import InvalidProof
 from lineproof_audit.tree import (
     EMPTY_ROOT,
@@ -20,7 +21,6 @@ from lineproof_audit.tree import (
     verify_consistency,
     verify_inclusion,
 )
-
 from tests.unit.audit.memory_log import DATA
 
 RFC6962 = json.loads((DATA / "rfc6962_roots.json").read_text())

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from lineproof_audit.errors import TrustFileError
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.trust import Trust, TrustedLog, format_trust, load_trust, parse_trust
-
 from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN
 
 FIRST = TrustedLog(NoteVerifier(ORIGIN, LOG.verify_key), "https://log.example/")

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
+
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.errors import AuditError, PositionBeyondLog
 from lineproof_audit.keyring import KEY
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.verify import LEVELS, Verdict, verify_bundle
-
 from tests.unit.audit.memory_log import ADMIN, LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, genesis_data, key, trust
 
 NEW = key("new")

@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import Any
 
 from lineproof_audit.verify import verify_bundle
-
 from tests.unit.audit.memory_log import PRODUCER, MemoryLog, key, trust
 
 

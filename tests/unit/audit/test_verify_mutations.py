@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lineproof_audit.verify import verify_bundle
 
+from lineproof_audit.verify import verify_bundle
 from tests.unit.audit.memory_log import MemoryLog, trust
 
 LOG = MemoryLog()

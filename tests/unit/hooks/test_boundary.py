@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lineproof_audit.envelope import parse_envelope
-from lineproof_audit.keys import SigningKey
 
 from ingest_hooks import Emitter
+from lineproof_audit.envelope import parse_envelope
+from lineproof_audit.keys import SigningKey
 
 
 def dead(folder: Path) -> list[dict]:

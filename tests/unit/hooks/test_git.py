@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lineproof_schema.models.code import CommitData
 
 from ingest_hooks.ci import ci_environment, commit_data
 from ingest_hooks.errors import GitError
 from ingest_hooks.git import GitRepository, repository_name
+from lineproof_schema.models.code import CommitData
 
 WHO = {"GIT_AUTHOR_NAME": "Ada Müller", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "CI", "GIT_COMMITTER_EMAIL": "ci@example.org",
        "GIT_AUTHOR_DATE": "2026-11-20T10:00:00+01:00", "GIT_COMMITTER_DATE": "2026-11-21T12:00:00+02:00", "GIT_CONFIG_GLOBAL": "/dev/null",

@@ -5,13 +5,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+
+from ingest_hooks import Emitter
+from ingest_hooks.nouns import EventMethods
 from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.models import EVENT_TYPES
 from lineproof_schema.validate import parse_cloudevent
-
-from ingest_hooks import Emitter
-from ingest_hooks.nouns import EventMethods
 
 SHA, GIT = "ab" * 32, "cd" * 20
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
