@@ -81,7 +81,7 @@ def tampered(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
 def _change_one_byte(database: Path) -> int:
     """Flip one bit in the middle of the middle entry's leaf, in the file itself, past every trigger; returns the entry's index."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        index, leaf = connection.execute('select "index", leaf from entries order by abs("index" * 2 - (select max("index") from entries)) limit 1').fetchone()
+        index, leaf = connection.execute("select idx, leaf from entries order by abs(idx * 2 - (select max(idx) from entries)) limit 1").fetchone()
     content = bytearray(database.read_bytes())
     at = content.find(leaf)
     if at < 0:

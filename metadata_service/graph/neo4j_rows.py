@@ -24,7 +24,7 @@ def statements(batch: Batch) -> Iterator[tuple[str, str, list[Any]]]:
     yield cypher.ADD_REVISIONS, "rows", [{"urn": urn, "fact": plain(fact), "from": from_, "to": write.to, "value": canonical(write.value)}
                                          for (urn, fact, from_), write in sorted(batch.revisions.items(), key=lambda item: item[0])]
     for family in cypher.FAMILIES:
-        opened = [(edge, {"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "said": {**said(edge), "from": from_, "to": edge.to}})
+        opened = [(edge, {"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "said": {**said(edge, key), "from": from_, "to": edge.to}})
                   for (key, from_), edge in batch.edges.items() if edge.family == family]
         opened.sort(key=lambda item: (item[1]["down"], item[1]["up"], item[1]["key"], item[1]["from"]))
         yield cypher.add_edges(family, past=False), "rows", [row for edge, row in opened if edge.to == OPEN]

@@ -19,8 +19,8 @@ def open_graph(url: str) -> GraphStore:
     Raises:
         LineproofError: invalid-setting: another scheme, or the extra that it needs is not installed.
     """
-    scheme = url.partition("://")[0]
-    if scheme in _NEO4J:
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme in _NEO4J:
         try:
             from metadata_service.graph.neo4j import Neo4jGraphStore
         except ImportError as error:
@@ -30,7 +30,7 @@ def open_graph(url: str) -> GraphStore:
         host = parts.netloc.rpartition("@")[2]
         query = f"?{parts.query}" if parts.query else ""
         return Neo4jGraphStore(f"{scheme}://{host}{query}", auth, database=parts.path.strip("/") or "neo4j")
-    if scheme in ("sqlite", "postgresql", "postgresql+psycopg"):
+    if separator and scheme in ("sqlite", "postgresql", "postgresql+psycopg"):
         if scheme == "sqlite" and url.partition(":///")[2] in ("", ":memory:"):
             raise LineproofError("a graph in memory cannot be shared by threads; give a file: sqlite:///path", code="invalid-setting")
         from metadata_service.graph.sql import SqlGraphStore

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Final, Literal
 
+import orjson
 import rfc8785
 
 __all__ = ["COLUMN_DERIVED_FROM", "DERIVED_FROM", "DIGEST_MODULUS", "OPEN", "CloseEdge", "Edge", "EntryRecord", "Family", "GraphOp", "Link", "OpenEdge",
-           "PutState", "Revise", "SetStat", "Touch", "UpsertNode", "digest_delta", "edge_digest", "link_digest", "node_digest", "revision_digest"]
+           "PutState", "Revise", "SetStat", "Touch", "UpsertNode", "canonical_json", "digest_delta", "edge_digest", "link_digest", "node_digest",
+           "revision_digest"]
 
 OPEN: Final = 2**53 - 1  # `to` of everything current: the largest integer JSON carries exactly
 DIGEST_MODULUS: Final = 2**256
@@ -179,6 +181,25 @@ def _canonical_scalars(values: Iterable[str | int | None]) -> bytes:
     return json.dumps(list(values), ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 of a JSON value.
+
+    Without floats and with ASCII keys only, sorted JSON is the same bytes, an order of magnitude sooner; a test holds them equal.
+    """
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _is_simple(value) else rfc8785.dumps(value)
+
+
+def _is_simple(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -OPEN <= value <= OPEN
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items())
+    return kind in (list, tuple) and all(map(_is_simple, value))
+
+
 def _number(canonical: bytes) -> int:
     return int.from_bytes(hashlib.sha256(canonical).digest())
 
@@ -190,7 +211,7 @@ def node_digest(urn: str, tenant: str, from_: int) -> int:
 
 def revision_digest(urn: str, fact: str, value: Any, from_: int, to: int) -> int:
     """Digest of one revision row."""
-    return _number(rfc8785.dumps(["revision", urn, fact, value, from_, to]))
+    return _number(canonical_json(["revision", urn, fact, value, from_, to]))
 
 
 def edge_digest(edge: Edge) -> int:
@@ -200,7 +221,7 @@ def edge_digest(edge: Edge) -> int:
 
 def link_digest(link: Link) -> int:
     """Digest of one link row."""
-    return _number(rfc8785.dumps(["link", link.type, link.src, link.dst, link.from_, link.props]))
+    return _number(canonical_json(["link", link.type, link.src, link.dst, link.from_, link.props]))
 
 
 def digest_delta(ops: Iterable[GraphOp]) -> int:

@@ -6,10 +6,9 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-import rfc8785
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link
+from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link, canonical_json
 from metadata_service.graph.port import NodeRow, RevisionRow
 
 __all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "newest", "node_of", "oldest_first", "plain", "read",
@@ -27,7 +26,7 @@ _ESCAPE, _ESCAPED_ESCAPE, _ESCAPED_NUL = "\ue000", "\ue000\ue001", "\ue000\ue002
 
 def canonical(value: Any) -> str:
     """RFC 8785 text of a JSON value: equal values are stored as equal text, and a NUL in a string as an escape."""
-    return rfc8785.dumps(value).decode()
+    return canonical_json(value).decode()
 
 
 def read(text: str) -> Any:
@@ -87,9 +86,9 @@ _SAID = tuple(name for name in Edge.__slots__ if name not in ("family", "downstr
 _said_values = attrgetter(*_SAID)
 
 
-def said(edge: Edge) -> dict[str, Any]:
+def said(edge: Edge, key: str) -> dict[str, Any]:
     """An edge's key and those of its attributes that have a value; ends and interval left out."""
-    return {"key": edge.key, **{name: value for name, value in zip(_SAID, _said_values(edge), strict=True) if value is not None}}
+    return {"key": key, **{name: value for name, value in zip(_SAID, _said_values(edge), strict=True) if value is not None}}
 
 
 def newest(links: Iterable[Link], limit: int) -> tuple[Link, ...]:

@@ -130,7 +130,7 @@ class Database:
         return status.st_dev, status.st_ino
 
     def _follow_swap(self) -> None:
-        """A rebuild puts a new file in the place of the old one: open connections would go on reading the old."""
+        """Open connections go on reading a file that was deleted or replaced (it is disposable): leave them when the path names another one."""
         identity = self._identify()
         if identity != self._identity:
             self.engine.dispose()

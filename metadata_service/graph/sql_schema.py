@@ -47,8 +47,9 @@ _edge = Table("graph_edge", METADATA,
               Column("own", _BYTES),
               Index("graph_edge_key", "key", "from_", unique=True))
 for _near, _far in (("down_id", "up_id"), ("up_id", "down_id")):  # both orders cover a walk: it never touches the table itself
-    Index(f"graph_edge_now_{_near}", _edge.c[_near], _edge.c.family, _edge.c[_far], _edge.c.from_, sqlite_where=_CURRENT, postgresql_where=_CURRENT,
-          postgresql_include=["id"])
+    # (`to_` is constant in the first, but SQLite would look it up in the table)
+    Index(f"graph_edge_now_{_near}", _edge.c[_near], _edge.c.family, _edge.c[_far], _edge.c.from_, _edge.c.to_, sqlite_where=_CURRENT,
+          postgresql_where=_CURRENT, postgresql_include=["id"])
     Index(f"graph_edge_past_{_near}", _edge.c[_near], _edge.c.family, _edge.c.from_, _edge.c.to_, _edge.c[_far], sqlite_where=_PAST, postgresql_where=_PAST,
           postgresql_include=["id"])
 

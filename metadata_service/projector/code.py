@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -37,11 +38,13 @@ class Code:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@lru_cache(2_048)  # the texts of a day's jobs: the same ones come again and again
 def sql_digest(query: str) -> str:
     """SHA-256 of a SQL text as sent, hex."""
     return hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
 
 
+@lru_cache(2_048)
 def text_version(raw: str) -> str:
     """The version of a transformation that is one text: SHA-256 over RFC 8785 JSON {rawCode, modules, config}, hex."""
     return hashlib.sha256(rfc8785.dumps({"rawCode": sql_digest(raw), "modules": {}, "config": None})).hexdigest()

@@ -6,7 +6,10 @@ whole. What changes with every run (statistics, versions) is no fact of the data
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from lineproof_schema.openlineage import JobPart
 from lineproof_schema.urn import UrnError
@@ -19,6 +22,7 @@ __all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job
 # facets that edges, lifecycle, versions or run provenance are made of: not kept a second time
 _ELSEWHERE: Final = frozenset({"columnLineage", "lineage", "lineproof_columns", "lifecycleStateChange", "symlinks", "version", "lineproof_producer"})
 PER_RUN_FACETS: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset"})
+WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
 _JOB_ELSEWHERE: Final = frozenset({"lineproof_transformation", "lineproof_producer", "lineage"})
 
 
@@ -65,9 +69,24 @@ def project_job_facets(draft: Draft, job: str, part: JobPart) -> None:
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The columns of a `schema` facet as the `schema` fact keeps them; nested ones under `fields`."""
+    """The columns of a `schema` facet as the `schema` fact keeps them; nested ones under `fields`. Not to be changed: wide ones are kept for the next run."""
+    fields = as_list(facet.get("fields"))
+    if len(fields) < WIDE_COLUMNS:
+        return _columns(fields)
+    try:
+        return _wide_columns(orjson.dumps(fields))
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
+        return _columns(fields)
+
+
+@lru_cache(256)
+def _wide_columns(fields: bytes) -> list[dict[str, Any]]:
+    return _columns(orjson.loads(fields))
+
+
+def _columns(fields: Sequence[Any]) -> list[dict[str, Any]]:
     columns = []
-    for field in as_list(facet.get("fields")):
+    for field in fields:
         field = as_dict(field)
         name = as_text(field.get("name"))
         if name is None or "\0" in name:
@@ -78,7 +97,7 @@ def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:
                 column[key] = field[key]
         if isinstance(field.get("nullable"), bool):
             column["nullable"] = field["nullable"]
-        below = schema_of(field) if field.get("fields") else []
+        below = _columns(as_list(field.get("fields")))
         if below:
             column["fields"] = below
         columns.append(column)
@@ -88,8 +107,7 @@ def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:
 def revise_columns(draft: Draft, dataset: str, columns: Sequence[Mapping[str, Any]] | None) -> None:
     """The dataset has these columns: column nodes, their type, description and position; columns that are gone stop existing."""
     before = as_list(draft.fact(dataset, "schema"))
-    value = [dict(column) for column in columns] if columns is not None else None
-    if not draft.revise(dataset, "schema", value):
+    if not draft.revise(dataset, "schema", columns):
         return
     now = _flat(dataset, columns or [])
     gone = [urn for urn in _flat(dataset, before) if urn not in now]

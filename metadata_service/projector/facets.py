@@ -14,7 +14,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn
-from metadata_service.projector.plain import LARGEST_EXACT, as_dict, as_list, as_text, plain
+from metadata_service.projector.plain import LARGEST_EXACT, as_dict, as_list, as_text
 
 __all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "job_lineage", "show"]
 
@@ -35,10 +35,18 @@ def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mappi
                 content[name] = {key: value for key, value in facet.items() if key not in ("_producer", "_schemaURL")}
     if entry is not None:
         content["lineage"] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
-    names = column_names(as_list(as_dict(part.facets.get("schema")).get("fields")))
-    if names:
-        content["columns"] = names
-    return plain(content) if any(name in content for name in CONTENT_FACETS) else None
+    if not any(name in content for name in CONTENT_FACETS):
+        return None
+    fields = as_list(as_dict(part.facets.get("schema")).get("fields"))
+    if fields and _concerns_all_columns(content):
+        content["columns"] = column_names(fields)
+    return content
+
+
+def _concerns_all_columns(content: Mapping[str, Any]) -> bool:
+    """Whether something was said of the dataset as a whole that holds for each of its columns."""
+    return bool(as_dict(content.get("columnLineage")).get("dataset")) or any(
+        as_text(as_dict(item).get("field")) is not None for item in as_list(as_dict(content.get("lineage")).get("inputs")))
 
 
 def column_names(fields: Sequence[Any]) -> list[list[str]]:

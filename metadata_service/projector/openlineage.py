@@ -16,7 +16,7 @@ from metadata_service.projector.edges import RANKS, SetId, Shown, is_late, merge
 from metadata_service.projector.facets import content_of, job_lineage, show
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks, set_state_keys
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, run_version_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text, exact
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
 from metadata_service.projector.runs import (
     content_key,
     digest_of,
@@ -88,9 +88,6 @@ def reads(event: OpenLineageEvent, needed: Reads) -> None:
 
 def project_openlineage(draft: Draft, event: OpenLineageEvent) -> None:
     """Project one event."""
-    needed = Reads()
-    reads(event, needed)
-    draft.need(needed.urns, needed.states)
     if event.warnings:
         draft.note(warnings=list(event.warnings))
     if event.kind == "dataset":
@@ -278,7 +275,8 @@ def _remember_output(draft: Draft, at: _Run, urn: str, part: DatasetPart, entry:
     digest = digest_of(content) if content is not None else None
     if digest is not None and digest != known:
         draft.need(states=[content_key(digest)])
-        draft.put(content_key(digest), content)
+        if draft.state(content_key(digest)) is None:
+            draft.put(content_key(digest), plain(content))
     if urn not in state["out"] or state["out"][urn] != digest:
         state["out"] = {**state["out"], urn: digest}
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))

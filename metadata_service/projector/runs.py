@@ -17,7 +17,7 @@ from lineproof_schema.openlineage import TERMINAL_STATES, OpenLineageEvent, run_
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.code import Code
 from metadata_service.projector.names import job_urn, run_urn
-from metadata_service.projector.plain import as_dict, as_text, exact
+from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
 
 __all__ = ["PURPOSES", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "parent_of", "project_run_facts", "run_key",
@@ -41,7 +41,11 @@ def content_key(digest: str) -> str:
 
 def digest_of(value: Any) -> str:
     """32 hex digits over a JSON value; key order does not matter."""
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
+        text = orjson.dumps(plain(value), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def instant(micros: int) -> str:

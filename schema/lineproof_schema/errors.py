@@ -94,6 +94,15 @@ CODES: dict[str, ErrorCode] = _catalogue(
 )
 
 
+def _printable(value: object) -> object:
+    """What callers sent stands in errors; half surrogate pairs and NUL, which answers and databases cannot hold, are shown as escapes."""
+    if isinstance(value, str):
+        return value if value.isascii() and "\0" not in value else value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
+
+
 class LineproofError(Exception):
     """Root of all errors. `code` is stable; `detail` says what was wrong here, `extra` carries machine-readable facts."""
 
@@ -105,8 +114,8 @@ class LineproofError(Exception):
             self.code = code
         if self.code not in CODES:
             raise ValueError(f"unregistered error code {self.code!r}")
-        self.detail = detail
-        self.extra = extra
+        self.detail = str(_printable(detail))
+        self.extra = {name: _printable(value) for name, value in extra.items()}
 
     @property
     def entry(self) -> ErrorCode:

@@ -109,6 +109,8 @@ def parse_openlineage(payload: bytes | dict[str, Any]) -> OpenLineageEvent:
         original = run.get("runId")
         if not isinstance(original, str) or not original:
             raise OpenLineageError("run.runId is missing")
+        if not _is_unicode(original):
+            raise OpenLineageError("run.runId is not valid Unicode")
         run_id = run_uuid(original, job.namespace, job.name)
         if run_id != original.lower():
             warnings.append("runId is not a UUID")
@@ -189,11 +191,18 @@ def _identity(value: dict[str, Any], where: str, warnings: list[str]) -> tuple[s
     if not isinstance(namespace, str) or not namespace:
         warnings.append(f"{where}.namespace is missing; read as 'default'")
         namespace = "default"
-    try:
-        (namespace + name).encode()
-    except UnicodeEncodeError as error:
-        raise OpenLineageError(f"{where} has a name that is not valid Unicode") from error
+    if not _is_unicode(namespace + name):
+        raise OpenLineageError(f"{where} has a name that is not valid Unicode")
     return namespace, name
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can escape half a surrogate pair; such a text has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _facets(value: dict[str, Any], key: str, where: str, warnings: list[str]) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """The GraphQL endpoint as a FastAPI router: POST only, one context per request."""
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from cross_web import HTTPException
 from fastapi import Request
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.api.graphql.schema import Caller, schema
 from metadata_service.queries.context import Room, Viewer
 from metadata_service.queries.errors import InvalidPosition
 
 __all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router"]
 
+UNSUPPORTED = "Unsupported content type"  # the words of the framework for it
 MIN_SIZE_HEADER = "Lineproof-Min-Size"  # the least size the answer has to be computed at: a client reads its own writes
 
 
@@ -35,11 +39,29 @@ class RequestContext(BaseContext):
 
 
 class _Router(GraphQLRouter[RequestContext, None]):
-    def decode_json(self, data: str | bytes) -> object:
-        return orjson.loads(data)
+    """Answers what is no GraphQL request with problem details; the framework would send plain text, or fail on a body like `5`."""
+
+    async def run(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await super().run(*arguments, **named)
+        except HTTPException as error:
+            code = "unsupported-media-type" if error.reason == UNSUPPORTED else "method-not-allowed" if error.status_code == 405 else "invalid-query"
+            raise LineproofError(f"this is no GraphQL request: {error.reason}", code=code) from error
+
+    def parse_json(self, data: str | bytes) -> Any:
+        try:
+            document = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise LineproofError(f"the body is not JSON: {error}", code="not-json") from error
+        if not isinstance(document, dict):
+            raise LineproofError("a GraphQL request is an object with `query` and `variables`", code="invalid-query")
+        return document
 
     def encode_json(self, data: object) -> bytes:
-        return orjson.dumps(data)
+        try:
+            return orjson.dumps(data)
+        except orjson.JSONEncodeError:  # a logged payload may hold half surrogate pairs or integers beyond 64 bits: they go out as they came, escaped
+            return json.dumps(data).encode()
 
 
 def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graphql") -> GraphQLRouter[Any, Any]:
