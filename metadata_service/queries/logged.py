@@ -255,8 +255,8 @@ def _payload(envelope: bytes | None) -> Any:
     if envelope is None:
         return None
     try:
-        return json.loads(parse_envelope(envelope).payload)
-    except (EnvelopeError, ValueError):
+        return json.loads(parse_envelope(envelope).payload, parse_constant=str)  # NaN is no JSON; an answer may not hold it
+    except (EnvelopeError, ValueError, RecursionError):
         return None
 
 
