@@ -48,7 +48,7 @@ def test_dropping_wind_speed_reaches_model_and_dashboard(demo: Played) -> None:
 
 def test_who_changed_the_carrier_feature(demo: Played) -> None:
     rows = demo.ask("audit", "feat_carrier_delay")["rows"]
-    commits = {row["commit"] for row in rows if row["commit"]}
+    commits = {row["commit"]["sha"] for row in rows if row["commit"]}
     assert _commit(demo, "as soon as they have departed") in commits
     assert all(row["status"] == "applied" for row in rows)
 
