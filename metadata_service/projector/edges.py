@@ -22,8 +22,8 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, 
 from metadata_service.projector.names import dataset_of
 from metadata_service.projector.view import Draft
 
-__all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "index_keys", "is_late", "merge", "opened_key", "out_key", "remember_absorbed",
-           "set_key", "settle", "slot_of"]
+__all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "index_keys", "is_late", "merge", "opened_key", "out_key", "ready_endpoints",
+           "remember_absorbed", "set_key", "settle", "slot_of"]
 
 # how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
@@ -117,6 +117,14 @@ def is_open(state: dict[str, Any] | None) -> bool:
 
 
 # -- opening
+
+def ready_endpoints(draft: Draft, shown: Iterable[Shown]) -> None:
+    """The nodes that edges name exist, if only by reference."""
+    endpoints = dict.fromkeys(urn for edge in shown for urn in (edge.downstream, edge.upstream))
+    draft.need(urns=endpoints, states=[opened_key(draft.entry.index)])
+    for urn in endpoints:
+        draft.ensure(urn)
+
 
 def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, firm: bool, commit: str | None = None, key: str | None = None) -> bool:
     """Add what an event shows to its set; True if any edge was opened or closed.

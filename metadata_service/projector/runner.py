@@ -25,6 +25,8 @@ from metadata_service.telemetry import logger
 __all__ = ["BATCH_ENTRIES", "EntrySource", "LogDoesNotExtend", "Projector"]
 
 BATCH_ENTRIES: Final = 500  # entries per transaction: a second's work at the slowest, thousands of rows at the densest
+BATCH_OPS: Final = 50_000  # a transaction is closed by then: five hundred first runs of 200 columns would be a million, more than Neo4j's memory holds
+LEAST_AHEAD: Final = 8  # entries tried ahead when one finds something missing
 WAIT_SECONDS: Final = 1.0  # longest wait for new entries before looking whether to stop
 LONGEST_PAUSE_SECONDS: Final = 30.0  # between attempts while log or graph cannot be reached
 TREE_STATE: Final = "tree"
@@ -73,6 +75,7 @@ class Projector:
         self._erasures = Erasures()
         self._scanned = 0
         self._erased: dict[str, int | None] = {}  # the erasures that the graph was projected with
+        self._ahead = LEAST_AHEAD
         self._rebuilding: int | None = None  # the size at which an interrupted rebuild is whole again
 
     async def step(self, batch: int = BATCH_ENTRIES, *, upto: int | None = None) -> int:
@@ -118,10 +121,10 @@ class Projector:
             return await self._step(batch, upto)
         if not entries:
             return 0
-        ops = await self._project(entries)
-        for leaf in leaves:
+        ops, done = await self._project(entries)
+        for leaf in leaves[:done]:
             self._tree.append(leaf_hash(leaf))
-        size = position.size + len(entries)
+        size = position.size + done
         delta = await asyncio.to_thread(digest_delta, ops) if len(ops) > 1_000 else digest_delta(ops)
         erased = self._erasures.below(size)
         ops.append(PutState(TREE_STATE, self._tree.to_bytes().hex()))
@@ -134,9 +137,10 @@ class Projector:
         await self._graph.apply(ops, expected_size=position.size, size=size, root=root, digest_delta=delta)
         self._position, self._erased = Position(size, root, ""), erased
         self._overlay.age()
-        return len(entries)
+        return done
 
-    async def _project(self, entries: Sequence[ProjectableEntry]) -> list[GraphOp]:
+    async def _project(self, entries: Sequence[ProjectableEntry]) -> tuple[list[GraphOp], int]:
+        """The operations of the first so many entries, and how many those are."""
         urns: set[str] = set()
         states: set[str] = set()
         for entry in entries:
@@ -145,16 +149,36 @@ class Projector:
             states |= needed.states
         await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))
         ops: list[GraphOp] = []
-        for entry in entries:
+        for done, entry in enumerate(entries):
+            if len(ops) >= BATCH_OPS:
+                return ops, done
             while True:
                 try:
                     result = project(entry, self._overlay)
                     break
                 except Missing as missing:
-                    await self._load(*self._overlay.unloaded(missing.urns, missing.states))
+                    await self._foresee(missing, entries[done + 1:done + 1 + self._ahead])
             self._overlay.take(result)
             ops.extend(result)
-        return ops
+        return ops, len(entries)
+
+    async def _foresee(self, missing: Missing, coming: Sequence[ProjectableEntry]) -> None:
+        """Load what is missing, and with it what entries to come would find missing: each on its own would cost a round trip.
+
+        They are tried on the graph as it stands, so an entry may come to need something else after all; then it asks when its turn comes.
+        Trying takes time too, so we look further ahead only while most of what we look at is new.
+        """
+        urns, states, new = set(missing.urns), set(missing.states), 0
+        for entry in coming:
+            try:
+                project(entry, self._overlay)
+            except Missing as more:
+                urns.update(more.urns)
+                states.update(more.states)
+                new += 1
+        if coming:
+            self._ahead = min(self._ahead * 2, BATCH_ENTRIES) if 2 * new > len(coming) else max(self._ahead // 2, LEAST_AHEAD)
+        await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))
 
     async def _load(self, urns: Sequence[str], states: Sequence[str]) -> None:
         if urns or states:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,8 +21,8 @@ from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
 
-__all__ = ["PURPOSES", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "parent_of", "project_run_facts", "run_key",
-           "with_event"]
+__all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "parent_of",
+           "project_run_facts", "run_key", "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
 _ELSEWHERE: Final = frozenset({"parent", "lineproof_run", "lineproof_producer"})
@@ -143,3 +144,24 @@ def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Ma
     for key, facet in event.run_facets.items():
         if key not in _ELSEWHERE and isinstance(facet, dict) and "\0" not in key:
             draft.revise(run, f"facet:{key}", None if facet.get("_deleted") is True else facet)
+
+
+@dataclass(slots=True)
+class RunEvent:
+    """One event of a run on its way into the graph."""
+
+    event: OpenLineageEvent
+    job: str
+    run: str
+    run_id: str
+    state: dict[str, Any]
+    code: Code | None
+    speaks: bool  # facts of job and datasets may change: a normal run of code that is not older than the job's
+
+
+def once(draft: Draft, at: RunEvent, kind: str, dst: str, **props: Any) -> None:
+    """A link of the run; the run's own record remembers it."""
+    mark = f"{kind} {dst}"
+    if mark not in at.state["done"]:
+        at.state["done"] = [*at.state["done"], mark]
+        draft.link(kind, at.run, dst, known_new=True, **props)

@@ -12,7 +12,7 @@ import pytest
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, PutState
 from metadata_service.graph.port import GraphStore
-from metadata_service.projector import Projector, edges, features, lifecycle, openlineage
+from metadata_service.projector import Projector, edges, features, lifecycle, run_events, run_outputs
 from metadata_service.projector.authority import Authority
 from metadata_service.projector.entry import ProjectableEntry
 from metadata_service.projector.erasures import Erasures
@@ -174,11 +174,11 @@ Patch = pytest.MonkeyPatch
 
 
 def never_late(patch: Patch) -> None:
-    patch.setattr(openlineage, "is_late", lambda out, set_id, start: False)
+    patch.setattr(run_outputs, "is_late", lambda out, set_id, start: False)
 
 
 def failed_runs_take_over(patch: Patch) -> None:
-    patch.setattr(openlineage, "has_settled", is_terminal)
+    patch.setattr(run_outputs, "has_settled", is_terminal)
 
 
 def takeover_closes_nothing(patch: Patch) -> None:
@@ -217,13 +217,13 @@ def aliases_share_one_pointer(patch: Patch) -> None:
 
 
 def a_run_forgets_its_earlier_inputs(patch: Patch) -> None:
-    right = openlineage._inputs
+    right = run_events._inputs
 
     def wrong(draft: Any, at: Any) -> None:
         at.state["in"] = []
         right(draft, at)
 
-    patch.setattr(openlineage, "_inputs", wrong)
+    patch.setattr(run_events, "_inputs", wrong)
 
 
 def drops_leave_edges(patch: Patch) -> None:
@@ -240,12 +240,12 @@ def erasures_are_overlooked(patch: Patch) -> None:
 
 def rules_look_at_a_clock(patch: Patch) -> None:
     ticks = itertools.count()
-    patch.setattr(openlineage, "instant", lambda micros: f"tick {next(ticks)}")
+    patch.setattr(run_outputs, "instant", lambda micros: f"tick {next(ticks)}")
 
 
 def reruns_count_as_normal(patch: Patch) -> None:
-    right = openlineage.with_event
-    patch.setattr(openlineage, "with_event", lambda *args: {**right(*args), "purpose": "normal"})
+    right = run_events.with_event
+    patch.setattr(run_events, "with_event", lambda *args: {**right(*args), "purpose": "normal"})
 
 
 FAULTS = (never_late, failed_runs_take_over, takeover_closes_nothing, visible_one_entry_early, repeats_are_recognised_after_closing, scope_does_not_bind,

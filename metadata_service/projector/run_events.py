@@ -1,0 +1,138 @@
+"""One event of a run: whose run it is, what it ran, what it read."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from lineproof_schema.openlineage import OpenLineageEvent
+from metadata_service.projector.code import author_of, code_of_job, enrich, record_commit, sql_digest
+from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_job_facets
+from metadata_service.projector.facets import job_lineage
+from metadata_service.projector.names import dataset_urn, job_urn, run_urn, version_urn
+from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.run_outputs import dataset_facets, project_outputs
+from metadata_service.projector.runs import (
+    RunEvent,
+    has_settled,
+    is_terminal,
+    new_run,
+    once,
+    parent_of,
+    project_run_facts,
+    run_key,
+    with_event,
+)
+from metadata_service.projector.view import Draft, Rejected
+
+__all__ = ["job_code_key", "project_run_event"]
+
+
+@lru_cache(65_536)
+def job_code_key(job: str) -> str:
+    """State key of the code that last spoke for a job: {code, start}."""
+    return "jobcode:" + hashlib.sha256(job.encode()).hexdigest()[:32]
+
+
+def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
+    part = event.job
+    if part is None or event.run_id is None:
+        raise Rejected("invalid-openlineage", "a run event needs a job and a run")
+    job, run = job_urn(part.namespace, part.name), run_urn(event.run_id)
+    for urn in (job, run):
+        draft.touch(urn)
+    before = draft.state(run_key(event.run_id))
+    if before is not None and before["job"] != job:
+        raise Rejected("out-of-scope", "the run belongs to the job of its first entry", status="ignored", job=before["job"])
+    code = code_of_job(part)
+    sql = as_text(as_dict(part.facets.get("sql")).get("query"))
+    state = with_event(before or new_run(job), event, code, sql_digest(sql) if sql is not None else None)
+    draft.ensure(job)
+    draft.ensure(run)
+    draft.commit = state["commit"]
+    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state))
+    project_run_facts(draft, run, event, state)
+    _provenance(draft, at)
+    if at.speaks:
+        project_job_facets(draft, job, part)
+    _inputs(draft, at)
+    project_outputs(draft, at, job_lineage(part))
+    _pins(draft, at)
+    draft.put(run_key(event.run_id), state)
+
+
+def _speaks(draft: Draft, job: str, state: Mapping[str, Any]) -> bool:
+    known = draft.state(job_code_key(job))
+    code, start = state["code"], state["start"]
+    if state["purpose"] != "normal" or (known is not None and known["code"] != code and start < known["start"]):
+        return False
+    if code is not None and (known is None or known["code"] != code):
+        draft.put(job_code_key(job), {"code": code, "start": start})
+    return True
+
+
+def _provenance(draft: Draft, at: RunEvent) -> None:
+    once(draft, at, "OF", at.job)
+    if at.code is not None and at.code.transformation == at.state["code"]:
+        enrich(draft, at.code)
+        draft.touch(at.code.transformation, "mention")
+        once(draft, at, "EXECUTED", at.code.transformation)
+    if at.state["commit"] is not None:
+        draft.need(urns=[at.state["commit"]])
+        record_commit(draft, at.state["commit"])
+        draft.actor = author_of(draft, at.state["commit"])
+    parent = parent_of(at.event)
+    if parent is not None and parent[0] != at.run:
+        draft.ensure(parent[0])
+        draft.touch(parent[0], "mention")
+        draft.revise(at.run, "parent", parent[1])
+        once(draft, at, "CHILD_OF", parent[0])
+
+
+def _inputs(draft: Draft, at: RunEvent) -> None:
+    per_run: dict[str, Any] = {}
+    known = set(at.state["in"])
+    for part in at.event.inputs:
+        urn = dataset_urn(part.namespace, part.name)
+        known.add(urn)
+        draft.ensure(urn)
+        draft.touch(urn, "mention")
+        draft.link("READS", at.job, urn)
+        version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
+        if version is not None:
+            at.state["reads"] = {**at.state["reads"], urn: [version_urn(urn, version), False]}
+        elif urn not in at.state["reads"]:
+            current = draft.fact(urn, "currentVersion")
+            if current is not None:
+                at.state["reads"] = {**at.state["reads"], urn: [current, True]}
+        dataset_facets(draft, at, urn, part)
+        kept = {**{key: facet for key, facet in part.facets.items() if key in PER_RUN_FACETS}, **part.io_facets}
+        if kept:
+            per_run[urn] = kept
+            if draft.authority.in_scope(part.namespace):
+                _assertions(draft, urn, part.io_facets)
+    if per_run:
+        draft.revise(at.run, "inputFacets", {**as_dict(draft.fact(at.run, "inputFacets")), **per_run})
+    if len(known) != len(at.state["in"]):
+        at.state["in"] = sorted(known)
+
+
+def _assertions(draft: Draft, urn: str, facets: Mapping[str, Any]) -> None:
+    for item in as_list(as_dict(facets.get("dataQualityAssertions")).get("assertions")):
+        item = as_dict(item)
+        check = as_text(item.get("name")) or as_text(item.get("assertion"))
+        if check is not None and isinstance(item.get("success"), bool):
+            column = as_text(item.get("column"))
+            said = {key: item[key] for key in ("success", "severity", "expected", "actual", "column") if item.get(key) is not None}
+            draft.revise(urn, f"quality:{check}" + (f":{column}" if column is not None else ""), said)
+
+
+def _pins(draft: Draft, at: RunEvent) -> None:
+    """The versions the run read: exact ones at once, inferred ones when the run is over and no event said better."""
+    over = is_terminal(at.state) or has_settled(at.state)
+    pins = [(version, inferred) for version, inferred in at.state["reads"].values() if over or not inferred]
+    draft.need(urns=[version for version, _ in pins])
+    for version, inferred in pins:
+        draft.ensure(version)
+        once(draft, at, "USED", version, inferred=inferred)

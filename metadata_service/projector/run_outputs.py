@@ -1,0 +1,176 @@
+"""What a run wrote: datasets, the edges into them, their versions."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lineproof_schema.openlineage import DatasetPart
+from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets
+from metadata_service.projector.datasets import move_current_version, version_clock_key
+from metadata_service.projector.derivations import derived_key, shown_by_key
+from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle
+from metadata_service.projector.facets import content_of, show
+from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks, set_state_keys
+from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
+from metadata_service.projector.runs import (
+    RunEvent,
+    content_key,
+    digest_of,
+    has_settled,
+    instant,
+    is_terminal,
+    once,
+)
+from metadata_service.projector.view import Draft
+
+__all__ = ["dataset_facets", "project_outputs", "seen_key"]
+
+_NO_PART: Final[Mapping[str, Any]] = {}
+
+
+def seen_key(set_id: str) -> str:
+    """State key of an edge set's counters: [last seen (µs), runs]."""
+    return f"seen:{set_id}"
+
+
+def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart) -> bool:
+    """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry."""
+    facets = part.facets
+    if not facets or all(key == "version" for key in facets):
+        return False
+    if not draft.authority.in_scope(part.namespace):
+        draft.ignore("facets", urn)
+        return False
+    if not at.speaks:
+        return False
+    project_dataset_facets(draft, urn, facets)
+    if "symlinks" in facets:
+        project_symlinks(draft, urn, facets["symlinks"])
+    if "lifecycleStateChange" in facets:
+        draft.need(states=set_state_keys(urn))
+        return project_lifecycle(draft, urn, facets["lifecycleStateChange"])
+    return False
+
+
+def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    parts: dict[tuple[str, str], DatasetPart] = {}
+    for part in (*at.event.outputs, *(DatasetPart(*key) for key in entries)):
+        parts.setdefault((part.namespace, part.name), part)
+    state = at.state
+    for (namespace, name), part in parts.items():
+        urn = dataset_urn(namespace, name)
+        draft.need(urns=[urn])
+        draft.ensure(urn)
+        if not draft.authority.in_scope(namespace):
+            draft.touch(urn, "mention")
+            draft.ignore("output", urn)
+            continue
+        draft.touch(urn)
+        draft.link("WRITES", at.job, urn)
+        if dataset_facets(draft, at, urn, part):
+            state["out"] = {key: value for key, value in state["out"].items() if key != urn}
+            state["writes"] = {key: value for key, value in state["writes"].items() if key != urn}
+            continue
+        _remember_output(draft, at, urn, part, entries.get((namespace, name)))
+    if state["out"]:
+        settled = has_settled(state)
+        keys = [out_key(at.job, urn) for urn in state["out"]]
+        identities = {urn: SetId("run", at.job, state["code"], urn) for urn in state["out"]}
+        digests = {urn: identity.digest for urn, identity in identities.items()}
+        derived = [derived_key(at.job, state["sql"])] if state["sql"] is not None else []
+        draft.need(states=[*keys, *map(set_key, digests.values()), *map(seen_key, digests.values()), *derived])
+        for urn in state["out"]:
+            _edges(draft, at, urn, identities[urn], settled)
+        if is_terminal(state) or settled:
+            _written(draft, at, {dataset_urn(*key): part for key, part in parts.items()})
+
+
+def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
+    state = at.state
+    known = state["out"].get(urn)
+    if known is not None:
+        draft.need(states=[content_key(known)])
+    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None)
+    digest = digest_of(content) if content is not None else None
+    if digest is not None and digest != known:
+        draft.need(states=[content_key(digest)])
+        if draft.state(content_key(digest)) is None:
+            draft.put(content_key(digest), plain(content))
+    if urn not in state["out"] or state["out"][urn] != digest:
+        state["out"] = {**state["out"], urn: digest}
+    version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
+    if version is not None or urn not in state["writes"]:
+        state["writes"] = {**state["writes"], urn: version_urn(urn, version) if version is not None else None}
+    if at.speaks and at.code is not None and content is not None:
+        columns = as_dict(content.get("lineproof_columns"))
+        for fact in ("timePredicates", "windowFrames"):
+            said = as_list(columns.get(fact))
+            if said and draft.fact(at.code.transformation, fact) is None:
+                draft.revise(at.code.transformation, fact, said)
+
+
+def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool) -> None:
+    """Open, close and hand over the edges into one output, unless the run only adds provenance."""
+    state, set_id = at.state, identity.digest
+    out = draft.state(out_key(at.job, output))
+    if state["purpose"] != "normal" or is_late(out, set_id, state["start"]):
+        return
+    if state["code"] is None and not settled and out is not None and out["current"] is not None:
+        return  # its code may still be told; until then it must not disturb the code that is known
+    digest = state["out"][output]
+    derivation = as_dict(draft.state(derived_key(at.job, state["sql"]))) if state["sql"] is not None else {}
+    held = draft.state(set_key(set_id))
+    key = digest_of([digest, state["in"], derivation.get("id")])
+    if not remember_absorbed(held, key):
+        if digest is not None:
+            draft.need(states=[content_key(digest)])
+        content = draft.state(content_key(digest)) if digest is not None else None
+        shown, rank = show(output, state["in"], content, as_dict(derivation.get("outputs")).get(output))
+        ready_endpoints(draft, shown)
+        first = draft.fact(state["code"], "commit") if state["code"] is not None else None
+        merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key)
+        if state["sql"] is not None and rank <= RANKS["derivation"]:
+            listed = shown_by_key(at.job, state["sql"])
+            draft.need(states=[listed])
+            draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
+    settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
+    _count(draft, at, set_id)
+
+
+def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
+    seen = draft.state(seen_key(set_id)) or [0, 0]
+    counted = set_id in at.state["counted"]
+    last, runs = max(seen[0], exact(at.event.event_time_us)), seen[1] + (0 if counted else 1)
+    if not counted:
+        at.state["counted"] = [*at.state["counted"], set_id]
+    if [last, runs] != seen:
+        draft.put(seen_key(set_id), [last, runs])
+        draft.stat(set_id, last, runs)
+
+
+def _written(draft: Draft, at: RunEvent, parts: Mapping[str, DatasetPart]) -> None:
+    """The versions the run wrote; without a `version` facet only a completed run wrote one."""
+    state = at.state
+    for urn, named in state["writes"].items():
+        if named is None and not has_settled(state):
+            continue
+        version = named or run_version_urn(urn, at.run_id)
+        draft.need(urns=[version], states=[version_clock_key(urn)])
+        draft.ensure(version)
+        once(draft, at, "GENERATED", version)
+        part = parts.get(urn)
+        facets = {**part.facets, **part.io_facets} if part is not None else _NO_PART
+        for key in PER_RUN_FACETS & facets.keys():
+            draft.revise(version, f"facet:{key}", facets[key])
+        rows = as_dict(facets.get("outputStatistics")).get("rowCount")
+        if isinstance(rows, int) and not isinstance(rows, bool) and draft.fact(version, "rowCount") is None:
+            draft.revise(version, "rowCount", rows)
+        if draft.fact(version, "run") is None:
+            draft.revise(version, "run", at.run)
+        if draft.fact(version, "committedAt") is None:
+            draft.revise(version, "committedAt", instant(state["statusAt"]))
+        set_id = SetId("run", at.job, state["code"], urn).digest
+        if has_settled(state) and state["purpose"] == "normal" and not is_late(draft.state(out_key(at.job, urn)), set_id, state["start"]):
+            exists_again(draft, urn)
+            move_current_version(draft, urn, version, state["statusAt"])
