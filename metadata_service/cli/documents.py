@@ -34,11 +34,11 @@ TRACE: Final = f"""query Trace($urn: ID!, $at: Position, $dataAt: DateTime, $sin
     {_HEAD} roots {{ urn why }} dataAt since verdict {{ cause because }}
     steps {{ urn distance restricted expression file line column status basis parser job transformation path repository
       snippet {{ file start highlight lines }} {_COMMIT} run {_RUN} output {_VERSION}
-      inputs {{ urn type subtype expression restricted version {_VERSION} }} codeMatchesRun since openedBy }}
-    sources {{ urn restricted columns version {_VERSION} previous {_VERSION} changed run {_RUN} failedChecks }}
-    changes {{ job transformation previous {_COMMIT} size openedBy at loggedAt file line first pathChanged
-      columns {{ urn before after changed added removed }} }}
-    quality {{ urn check column severity expected actual version onSource since checkedAt }}
+      inputs {{ urn type subtype expression restricted influence version {_VERSION} }} codeMatchesRun since openedBy influence }}
+    sources {{ urn restricted columns version {_VERSION} previous {_VERSION} changed run {_RUN} failedChecks influence }}
+    changes {{ job transformation previous {_COMMIT} size openedBy at loggedAt file line first pathChanged influence suspect
+      columns {{ urn before after changed added removed influence }} }}
+    quality {{ urn check column severity expected actual version onSource since checkedAt influence }}
   }} }}"""
 
 AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $upstream: Boolean! = false, $first: Int! = 100, $after: String, $actor: String,

@@ -2,28 +2,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import format_urn, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits
 from metadata_service.queries.context import QueryContext
+from metadata_service.queries.influence import Influence, ValuePath, value_edges
 from metadata_service.queries.shapes import as_time, of_micros
-from metadata_service.queries.trace_shapes import Cause, CodeChange, ExpressionChange, QualityFinding, Verdict
+from metadata_service.queries.trace_shapes import CodeChange, ExpressionChange, QualityFinding
 from metadata_service.queries.trace_walk import holder
 
-__all__ = ["code_changes", "failed_checks", "verdict"]
+__all__ = ["code_changes", "failed_checks"]
 
 VERSIONS_BACK = 5  # how many earlier versions of each piece of code are looked at
 MAX_CHANGES = 50
 NEIGHBOUR_LIMIT = 5_000
 
 
-async def code_changes(context: QueryContext, edges: Sequence[Edge]) -> tuple[CodeChange, ...]:
-    """The versions of code on the path, newest first, those that changed how a traced column is computed before the others."""
+async def code_changes(context: QueryContext, edges: Sequence[Edge], value: ValuePath, since: datetime | None) -> tuple[CodeChange, ...]:
+    """The versions of code on the path: suspects first, then what changed the value earlier, what changed its rows, and the rest; newest first in each.
+
+    `since` is when the value became wrong: a change claimed to be older is no suspect.
+    """
     found: dict[tuple[str | None, str | None, int], CodeChange] = {}
     level = [edge for edge in edges if edge.transformation is not None]
     for _ in range(VERSIONS_BACK):
@@ -35,45 +40,49 @@ async def code_changes(context: QueryContext, edges: Sequence[Edge]) -> tuple[Co
             if key in found:
                 continue
             before = await _before(context, group)
-            found[key] = _change(group, before)
+            found[key] = _change(group, before, value)
             level += before
-    ordered = sorted(found.values(), key=lambda change: (change.path_changed, not change.first, change.size), reverse=True)[:MAX_CHANGES]
-    return await _dated(context, ordered)
+    ordered = sorted(found.values(), key=_rank, reverse=True)[:MAX_CHANGES]
+    dated = [replace(change, suspect=_suspect(change, since)) for change in await _dated(context, ordered)]
+    return tuple(sorted(dated, key=lambda change: (change.suspect, _rank(change)), reverse=True))
 
 
-async def failed_checks(context: QueryContext, urns: Sequence[str], sources: frozenset[str]) -> tuple[QualityFinding, ...]:
-    """Failed quality checks on the entities of a trace and, where they name a traced column or none, on their datasets."""
+def _rank(change: CodeChange) -> tuple[bool, bool, bool, int]:
+    return change.path_changed and change.influence is Influence.VALUE, change.path_changed, not change.first, change.size
+
+
+def _suspect(change: CodeChange, since: datetime | None) -> bool:
+    """The first version of code changed nothing: before it there was no value."""
+    if not change.path_changed or change.first or change.influence is Influence.ROWS:
+        return False
+    return since is None or (change.at is not None and change.at >= since)
+
+
+async def failed_checks(context: QueryContext, urns: Sequence[str], raw: Collection[str], value: ValuePath) -> tuple[QualityFinding, ...]:
+    """Failed quality checks on the entities of a trace and, where they name a traced column or none, on their datasets.
+
+    A check on a column is told once, by its dataset, though both hold it. One on a whole dataset decides the value if any column
+    of it does.
+    """
     columns: dict[str, set[str]] = defaultdict(set)
     for urn in urns:
         columns[holder(urn)].add(parse_urn(urn).name)
+    decisive = {holder(urn) for urn in value.distance}
     rows = await context.graph.get(sorted({*urns, *columns}), context.at)
-    found = []
-    for urn, row in sorted(rows.items()):
-        for fact, value in row.facts.items():
-            if not fact.startswith("quality:") or not isinstance(value, Mapping) or value.get("success") is not False:
+    found: dict[tuple[str, str, str | None], QualityFinding] = {}
+    for urn, row in sorted(rows.items(), key=lambda item: (item[0] != holder(item[0]), item[0])):
+        for fact, said in row.facts.items():
+            if not fact.startswith("quality:") or not isinstance(said, Mapping) or said.get("success") is not False:
                 continue
-            column = value.get("column")
+            column = said.get("column")
             if urn in columns and column is not None and column not in columns[urn]:
                 continue
-            found.append(_finding(row, fact, value, column, holder(urn) in sources))
-    return tuple(sorted(found, key=lambda finding: (not finding.on_source, finding.severity != "error", finding.urn, finding.check)))
-
-
-def verdict(changes: Sequence[CodeChange], quality: Sequence[QualityFinding], since: datetime | None) -> Verdict:
-    """What the evidence points to: changed code on the path, failed checks on raw data, both, or neither."""
-    recent = [change for change in changes if change.path_changed and not change.first and (since is None or (change.at is not None and change.at >= since))]
-    raw = [finding for finding in quality if finding.on_source]
-    window = f"since {since.isoformat()}" if since is not None else "so far"
-    if recent and raw:
-        return Verdict(Cause.CODE_OR_SOURCE_DATA, f"{len(recent)} change(s) of code on the path {window}, and {len(raw)} failed check(s) on raw data")
-    if recent:
-        who = recent[0].commit
-        by = f", the last by {who.author} in {who.sha[:12]}" if who is not None and who.author else ""
-        return Verdict(Cause.CODE, f"{len(recent)} change(s) of code on the path {window}{by}; no check on raw data failed")
-    if raw:
-        checks = ", ".join(sorted({finding.check for finding in raw}))
-        return Verdict(Cause.SOURCE_DATA, f"no code on the path changed {window}; failed on raw data: {checks}")
-    return Verdict(Cause.UNKNOWN, f"no code on the path changed {window} and no check on raw data failed")
+            named = urn if column is None or urn != holder(urn) else format_urn("column", *parse_urn(urn).components, str(column))
+            decides = Influence.VALUE if named in value.distance or (named == holder(named) and named in decisive) else Influence.ROWS
+            finding = _finding(row, fact, said, column, holder(urn) in raw, decides)
+            found.setdefault((holder(urn), finding.check, column or (parse_urn(urn).name if urn != holder(urn) else None)), finding)
+    return tuple(sorted(found.values(), key=lambda finding: (finding.influence is Influence.ROWS, not finding.on_source, finding.severity != "error",
+                                                            finding.urn, finding.check)))
 
 
 async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
@@ -89,19 +98,27 @@ async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
     return [edge for edge in same_job if edge.transformation == next(other.transformation for other in same_job if other.from_ == newest)]
 
 
-def _change(group: Sequence[Edge], before: Sequence[Edge]) -> CodeChange:
-    columns = []
-    for urn in sorted({edge.downstream for edge in group}):
-        old, new = [edge for edge in before if edge.downstream == urn], [edge for edge in group if edge.downstream == urn]
-        old_ends, new_ends = {_said(edge) for edge in old}, {_said(edge) for edge in new}
-        old_up, new_up = {edge.upstream for edge in old}, {edge.upstream for edge in new}
-        columns.append(ExpressionChange(urn, _expression(old), _expression(new), bool(old) and old_ends != new_ends,
-                                        tuple(sorted(new_up - old_up)) if old else (), tuple(sorted(old_up - new_up))))
-    lead = next((edge for edge in group if edge.line is not None and any(column.changed and column.urn == edge.downstream for column in columns)),
-                next((edge for edge in group if edge.line is not None), group[0]))
-    first = not before
+def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> CodeChange:
+    columns = [_column_change(urn, [edge for edge in before if edge.downstream == urn], [edge for edge in group if edge.downstream == urn], value)
+               for urn in sorted({edge.downstream for edge in group})]
+    columns.sort(key=lambda column: (not column.changed, column.influence is Influence.ROWS, column.urn))
+    leading = sorted((edge for edge in group if edge.line is not None),
+                     key=lambda edge: (edge.downstream != columns[0].urn, value.of(edge.downstream) is Influence.ROWS, edge.type != "DIRECT", edge.upstream))
+    lead = leading[0] if leading else group[0]
+    first, changed = not before, any(column.changed for column in columns)
+    said = {column.influence for column in columns if column.changed or not changed}
+    influence = Influence.VALUE if Influence.VALUE in said else Influence.ROWS
     return CodeChange(group[0].via, group[0].transformation, before[0].transformation if before else None, None, group[0].from_, group[0].opened_by, None,
-                      None, lead.file, lead.line, first, any(column.changed for column in columns), tuple(columns))
+                      None, lead.file, lead.line, first, changed, tuple(columns), influence, False)
+
+
+def _column_change(urn: str, old: Sequence[Edge], new: Sequence[Edge], value: ValuePath) -> ExpressionChange:
+    old_up, new_up = {edge.upstream for edge in old}, {edge.upstream for edge in new}
+    changed = bool(old) and {_said(edge) for edge in old} != {_said(edge) for edge in new}
+    of_the_value = {_said(edge) for edge in value_edges(old)} != {_said(edge) for edge in value_edges(new)}
+    decides = value.of(urn) is Influence.VALUE and (of_the_value or not changed)
+    return ExpressionChange(urn, _expression(old), _expression(new), changed, tuple(sorted(new_up - old_up)) if old else (), tuple(sorted(old_up - new_up)),
+                            Influence.VALUE if decides else Influence.ROWS)
 
 
 def _said(edge: Edge) -> tuple[Any, ...]:
@@ -122,11 +139,10 @@ async def _dated(context: QueryContext, found: Sequence[CodeChange]) -> tuple[Co
         entry = await context.graph.outcome(change.opened_by)
         logged = of_micros(entry.received) if entry is not None else None
         claimed = of_micros(entry.claimed) if entry is not None and entry.claimed is not None else logged
-        dated.append(CodeChange(change.job, change.transformation, change.previous, known.get(named.get(change.transformation or "", "")), change.size,
-                                change.opened_by, claimed, logged, change.file, change.line, change.first, change.path_changed, change.columns))
+        dated.append(replace(change, commit=known.get(named.get(change.transformation or "", "")), at=claimed, logged_at=logged))
     return tuple(dated)
 
 
-def _finding(row: NodeRow, fact: str, value: Mapping[str, Any], column: str | None, on_source: bool) -> QualityFinding:
+def _finding(row: NodeRow, fact: str, value: Mapping[str, Any], column: str | None, on_source: bool, decides: Influence) -> QualityFinding:
     return QualityFinding(row.urn, str(value.get("check") or fact.removeprefix("quality:")), column, value.get("severity"), value.get("expected"),
-                          value.get("actual"), value.get("version"), on_source, row.since.get(fact, row.from_), as_time(value.get("checkedAt")))
+                          value.get("actual"), value.get("version"), on_source, row.since.get(fact, row.from_), as_time(value.get("checkedAt")), decides)

@@ -2,21 +2,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import CommitRef, commits, runs, versions
-from metadata_service.queries.changes import code_changes, failed_checks, verdict
+from metadata_service.queries.changes import code_changes, failed_checks
 from metadata_service.queries.context import QueryContext
+from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Level
 from metadata_service.queries.trace_shapes import Cause, QualityFinding, Snippet, Trace, TraceInput, TraceSource, TraceStep, Verdict
 from metadata_service.queries.trace_walk import Walked, holder, walk
+from metadata_service.queries.verdict import verdict
 
 __all__ = ["trace"]
 
@@ -45,18 +47,20 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
     masked = await hidden(context, found.distance)
     masked = masked | await hidden_jobs(context, found.edges)
     context.notes.restrict(len(masked & found.distance.keys()))
-    steps = await _steps(context, found, masked)
+    value = value_path(found, [root.urn for root in roots])
+    steps = await _steps(context, found, value, masked)
     visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
-    changes = await code_changes(context, visible)
+    changes = await code_changes(context, visible, value, since)
     ends = _ends(found)
-    quality = await failed_checks(context, [each for each in found.distance if each not in masked], frozenset(ends))
-    sources = await _sources(context, found, ends, masked, quality)
+    raw = await _raw(context, found, ends)
+    quality = await failed_checks(context, [each for each in found.distance if each not in masked], raw, value)
+    sources = await _sources(context, found, ends, value, masked, quality)
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
     return Trace(await context.computed_at(), context.notes.completeness(), shown, data_at, since, verdict(changes, quality, since), steps, sources, changes,
                  quality)
 
 
-async def _steps(context: QueryContext, found: Walked, masked: frozenset[str]) -> tuple[TraceStep, ...]:
+async def _steps(context: QueryContext, found: Walked, value: ValuePath, masked: frozenset[str]) -> tuple[TraceStep, ...]:
     groups: dict[tuple[str, str], list[Edge]] = defaultdict(list)
     for edge in found.edges:
         groups[edge.downstream, edge.set_id].append(edge)
@@ -64,23 +68,31 @@ async def _steps(context: QueryContext, found: Walked, masked: frozenset[str]) -
     named = {urn: str(row.facts["commit"]) for urn, row in code.items() if str(row.facts.get("commit", "")).startswith("urn:")}
     known = await commits(context, [*named.values(), *(edge.commit for edge in found.edges if edge.commit and edge.commit.startswith("urn:"))])
     steps = []
-    for (downstream, _), edges in sorted(groups.items(), key=lambda item: (found.distance[item[0][0]], item[0])):
+    for (downstream, _), edges in sorted(groups.items(), key=lambda item: (*_rank(found, value, item[0][0]), item[0])):
         transformation = edges[0].transformation or ""
         commit = known.get(edges[0].commit or "") or known.get(named.get(transformation, ""))
-        steps.append(await _step(context, found, downstream, edges, code.get(transformation), commit, masked))
+        steps.append(await _step(context, found, value, downstream, edges, code.get(transformation), commit, masked))
     return tuple(steps)
 
 
-async def _step(context: QueryContext, found: Walked, downstream: str, edges: Sequence[Edge], code: NodeRow | None, commit: CommitRef | None,
-                masked: frozenset[str]) -> TraceStep:
-    edges = sorted(edges, key=lambda edge: (edge.type != "DIRECT", edge.upstream))
+def _rank(found: Walked, value: ValuePath, urn: str) -> tuple[bool, int]:
+    """The path of the value first and in its own order."""
+    return urn not in value.distance, value.distance.get(urn, found.distance[urn])
+
+
+async def _step(context: QueryContext, found: Walked, value: ValuePath, downstream: str, edges: Sequence[Edge], code: NodeRow | None,
+                commit: CommitRef | None, masked: frozenset[str]) -> TraceStep:
+    edges = sorted(edges, key=lambda edge: (value.of_edge(edge) is Influence.ROWS, edge.type != "DIRECT", edge.upstream))
+    influence = value.of(downstream)
     lead = next((edge for edge in edges if edge.line is not None), edges[0])
     expression = next((edge.expression for edge in edges if edge.expression), None)
-    inputs = tuple(TraceInput(None, edge.type, edge.subtype, None, None, True) if edge.upstream in masked else
-                   TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.version.get(holder(edge.upstream)), False) for edge in edges)
+    inputs = tuple(TraceInput(None, edge.type, edge.subtype, None, None, True, value.of_edge(edge)) if edge.upstream in masked else
+                   TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.version.get(holder(edge.upstream)), False, value.of_edge(edge))
+                   for edge in edges)
     if downstream in masked or lead.via in masked:
         return TraceStep(None, found.distance[downstream], True, None, None, None, None, lead.status, lead.basis, None, None, None, None, None, None, None,
-                         None, None, tuple(TraceInput(None, each.type, each.subtype, None, None, True) for each in inputs), None, lead.from_, lead.opened_by)
+                         None, None, tuple(TraceInput(None, each.type, each.subtype, None, None, True, each.influence) for each in inputs), None, lead.from_,
+                         lead.opened_by, influence)
     if any(each.restricted for each in inputs):
         expression = None  # it names what is hidden
     dataset = holder(downstream)
@@ -95,7 +107,7 @@ async def _step(context: QueryContext, found: Walked, downstream: str, edges: Se
     snippet = await _snippet(context, lead, facts) if expression is not None or not any(each.restricted for each in inputs) else None
     return TraceStep(downstream, found.distance[downstream], False, expression, lead.file, lead.line, lead.column, lead.status, lead.basis, lead.parser,
                      lead.via, lead.transformation, path if isinstance(path, str) else None, repository if isinstance(repository, str) else None, snippet,
-                     commit, run, found.version.get(dataset), inputs, matches, lead.from_, lead.opened_by)
+                     commit, run, found.version.get(dataset), inputs, matches, lead.from_, lead.opened_by, influence)
 
 
 async def _snippet(context: QueryContext, edge: Edge, facts: Mapping[str, object]) -> Snippet | None:
@@ -127,12 +139,20 @@ def _ends(found: Walked) -> dict[str, list[str]]:
     return ends
 
 
-async def _sources(context: QueryContext, found: Walked, ends: Mapping[str, list[str]], masked: frozenset[str],
+async def _raw(context: QueryContext, found: Walked, ends: Collection[str]) -> frozenset[str]:
+    """Raw data on the way: where the walk ends, and what is declared a source although it is known what it was loaded from."""
+    rows = await context.graph.get(sorted({holder(urn) for urn in found.distance}), context.at)
+    return frozenset(ends) | {urn for urn, row in rows.items() if row.facts.get("isSource")}
+
+
+async def _sources(context: QueryContext, found: Walked, ends: Mapping[str, list[str]], value: ValuePath, masked: frozenset[str],
                    quality: Sequence[QualityFinding]) -> tuple[TraceSource, ...]:
     sources = []
-    for urn, columns in sorted(ends.items()):
+    decisive = {holder(urn) for urn in value.distance}
+    for urn, columns in sorted(ends.items(), key=lambda item: (item[0] not in decisive, item[0])):
+        influence = Influence.VALUE if urn in decisive else Influence.ROWS
         if urn in masked or urn in await hidden(context, [urn]):
-            sources.append(TraceSource(None, True, (), None, None, None, None, 0))
+            sources.append(TraceSource(None, True, (), None, None, None, None, 0, influence))
             continue
         version = found.version.get(urn)
         previous = None
@@ -145,5 +165,5 @@ async def _sources(context: QueryContext, found: Walked, ends: Mapping[str, list
         changed = prints[0] != prints[1] if None not in prints else None
         run = (await runs(context, [version.run])).get(version.run) if version is not None and version.run else None
         failed = sum(holder(finding.urn) == urn for finding in quality)
-        sources.append(TraceSource(urn, False, tuple(sorted(columns)), version, previous, changed, run, failed))
+        sources.append(TraceSource(urn, False, tuple(sorted(columns)), version, previous, changed, run, failed, influence))
     return tuple(sources)

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from metadata_service.queries.activity import CommitRef, RunRef, VersionRef
+from metadata_service.queries.influence import Influence
 from metadata_service.queries.lineage import RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Long
 
@@ -42,11 +43,12 @@ class TraceInput:
     expression: str | None
     version: VersionRef | None
     restricted: bool
+    influence: Influence
 
 
 @dataclass(frozen=True, slots=True)
 class TraceStep:
-    """One column (or asset) and how it was made: code, commit, run, versions in and out.
+    """One column (or asset) and how it was made: code, commit, run, versions in and out. `influence` says what it decides of the traced value.
 
     `since` is the size from which this is said, `opened_by` the entry that said it. `code_matches_run` is false when the run that
     wrote the data ran another version of the code than the one whose edges are shown (a rerun or backfill of old code).
@@ -74,6 +76,7 @@ class TraceStep:
     code_matches_run: bool | None
     since: Long
     opened_by: Long
+    influence: Influence
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,15 @@ class TraceSource:
     changed: bool | None
     run: RunRef | None
     failed_checks: int
+    influence: Influence
 
 
 @dataclass(frozen=True, slots=True)
 class ExpressionChange:
-    """How one column on the path was computed before and after. `changed` is false when only other parts of the code changed."""
+    """How one column on the path was computed before and after. `changed` is false when only other parts of the code changed.
+
+    `influence` is VALUE if the change reaches the traced value, ROWS if only its rows.
+    """
 
     urn: str
     before: str | None
@@ -100,11 +107,16 @@ class ExpressionChange:
     changed: bool
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    influence: Influence
 
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """A new version of code on the path. `at` is its claimed time (else when it was logged); `first` when nothing came before it."""
+    """A new version of code on the path. `at` is its claimed time (else when it was logged); `first` when nothing came before it.
+
+    `influence` is VALUE if it changed (or, when it changed nothing on the path, computes) the value itself. It is `suspect` if it
+    changed the value within the time asked about.
+    """
 
     job: str | None
     transformation: str | None
@@ -119,11 +131,13 @@ class CodeChange:
     first: bool
     path_changed: bool
     columns: tuple[ExpressionChange, ...]
+    influence: Influence
+    suspect: bool
 
 
 @dataclass(frozen=True, slots=True)
 class QualityFinding:
-    """A check that failed on something the trace passes through, as of the position."""
+    """A check that failed on something the trace passes through, as of the position. `on_source` when that is raw data."""
 
     urn: str
     check: str
@@ -135,6 +149,7 @@ class QualityFinding:
     on_source: bool
     since: Long
     checked_at: datetime | None
+    influence: Influence
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +162,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The answer of `trace`: steps from the asked entity back to raw data, nearest first."""
+    """The answer of `trace`: steps from the asked entity back to raw data, nearest first.
+
+    The path of the value comes first (`influence` VALUE), what only decides its rows after it; so with changes, sources and findings.
+    """
 
     computed_at: ComputedAt
     completeness: Completeness

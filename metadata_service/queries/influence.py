@@ -1,0 +1,82 @@
+"""What an input decides: the value itself, or only which rows there are.
+
+OpenLineage calls an input DIRECT when the value is computed from it and INDIRECT otherwise. Of the indirect ones WINDOW and
+CONDITIONAL belong to one column and decide its value (a `case when`, the order of a running total); JOIN, FILTER, GROUP_BY and
+SORT belong to the whole query and decide its rows. Where a value is an aggregate, or is made of nothing but its rows
+(`count(*)`), the rows are the value, so everything the query reads decides it.
+"""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from metadata_service.graph.ops import Edge
+from metadata_service.queries.trace_walk import Walked, holder
+
+__all__ = ["Influence", "ValuePath", "value_edges", "value_path"]
+
+OF_THE_VALUE: Final = frozenset({"WINDOW", "CONDITIONAL"})  # subtypes of indirect inputs
+MADE_OF_ROWS: Final = "AGGREGATION"  # subtype of direct inputs
+
+
+class Influence(Enum):
+    """VALUE: it decides the value. ROWS: it decides which rows there are (by a join, a filter, a grouping), and not their value."""
+
+    VALUE = "VALUE"
+    ROWS = "ROWS"
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePath:
+    """The part of a walk that decides the value: entities with their hops along it, and the edges by (key, from)."""
+
+    distance: dict[str, int]
+    edges: frozenset[tuple[str, int]]
+
+    def of(self, urn: str) -> Influence:
+        """What the entity decides."""
+        return Influence.VALUE if urn in self.distance else Influence.ROWS
+
+    def of_edge(self, edge: Edge) -> Influence:
+        """What the upstream end decides by way of this edge."""
+        return Influence.VALUE if (edge.key, edge.from_) in self.edges else Influence.ROWS
+
+
+def value_edges(edges: Iterable[Edge]) -> list[Edge]:
+    """Of the edges that say how one entity is made by one version of code, those that decide its value. An untyped one does: unknown is not clean."""
+    said = list(edges)
+    direct = [edge for edge in said if edge.type != "INDIRECT" or edge.subtype in OF_THE_VALUE]
+    if not direct or any(edge.type == "DIRECT" and edge.subtype == MADE_OF_ROWS for edge in direct):
+        return said
+    return direct
+
+
+def value_path(found: Walked, roots: Sequence[str]) -> ValuePath:
+    """What decides the value of `roots`, in a finished walk."""
+    made: dict[str, dict[str, list[Edge]]] = defaultdict(lambda: defaultdict(list))
+    for edge in found.edges:
+        made[edge.downstream][edge.set_id].append(edge)
+    distance = dict.fromkeys(roots, 0)
+    kept: set[tuple[str, int]] = set()
+    frontier = list(roots)
+    while frontier:
+        following: list[str] = []
+        for urn in frontier:
+            if urn not in made and holder(urn) in made:  # nobody said what this column is made of: its dataset speaks for it
+                _reach(distance, following, holder(urn), distance[urn])
+                continue
+            for group in made[urn].values() if urn in made else ():
+                for edge in value_edges(group):
+                    kept.add((edge.key, edge.from_))
+                    _reach(distance, following, edge.upstream, distance[urn] + 1)
+        frontier = following
+    return ValuePath(distance, frozenset(kept))
+
+
+def _reach(distance: dict[str, int], following: list[str], urn: str, hops: int) -> None:
+    if urn not in distance:
+        distance[urn] = hops
+        following.append(urn)
