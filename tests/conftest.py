@@ -25,6 +25,17 @@ def _without(service: str, reason: Missing) -> None:
     pytest.skip(f"{service}: {reason}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a service, so that `-m "not neo4j"` leaves it out."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        adapters = [value for value in item.callspec.params.values() if isinstance(value, str)] if hasattr(item, "callspec") else []
+        if "postgres_url" in fixtures or "postgresql" in adapters:
+            item.add_marker(pytest.mark.postgres)
+        if "neo4j_server" in fixtures or "neo4j" in adapters:
+            item.add_marker(pytest.mark.neo4j)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once, where nobody misses it, what was not tested."""
     for service, reason in _missing.items():

@@ -10,16 +10,16 @@ from lineproof_schema.urn import format_urn
 from metadata_service.graph import reference
 from metadata_service.graph.errors import DanglingReference, GraphUnavailable, ProjectionConflict, WalkTooLarge
 from metadata_service.graph.open import open_graph
-from metadata_service.graph.ops import OPEN, CloseEdge, Edge, EntryRecord, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
-from metadata_service.graph.port import Direction, GraphStore, Limits, RevisionRow
+from metadata_service.graph.ops import OPEN, CloseEdge, Edge, EntryRecord, Family, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
+from metadata_service.graph.port import Direction, GraphStore, Limits, NodeRow, Reach, RevisionRow
 from metadata_service.graph.rows import EMPTY_ROOT
 from tests.contract.graph_world import TENANT, Feeder, Model, column, dataset, edge, random_history, record, root_of
 
 pytestmark = pytest.mark.anyio
 
 A, B, C, D, E, F = (dataset(name) for name in "abcdef")
-ASSETS = ("DERIVED_FROM",)
-BOTH = ("DERIVED_FROM", "COLUMN_DERIVED_FROM")
+ASSETS: tuple[Family, ...] = ("DERIVED_FROM",)
+BOTH: tuple[Family, ...] = ("DERIVED_FROM", "COLUMN_DERIVED_FROM")
 ENOUGH = Limits()
 WAYS: tuple[Direction, Direction] = ("UPSTREAM", "DOWNSTREAM")
 
@@ -52,8 +52,8 @@ def feeder(graph: GraphStore) -> Feeder:
     return Feeder(graph)
 
 
-def urns(reach: object) -> list[tuple[str, int]]:
-    return [(node.urn, node.distance) for node in reach.nodes]  # type: ignore[attr-defined]
+def urns(reach: Reach) -> list[tuple[str, int]]:
+    return [(node.urn, node.distance) for node in reach.nodes]
 
 
 # --- position, idempotence, conflict ---------------------------------------------------------------------------------------------------------------
@@ -89,10 +89,11 @@ async def test_a_batch_for_another_size_is_refused_and_leaves_nothing(feeder: Fe
 
 
 async def test_the_same_operations_again_change_nothing(feeder: Feeder) -> None:
-    ops = [UpsertNode(A, TENANT, 1), UpsertNode(B, TENANT, 1), OpenEdge(edge(A, B, 1)), Revise(A, "owners", ["x"], 1), Link("SAME_AS", A, B, 1, {"n": 1}),
-           SetStat("set", 5, 1), Touch(A, 0), record(0), PutState("k", {"v": 1})]
+    ops: list[GraphOp] = [
+        UpsertNode(A, TENANT, 1), UpsertNode(B, TENANT, 1), OpenEdge(edge(A, B, 1)), Revise(A, "owners", ["x"], 1), Link("SAME_AS", A, B, 1, {"n": 1}),
+        SetStat("set", 5, 1), Touch(A, 0), record(0), PutState("k", {"v": 1})]
     await feeder.feed(*ops)
-    more = [CloseEdge(edge(A, B, 1), 2), Revise(A, "owners", ["y"], 2, ["x"], 1), OpenEdge(edge(B, A, 2))]
+    more: list[GraphOp] = [CloseEdge(edge(A, B, 1), 2), Revise(A, "owners", ["y"], 2, ["x"], 1), OpenEdge(edge(B, A, 2))]
     await feeder.feed(*more)
     counts, position = await feeder.store.counts(), await feeder.store.position()
     await feeder.repeat(*ops, *more)
@@ -585,7 +586,8 @@ async def test_search_is_narrowed_by_kind_and_prefix(feeder: Feeder) -> None:
 async def test_search_pages_by_name_and_urn(feeder: Feeder) -> None:
     names = ["b", "B", "a", "é", "\uffff", "😀", "z\x00", "z"]
     await feeder.feed(*(UpsertNode(dataset(name, ns), TENANT, 1) for name in names for ns in ("n1", "n2")), Revise(dataset("a", "n1"), "owners", ["ann"], 1))
-    seen, after = [], None
+    seen: list[NodeRow] = []
+    after = None
     for _ in range(20):
         page = await feeder.store.search("n", ["dataset"], None, after, 3)
         seen += page.rows
@@ -644,6 +646,6 @@ async def test_many_walks_at_once_while_the_graph_moves(feeder: Feeder) -> None:
             assert [one.upstream for one in reach.edges if one.downstream == A] == [reach.nodes[1].urn]
         return whole
 
-    _, *walks = await asyncio.gather(move(), *(walk() for _ in range(3)))
+    _, walks = await asyncio.gather(move(), asyncio.gather(*(walk() for _ in range(3))))
     assert sum(walks) > 0
     assert len((await feeder.store.reachable([A], "UPSTREAM", 1, ASSETS, None, ENOUGH)).nodes) == 2

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 BOTH = frozenset({0, 1})
 STATEMENTS = {
-    **{f"step-{way}-{sorted(families)}-{shape}-{past}": sql_text.step(way, families, shape, past=past)  # type: ignore[arg-type]
+    **{f"step-{way}-{sorted(families)}-{shape}-{past}": sql_text.step(way, families, shape, past=past)
        for way in ("UPSTREAM", "DOWNSTREAM") for families in (BOTH, frozenset({0})) for shape in ("far", "pairs", "count", "edges") for past in (False, True)},
     **{name: getattr(sql_text, name) for name in (
         "NODE_IDS", "EXISTING", "URNS_OF", "CONTEXT_IDS", "STATES", "LINK_EXISTS", "FACTS_NOW", "FACTS_AT", "REVISIONS", "SET_STATS", "CONTEXTS", "EDGES_BY_ID",
@@ -50,7 +50,7 @@ async def test_walks_stay_inside_the_indexes_and_now_reads_no_past(path: Path, w
     with closing(sqlite3.connect(path)) as connection:
         for shape in ("far", "pairs", "count"):
             for past in (False, True):
-                statement = Dialect("sqlite").render(sql_text.step(way, BOTH, shape, past=past))  # type: ignore[arg-type]
+                statement = Dialect("sqlite").render(sql_text.step(way, BOTH, shape, past=past))
                 plan = "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",) * statement.count("?")))
                 assert "COVERING INDEX graph_edge_now_" in plan
                 assert ("graph_edge_past_" in plan) == past

@@ -28,7 +28,7 @@ NODES = 1_500
 URNS = [dataset("t1"), dataset("t2")]
 ROW = {"urn": URNS[0], "fact": "f", "from": 1, "to": 2, "value": "1", "down": URNS[0], "up": URNS[1], "src": URNS[0], "dst": URNS[1], "key": "k", "said": {},
        "props": {}, "label": "Dataset", "set_id": "s", "last_seen": 1, "runs": 1, "index": 1, "role": "subject"}
-PARAMETERS: Mapping[str, Any] = {
+PARAMETERS: dict[str, Any] = {
     "rows": [ROW], "urns": URNS, "urn": URNS[0], "roots": URNS, "at": 5, "limit": 10, "start": 0, "stop": 10, "end": 10, "types": None, "keys": ["k"],
     "set_ids": ["s"], "index": 1, "time": 5, "text": "weather", "kinds": None, "prefixes": None, "key": None, "size": 1, "root": "r", "digest": "d",
     "wiping": False, "closed": 0, "edges": 10, "actor": "a", "commit": "c"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import rfc8785
@@ -10,16 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metadata_service.graph.batch import fold
-from metadata_service.graph.ops import OPEN, CloseEdge, Edge, Link, OpenEdge, PutState, Revise, Touch, UpsertNode, digest_delta, edge_digest, node_digest
+from metadata_service.graph.ops import (
+    OPEN,
+    CloseEdge,
+    Edge,
+    GraphOp,
+    Link,
+    OpenEdge,
+    PutState,
+    Revise,
+    Touch,
+    UpsertNode,
+    digest_delta,
+    edge_digest,
+    node_digest,
+)
 from metadata_service.graph.rows import plain, unplain
 from metadata_service.graph.sql_text import contains
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 EDGE = Edge("DERIVED_FROM", "urn:lineproof:dataset:n:a", "urn:lineproof:dataset:n:b", "set", None, None, None, "lineage", "t", 3, 2)
-OTHER = {"family": "COLUMN_DERIVED_FROM", "from_": 4, "opened_by": 3, "to": 9, "line": 1, "column": 2}
+OTHER: dict[str, Any] = {"family": "COLUMN_DERIVED_FROM", "from_": 4, "opened_by": 3, "to": 9, "line": 1, "column": 2}
 
 
-def canonical_number(*parts: object) -> int:
+def canonical_number(*parts: Any) -> int:
     return int.from_bytes(hashlib.sha256(rfc8785.dumps(list(parts))).digest())
 
 
@@ -45,7 +60,7 @@ def test_the_key_names_what_is_said_and_the_digest_everything(name: str) -> None
 
 
 def test_the_digest_does_not_depend_on_order_or_batches() -> None:
-    ops = [UpsertNode("a", "t", 1), Revise("a", "f", {"x": 1}, 1), OpenEdge(EDGE), Revise("a", "f", None, 2, {"x": 1}, 1), CloseEdge(EDGE, 5),
+    ops: list[GraphOp] = [UpsertNode("a", "t", 1), Revise("a", "f", {"x": 1}, 1), OpenEdge(EDGE), Revise("a", "f", None, 2, {"x": 1}, 1), CloseEdge(EDGE, 5),
            Link("OF", "a", "b", 1)]
     whole = digest_delta(ops)
     assert whole == digest_delta(reversed(ops)) == sum(digest_delta([op]) for op in ops) % 2**256
