@@ -14,7 +14,7 @@ import orjson
 from lineproof_schema.openlineage import JobPart
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.names import column_urn, principal_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, link_key
 
 __all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job_facets", "revise_columns", "revise_owners"]
@@ -84,9 +84,9 @@ def _wide_columns(fields: bytes) -> list[dict[str, Any]]:
     return _columns(orjson.loads(fields))
 
 
-def _columns(fields: Sequence[Any]) -> list[dict[str, Any]]:
+def _columns(fields: Sequence[Any], depth: int = 0) -> list[dict[str, Any]]:
     columns = []
-    for field in fields:
+    for field in fields if depth < MAX_NESTING else ():
         field = as_dict(field)
         name = as_text(field.get("name"))
         if name is None or "\0" in name:
@@ -97,7 +97,7 @@ def _columns(fields: Sequence[Any]) -> list[dict[str, Any]]:
                 column[key] = field[key]
         if isinstance(field.get("nullable"), bool):
             column["nullable"] = field["nullable"]
-        below = _columns(as_list(field.get("fields")))
+        below = _columns(as_list(field.get("fields")), depth + 1)
         if below:
             column["fields"] = below
         columns.append(column)

@@ -9,6 +9,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.projector.dataset_facts import revise_columns, revise_owners
 from metadata_service.projector.lifecycle import exists_again
 from metadata_service.projector.names import dataset_urn, run_urn, version_urn
+from metadata_service.projector.plain import MAX_NESTING
 from metadata_service.projector.view import Draft, link_key
 
 __all__ = ["move_current_version", "project_dataset", "project_dataset_version", "version_clock_key"]
@@ -51,9 +52,9 @@ def project_dataset(draft: Draft, data: DatasetData) -> None:
             draft.revise(urn, fact, said[fact])
 
 
-def _column(column: dict[str, Any]) -> dict[str, Any]:
+def _column(column: dict[str, Any], depth: int = 1) -> dict[str, Any]:
     kept = {key: column[key] for key in ("name", "type", "description", "nullable") if key in column}
-    below = [_column(item) for item in column.get("fields") or []]
+    below = [_column(item, depth + 1) for item in column.get("fields") or []] if depth < MAX_NESTING else []
     return {**kept, "fields": below} if below else kept
 
 

@@ -14,7 +14,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn
-from metadata_service.projector.plain import LARGEST_EXACT, as_dict, as_list, as_text
+from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
 
 __all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "job_lineage", "show"]
 
@@ -49,14 +49,14 @@ def _concerns_all_columns(content: Mapping[str, Any]) -> bool:
         as_text(as_dict(item).get("field")) is not None for item in as_list(as_dict(content.get("lineage")).get("inputs")))
 
 
-def column_names(fields: Sequence[Any]) -> list[list[str]]:
+def column_names(fields: Sequence[Any], depth: int = 0) -> list[list[str]]:
     """Paths of all columns of a `schema` facet, nested ones after their parents."""
     names: list[list[str]] = []
-    for field in fields:
+    for field in fields if depth < MAX_NESTING else ():
         name = as_text(as_dict(field).get("name"))
         if name is not None and "\0" not in name:
             names.append([name])
-            names.extend([name, *below] for below in column_names(as_list(as_dict(field).get("fields"))))
+            names.extend([name, *below] for below in column_names(as_list(as_dict(field).get("fields")), depth + 1))
     return names
 
 

@@ -1,22 +1,24 @@
 """Feature versions, their materializations, and the aliases of features and models."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lineproof_schema.models.features import AliasData, FeatureVersionData, MaterializationData
 from lineproof_schema.openlineage import run_uuid
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.code import author_of, commit_urn, record_commit
+from metadata_service.projector.compatibility import differences, verdict
 from metadata_service.projector.dataset_facts import revise_owners
 from metadata_service.projector.edges import SetId, Shown, declare, opened_key, set_key
 from metadata_service.projector.feature_hash import data_hash, metadata_hash
 from metadata_service.projector.names import column_urn, dataset_urn, feature_ref, of, principal_urn, run_urn, version_urn
 from metadata_service.projector.view import Draft, Rejected, link_key
 
-__all__ = ["alias_fact", "declare_edges", "head_urn", "note_commit", "project_alias", "project_feature_version", "project_materialization", "resolve",
-           "version_of"]
+__all__ = ["REGISTERED", "Kind", "alias_fact", "declare_edges", "head_urn", "note_commit", "project_alias", "project_feature_version",
+           "project_materialization", "registered", "resolve", "version_of"]
 
 Kind = Literal["feature", "model"]
+REGISTERED: Final = {"feature": "dataHash", "model": "artifact"}  # the fact that only a registration gives a version
 
 
 def head_urn(kind: Kind, namespace: str, name: str) -> str:
@@ -34,6 +36,11 @@ def alias_fact(alias: str) -> str:
     return f"alias:{alias}"
 
 
+def registered(draft: Draft, kind: Kind, version: str) -> bool:
+    """Whether the version was registered and not ended; one that others only spoke of is a node, too."""
+    return draft.exists(version) and draft.fact(version, REGISTERED[kind]) is not None and draft.fact(version, "existence") != "dropped"
+
+
 def resolve(draft: Draft, kind: Kind, reference: str) -> tuple[str, str | None]:
     """The version that `<ns>:<name>@<version|alias>` means at this entry, and the alias it went through.
 
@@ -45,7 +52,7 @@ def resolve(draft: Draft, kind: Kind, reference: str) -> tuple[str, str | None]:
     namespace, name, selector = feature_ref(reference)
     exact, head = version_of(kind, namespace, name, selector), head_urn(kind, namespace, name)
     draft.need(urns=[exact, head])
-    if draft.exists(exact):
+    if draft.exists(exact) and draft.fact(exact, REGISTERED[kind]) is not None:
         return exact, None
     alias = draft.fact(head, alias_fact(selector))
     if isinstance(alias, dict):
@@ -102,6 +109,7 @@ def project_feature_version(draft: Draft, data: FeatureVersionData) -> None:
             revise_owners(draft, target, [{"name": owner} for owner in data.owners])
     if data.description is not None:
         draft.revise(head, "description", data.description)
+    _check_compatibility(draft, data, urn, said)
     commit = note_commit(draft, urn, data.repository, data.commit)
     store = dataset_urn(data.column.namespace, data.column.name)
     upstreams = dict.fromkeys([store, *(dataset_urn(source.namespace, source.name) for source in data.definition.sources)])
@@ -110,13 +118,27 @@ def project_feature_version(draft: Draft, data: FeatureVersionData) -> None:
     declare_edges(draft, urn, shown, commit)
 
 
+def _check_compatibility(draft: Draft, data: FeatureVersionData, urn: str, said: dict[str, Any]) -> None:
+    """What the author claims beside what the two definitions and schemas say; who reads which column, only the read side knows."""
+    claimed = data.compatibility
+    if claimed is None:
+        return
+    other = version_of("feature", data.namespace, data.name, claimed.with_version)
+    draft.need(urns=[other])
+    draft.touch(other, "mention")
+    if other == urn or not registered(draft, "feature", other):
+        draft.ignore("compatibility", other, "unknown-version")
+        return
+    draft.note(compatibility={"with": claimed.with_version, "declared": claimed.kind, "found": verdict(differences(draft.facts(other), said), None)})
+
+
 def project_materialization(draft: Draft, data: MaterializationData) -> None:
     """`lineproof.materialization.v1`."""
     namespace, name, version = feature_ref(data.feature)
     urn = version_of("feature", namespace, name, version)
     draft.need(urns=[urn])
     draft.touch(urn)
-    if not draft.exists(urn):
+    if not registered(draft, "feature", urn):
         raise Rejected("unknown-version", f"{data.feature!r} is not a registered feature version", urn=urn)
     said: dict[str, Any] = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"feature", "output"})
     said["index"] = draft.entry.index
@@ -152,28 +174,44 @@ def project_alias(draft: Draft, data: AliasData) -> None:
     fact = alias_fact(data.alias)
     current = draft.fact(head, fact) if draft.exists(head) else None
     stands_at = current["index"] if isinstance(current, dict) else None
+    stands_on = current["version"] if isinstance(current, dict) else None
     if data.actor is not None:
         draft.actor = data.actor.strip().lower()
-    if stands_at != data.expected:
-        raise Rejected("alias-moved", f"the alias stands at entry {stands_at}, not {data.expected}", alias=data.alias, current=stands_at,
-                       expected=data.expected)
-    if target is not None and not draft.exists(target):
-        raise Rejected("unknown-version", f"{data.to!r} is not a registered version", urn=target)
-    if target is not None and draft.exists(namesake):
-        raise Rejected("alias-is-version", f"{data.alias!r} is a registered version", urn=namesake)
-    policy = draft.authority.keyring.policy_at(draft.entry.index)
-    if policy is not None and data.alias in policy.protected_aliases and not data.approval:
-        raise Rejected("approval-required", f"the alias {data.alias!r} is protected: name the approval", alias=data.alias)
+    restores = _restores(data)
+    move = {"alias": data.alias, "to": data.to, "was": stands_on, "wasIndex": stands_at, "expected": data.expected, "why": data.reason,
+            "approval": data.approval, "restores": restores}
+    _admit_alias(draft, data, target, namesake, move)
+    if stands_on is not None:
+        draft.touch(version_of(data.kind, data.namespace, data.name, stands_on))
+    draft.note(**move)
     if target is None:
-        if current is None:
-            raise Rejected("unknown-alias", f"there is no alias {data.alias!r}", alias=data.alias)
-        draft.touch(version_of(data.kind, data.namespace, data.name, current["version"]))
         draft.revise(head, fact, None)
         return
-    if isinstance(current, dict):
-        draft.touch(version_of(data.kind, data.namespace, data.name, current["version"]))
     if data.actor:
         who = principal_urn(data.actor)
         draft.need(urns=[who])
         draft.ensure(who)
-    draft.revise(head, fact, {"version": data.to, "index": draft.entry.index, "actor": data.actor, "reason": data.reason, "approval": data.approval})
+    said = {"version": data.to, "index": draft.entry.index, "actor": data.actor, "reason": data.reason, "approval": data.approval}
+    draft.revise(head, fact, said if restores is None else {**said, "restores": restores})
+
+
+def _admit_alias(draft: Draft, data: AliasData, target: str | None, namesake: str, move: dict[str, Any]) -> None:
+    """Raises Rejected; what was tried stands in the outcome, so that the history of the alias shows it."""
+    stands_at = move["wasIndex"]
+    if stands_at != data.expected:
+        raise Rejected("alias-moved", f"the alias stands at entry {stands_at}, not {data.expected}", current=stands_at, **move)
+    if target is None and stands_at is None:
+        raise Rejected("unknown-alias", f"there is no alias {data.alias!r}", **move)
+    if target is not None and not registered(draft, data.kind, target):
+        raise Rejected("unknown-version", f"{data.to!r} is not a registered version", urn=target, **move)
+    if target is not None and registered(draft, data.kind, namesake):
+        raise Rejected("alias-is-version", f"{data.alias!r} is a registered version", urn=namesake, **move)
+    policy = draft.authority.keyring.policy_at(draft.entry.index)
+    if policy is not None and data.alias in policy.protected_aliases and not (data.approval or "").strip():
+        raise Rejected("approval-required", f"the alias {data.alias!r} is protected: name the approval", **move)
+
+
+def _restores(data: AliasData) -> int | None:
+    """The earlier move that a rollback restores: where the next step back goes on from."""
+    told = (data.details or {}).get("restores")
+    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None

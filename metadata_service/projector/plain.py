@@ -5,9 +5,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["LARGEST_EXACT", "as_dict", "as_list", "as_text", "exact", "plain"]
+__all__ = ["LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_text", "exact", "plain"]
 
 LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
+MAX_NESTING: Final = 24  # levels of nested columns: less than MAX_DEPTH / 2, so that a schema is never cut in the middle of one
 MAX_DEPTH: Final = 64  # deeper facets are cut: databases and recursive readers have limits of their own
 
 

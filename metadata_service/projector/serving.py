@@ -1,21 +1,25 @@
 """Model versions, deployments, consumers: what reads data in the end."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from lineproof_schema.models.serving import ConsumerData, DeploymentData, ModelVersionData
 from lineproof_schema.openlineage import run_uuid
 from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
+from metadata_service.projector.bindings import bind, pin, pinned_features
 from metadata_service.projector.dataset_facts import revise_owners
 from metadata_service.projector.edges import Shown
 from metadata_service.projector.facets import column_names
-from metadata_service.projector.features import declare_edges, head_urn, note_commit, resolve, version_of
+from metadata_service.projector.features import alias_fact, declare_edges, head_urn, note_commit, registered, resolve, version_of
 from metadata_service.projector.names import column_urn, dataset_urn, of, run_urn, version_urn
-from metadata_service.projector.plain import as_list
+from metadata_service.projector.plain import as_list, plain
 from metadata_service.projector.view import Draft, Rejected, link_key
 
 __all__ = ["consumer_urn", "deployment_urn", "project_consumer", "project_deployment", "project_model_version"]
+
+# what a version of a model is: said once, it stays
+IMMUTABLE: Final = ("artifact", "framework", "trainingDatasets", "trainingColumns", "referenceTimeColumn", "labelTimeColumn", "features", "binding", "ttlSeconds")
 
 
 def consumer_urn(data: ConsumerData) -> str:
@@ -29,16 +33,20 @@ def deployment_urn(data: DeploymentData, deployment: str | None = None) -> str:
 
 
 def project_model_version(draft: Draft, data: ModelVersionData) -> None:
-    """`lineproof.model-version.v1`: immutable; asset edges to what it was trained on, column edges to each training column."""
+    """`lineproof.model-version.v1`: asset edges to what it was trained on, column edges to each training column, pins of a stable binding.
+
+    Immutable: told again it may add what was left out before; to say something else is a conflict.
+    """
     urn, head = version_of("model", data.namespace, data.name, data.version), head_urn("model", data.namespace, data.name)
-    datasets = [dataset_urn(item.namespace, item.name) for item in data.training_datasets]
-    draft.need(urns=[urn, head, *datasets])
+    draft.need(urns=[urn, head])
     draft.touch(urn)
     draft.touch(head)
+    if draft.exists(head) and draft.fact(head, alias_fact(data.version)) is not None:
+        raise Rejected("version-is-alias", f"{data.version!r} is an alias of this model", urn=urn)
+    data = _with_what_stands(draft, urn, data)
+    datasets = [dataset_urn(item.namespace, item.name) for item in data.training_datasets]
+    draft.need(urns=datasets)
     said: dict[str, Any] = data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"namespace", "name", "owners", "description"})
-    known = draft.fact(urn, "artifact") if draft.exists(urn) else None
-    if known is not None and known != data.artifact:
-        raise Rejected("version-conflict", f"version {data.version!r} is registered with another artifact", urn=urn, registered=known)
     draft.ensure(urn)
     for fact, value in said.items():
         draft.revise(urn, fact, value)
@@ -59,7 +67,7 @@ def project_model_version(draft: Draft, data: ModelVersionData) -> None:
         draft.revise(urn, "run", run)
     shown = [Shown(DERIVED_FROM, urn, dataset, "declared", version=version_urn(dataset, item.version))
              for dataset, item in dict(zip(datasets, data.training_datasets, strict=True)).items()]
-    shown += _features(draft, urn, data.features)
+    shown += _features(draft, urn, data)
     shown += _training_columns(draft, urn, data, datasets)
     declare_edges(draft, urn, shown, commit)
     trained_on = [version_urn(dataset, item.version) for dataset, item in zip(datasets, data.training_datasets, strict=True)]
@@ -69,27 +77,33 @@ def project_model_version(draft: Draft, data: ModelVersionData) -> None:
         draft.link("TRAINED_ON", urn, version)
 
 
-def _features(draft: Draft, urn: str, references: tuple[str, ...]) -> list[Shown]:
-    shown: dict[str, Shown] = {}
-    resolved: dict[str, str] = {}
-    for reference in references:
-        try:
-            target, alias = resolve(draft, "feature", reference)
-        except UrnError as error:
-            draft.ignore(f"feature {reference[:200]}", urn, error.code)
+def _with_what_stands(draft: Draft, urn: str, data: ModelVersionData) -> ModelVersionData:
+    """The registration together with an earlier one of the same version. Raises Rejected: `version-conflict`."""
+    if not registered(draft, "model", urn):
+        return data
+    told: dict[str, Any] = plain(data.model_dump(mode="json", by_alias=True, exclude_none=True))
+    sent = plain(data.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    for fact in IMMUTABLE:
+        known = draft.fact(urn, fact)
+        if known is None or known == []:
             continue
-        if not draft.exists(target):
-            draft.ignore(f"feature {reference[:200]}", target, "unknown-version")
-        if alias is not None:
-            resolved[reference] = target
-        shown[target] = Shown(DERIVED_FROM, urn, target, "declared", version=target)
-    draft.need(states=[link_key("USES", urn, target) for target in shown])
-    for target in shown:
-        draft.ensure(target)
-        draft.link("USES", urn, target)
-    if resolved:
-        draft.revise(urn, "resolvedFeatures", resolved)
-    return list(shown.values())
+        if sent.get(fact) not in (None, []) and sent[fact] != known:
+            raise Rejected("version-conflict", f"version {data.version!r} is registered with another {fact}", urn=urn, fact=fact, registered=known)
+        told[fact] = known
+    return ModelVersionData.model_validate(told)
+
+
+def _features(draft: Draft, urn: str, data: ModelVersionData) -> list[Shown]:
+    standing = draft.fact(urn, "pins") is not None or data.binding == "flexible"
+    bound = bind(draft, urn, data.features, dict(draft.fact(urn, "resolvedFeatures") or {}) if standing else {})
+    draft.need(states=[link_key("USES", urn, each.feature) for each in bound])
+    for each in bound:
+        draft.ensure(each.feature)
+        draft.link("USES", urn, each.feature)
+    draft.revise(urn, "resolvedFeatures", {each.reference: each.feature for each in bound if each.alias is not None} or None)
+    if data.binding == "stable" and data.features and draft.fact(urn, "pins") is None:
+        pin(draft, urn, data.features, bound)
+    return [Shown(DERIVED_FROM, urn, feature, "declared", version=feature) for feature in dict.fromkeys(each.feature for each in bound)]
 
 
 def _training_columns(draft: Draft, urn: str, data: ModelVersionData, datasets: list[str]) -> list[Shown]:
@@ -106,7 +120,10 @@ def _training_columns(draft: Draft, urn: str, data: ModelVersionData, datasets: 
 
 
 def project_deployment(draft: Draft, data: DeploymentData) -> None:
-    """`lineproof.deployment.v1`: pins concrete feature versions; an alias here is refused."""
+    """`lineproof.deployment.v1`: `deploy` makes a model version live with concrete feature versions, `retire` ends that.
+
+    A deployment is immutable: deployed again it is live again as it was. One of a model with pins serves exactly these.
+    """
     urn = deployment_urn(data)
     reference = data.model_version if "@" in data.model_version else None
     model = resolve(draft, "model", reference)[0] if reference else version_of("model", data.namespace, data.name, data.model_version)
@@ -114,21 +131,23 @@ def project_deployment(draft: Draft, data: DeploymentData) -> None:
     draft.need(urns=[urn, model, *([previous] if previous else [])], states=[link_key("DEPLOYS", urn, model)])
     draft.touch(urn)
     draft.touch(model)
-    features: list[str] = []
-    for item in data.features:
-        target, alias = resolve(draft, "feature", item)
-        if alias is not None:
-            raise Rejected("alias-not-allowed", f"{item!r} is an alias; a deployment names concrete versions", reference=item)
-        if not draft.exists(target):
-            draft.ignore(f"feature {item[:200]}", target, "unknown-version")
-        features.append(target)
-    if not draft.exists(model):
+    stands = draft.fact(urn, "modelVersion") if draft.exists(urn) else None
+    if stands is not None and (stands, draft.fact(urn, "environment")) != (model, data.environment):
+        raise Rejected("deployment-conflict", f"deployment {data.id!r} is of {stands} in {draft.fact(urn, 'environment')}", urn=urn)
+    if data.action == "retire":
+        _retire(draft, data, urn, known=stands is not None)
+        return
+    features = _deployed_features(draft, data, model)
+    standing = draft.fact(urn, "features") if stands is not None else None
+    if standing and features and standing != features:
+        raise Rejected("deployment-conflict", f"deployment {data.id!r} has other feature versions", urn=urn, registered=standing)
+    features = standing or features
+    if not registered(draft, "model", model):
         draft.ignore("model version", model, "unknown-version")
     draft.ensure(urn)
     draft.ensure(model)
-    live = data.action == "deploy"
     for fact, value in (("action", data.action), ("modelVersion", model), ("environment", data.environment), ("features", features or None),
-                        ("image", data.image), ("previous", previous), ("live", live)):
+                        ("image", data.image), ("previous", previous), ("live", True)):
         draft.revise(urn, fact, value)
     draft.link("DEPLOYS", urn, model)
     draft.need(states=[link_key("PINS", urn, target) for target in features])
@@ -141,9 +160,40 @@ def project_deployment(draft: Draft, data: DeploymentData) -> None:
         draft.need(urns=[image], states=[link_key("RUNS_IN", urn, image)])
         draft.ensure(image)
         draft.link("RUNS_IN", urn, image)
-    if live and previous is not None and draft.exists(previous):
-        draft.revise(previous, "live", False)
-        draft.touch(previous)
+    if previous is not None:
+        _replace(draft, previous, urn)
+
+
+def _deployed_features(draft: Draft, data: DeploymentData, model: str) -> list[str]:
+    """The concrete versions a deployment serves: those it names, or those its model pins; never others than these."""
+    named: dict[str, None] = {}
+    for item in data.features:
+        target, alias = resolve(draft, "feature", item)
+        if alias is not None:
+            raise Rejected("alias-not-allowed", f"{item!r} is an alias; a deployment names concrete versions", reference=item)
+        draft.need(urns=[target])
+        if not registered(draft, "feature", target):
+            draft.ignore(f"feature {item[:200]}", target, "unknown-version")
+        named[target] = None
+    pinned = pinned_features(draft.fact(model, "pins") if draft.exists(model) else None)
+    if pinned and named and set(named) != set(pinned):
+        raise Rejected("manifest-mismatch", "the model version pins other feature versions", pinned=pinned, named=list(named))
+    return pinned or list(named)
+
+
+def _retire(draft: Draft, data: DeploymentData, urn: str, *, known: bool) -> None:
+    if not known:
+        raise Rejected("unknown-deployment", f"there is no deployment {data.id!r} to retire", urn=urn)
+    draft.revise(urn, "action", "retire")
+    draft.revise(urn, "live", False)
+
+
+def _replace(draft: Draft, previous: str, by: str) -> None:
+    if previous == by or not draft.exists(previous):
+        draft.ignore("previous", previous, "unknown-deployment")
+        return
+    draft.revise(previous, "live", False)
+    draft.touch(previous)
 
 
 def project_consumer(draft: Draft, data: ConsumerData) -> None:
@@ -171,7 +221,7 @@ def project_consumer(draft: Draft, data: ConsumerData) -> None:
             except UrnError as error:
                 draft.ignore(f"{kind} {reference[:200]}", urn, error.code)
                 continue
-            if not draft.exists(target):
+            if not registered(draft, "feature" if kind == "feature" else "model", target):
                 draft.ignore(f"{kind} {reference[:200]}", target, "unknown-version")
             targets[target] = alias
     shown += [Shown(DERIVED_FROM, urn, target, "declared", subtype=f"alias:{alias}" if alias else None, version=target) for target, alias in targets.items()]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "Missing", "Reads", "Rejected", "View", "link_key", "trail"]
 
+MAX_FACT_NAME: Final = 400  # bytes; PostgreSQL indexes rows of at most 2,704
+MAX_INDEXED: Final = 2_000  # bytes of an actor or commit in an entry's record, for the same reason
 MAX_IGNORED_LISTED: Final = 50  # ignored claims listed in an outcome; beyond it they are counted
 
 
@@ -70,6 +72,16 @@ class View(Protocol):
         """Those that `node` and `state` would raise for."""
 
 
+def fact_name(name: str) -> str:
+    """A fact's name as every store can index it: producers choose the keys of facets and the names of checks."""
+    if len(name) <= MAX_FACT_NAME and name.isascii() and "\0" not in name:
+        return name
+    kept: str = plain(name)
+    if len(kept.encode()) <= MAX_FACT_NAME:
+        return kept
+    return f"{kept[:MAX_FACT_NAME // 8]}…{hashlib.sha256(kept.encode()).hexdigest()[:16]}"
+
+
 @lru_cache(65_536)
 def link_key(kind: str, src: str, dst: str) -> str:
     """State key that remembers that a link is there."""
@@ -110,6 +122,7 @@ class Draft:
 
     def fact(self, urn: str, fact: str) -> Any:
         """The current value of a fact, None if it has none."""
+        fact = fact_name(fact)
         written = self._facts.get((urn, fact))
         if written is not None:
             return written[0]
@@ -149,6 +162,7 @@ class Draft:
 
     def revise(self, urn: str, fact: str, value: Any) -> bool:
         """Fact `fact` has `value` from here on; True if that changes something. The entity must exist."""
+        fact = fact_name(fact)
         current = self.fact(urn, fact)
         if current == value and type(current) is type(value):
             return False
@@ -248,10 +262,15 @@ def trail(entry: ProjectableEntry, touched: Mapping[str, str], status: str, reas
     """The record of an entry and the entities it concerned."""
     leaf = entry.leaf
     ops: list[GraphOp] = [EntryRecord(index=entry.index, received=leaf.received, event_type=leaf.event_type, tenant=leaf.tenant, signer=leaf.signer,
-                                      signed_by=leaf.signed_by, status=status, reason=reason, detail=plain(detail), caller=leaf.caller, actor=plain(actor),
-                                      commit=commit, claimed=entry.claimed, event_id=plain(entry.event_id))]
+                                      signed_by=leaf.signed_by, status=status, reason=reason, detail=plain(detail), caller=leaf.caller, actor=_indexed(actor),
+                                      commit=_indexed(commit), claimed=entry.claimed, event_id=plain(entry.event_id))]
     ops.extend(Touch(urn, entry.index, role) for urn, role in touched.items())
     return ops
+
+
+def _indexed(text: str | None) -> str | None:
+    kept: str | None = plain(text)
+    return kept if kept is None or len(kept.encode()) <= MAX_INDEXED else kept[:MAX_INDEXED // 8]
 
 
 # links whose source can get another one later, so even the first needs its guard

@@ -10,6 +10,7 @@ import pytest
 
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE
 from metadata_service.graph.errors import ProjectionConflict
+from metadata_service.graph.ops import Revise
 from metadata_service.projector import LogDoesNotExtend, Projector
 from metadata_service.projector.rebuild import rebuild
 from tests.unit.projector.memory_graph import MemoryGraph
@@ -56,6 +57,20 @@ def junk(choose: random.Random, depth: int = 0) -> Any:
                     "version", "run", "job", "runId", "identifiers", "lifecycleStateChange", "previousIdentifier", "tags", "key", "urn", "commit", "assertions",
                     "success"]
             return {choose.choice(keys): junk(choose, depth + 1) for _ in range(choose.randrange(4))}
+
+
+async def test_very_deep_schemas_odd_keys_and_endless_names_are_kept_within_bounds(world: World) -> None:
+    deep: list[dict[str, Any]] = [{"name": "bottom", "type": "INT"}]
+    for _ in range(200):
+        deep = [{"name": "n", "fields": deep}]
+    odd = {"schema": {"fields": deep}, "k" * 3_000: {"a": 1}, "k" * 3_001: {"a": 2}, "\ud800": {"a": 3}, "é": {"a": 4}}
+    for number in (1, 2):
+        world.log.run("a", f"r{number}", inputs=["x"], outputs=[ds("t", **odd)], code="v1", minutes=number)
+    await world.project()
+    facts = world.facts(dataset("t"))
+    assert sorted(value["a"] for fact, value in facts.items() if fact.startswith("facet:")) == [1, 2, 3, 4]
+    assert max(len(fact) for fact in facts) < 100
+    assert not [op for op in world.graph.batches[-1] if isinstance(op, Revise) and op.fact == "schema" and op.previous is not None]
 
 
 FACETS = ("schema", "columnLineage", "lineage", "lineproof_columns", "ownership", "tags", "symlinks", "lifecycleStateChange", "version", "documentation",
