@@ -47,7 +47,7 @@ AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $
     at: $at) {{
     {_HEAD} from to after
     rows {{ index urn role eventType status reason detail actor caller {_COMMIT} claimedAt loggedAt signer signedBy key {{ state purpose label lastValid }}
-      eventId changes {{ fact before after }} proof {{ index size path }} }}
+      eventId changes {{ fact before after }} edges {{ action urn restricted level type subtype expression file line }} proof {{ index size path }} }}
   }} }}"""
 
 SEARCH: Final = f"""query Search($text: String!, $kinds: [Kind!], $first: Int! = 20, $after: String) {{

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.port import NodeRow
+from metadata_service.graph.port import NodeRow, Provenance
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Long, as_time
 
@@ -15,6 +15,7 @@ __all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "
 
 TERMINAL = ("COMPLETE", "FAIL", "ABORT")
 RUN_LIMIT = 1_000
+VERSION_LINKS = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -100,14 +101,18 @@ async def versions(context: QueryContext, urns: Iterable[str]) -> dict[str, Vers
     """Dataset versions by URN; unknown ones are left out."""
     wanted = sorted(set(urns))
     rows = await context.graph.get(wanted, context.at) if wanted else {}
-    found = {urn: _version(row) for urn, row in rows.items()}
-    orphans = [urn for urn, version in found.items() if version.run is None]
-    links = await context.graph.provenance(orphans, ["GENERATED"], context.at) if orphans else {}
-    for urn, row in links.items():
-        writers = [link.src for link in row.into if link.type == "GENERATED"]
-        if writers:
-            found[urn] = _version(rows[urn], writers[-1])
-    return found
+    links = await context.graph.provenance(list(rows), ["GENERATED", "USED"], context.at, VERSION_LINKS) if rows else {}
+    return {urn: _version(row, _writer(row, links.get(urn))) for urn, row in rows.items()}
+
+
+def _writer(row: NodeRow, links: Provenance | None) -> str | None:
+    """The run that wrote a version: a step that only reads a snapshot declares it too, and is not its writer."""
+    named = row.facts.get("run")
+    named = f"urn:lineproof:run:{named}" if isinstance(named, str) and not named.startswith("urn:") else named
+    into = links.into if links is not None else ()
+    read_it = {link.src for link in into if link.type == "USED"}
+    writers = [link.src for link in into if link.type == "GENERATED" and link.src not in read_it]
+    return named if named in writers or not writers else writers[-1]
 
 
 async def current_versions(context: QueryContext, datasets: Iterable[str]) -> dict[str, VersionRef]:
@@ -153,15 +158,12 @@ def _run(row: NodeRow, job: str | None, executed: str | None) -> RunRef:
                   row.since.get("status", row.from_) - 1)
 
 
-def _version(row: NodeRow, writer: str | None = None) -> VersionRef:
+def _version(row: NodeRow, run: str | None) -> VersionRef:
     facts = row.facts
     fingerprint = facts.get("fingerprint")
     digest = fingerprint.get("sha256") if isinstance(fingerprint, Mapping) else fingerprint
     rows = facts.get("rowCount")
     if rows is None and isinstance(fingerprint, Mapping):
         rows = fingerprint.get("rows")
-    run = facts.get("run") or writer
-    if run is not None and not run.startswith("urn:"):
-        run = f"urn:lineproof:run:{run}"
     parsed = parse_urn(row.urn)
     return VersionRef(row.urn, parsed.components[2], str(parsed.parent), row.from_, as_time(facts.get("committedAt")), digest, rows, run)

@@ -14,6 +14,7 @@ from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryRecord
 from metadata_service.graph.port import Limits, RevisionRow, TouchRow
 from metadata_service.queries.activity import CommitRef, commits
+from metadata_service.queries.audit_edges import AuditEdge, edge_changes
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import InvalidCursor, InvalidPosition
@@ -60,7 +61,7 @@ class AuditRow:
     """One entry that concerned one entity. Rejected and ignored entries are rows too: `status` and `reason` say what became of them.
 
     `actor` is whom the body names (a git author, an owner), unverified; `signer` is the key that signed. `claimed_at` is the
-    event's own time, `logged_at` when the log received it.
+    event's own time, `logged_at` when the log received it. `changes` are facts, `edges` what it changed in the entity's lineage.
     """
 
     index: Long
@@ -81,6 +82,7 @@ class AuditRow:
     event_id: str | None
     changes: tuple[AuditChange, ...]
     proof: ProofReference
+    edges: tuple[AuditEdge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +174,12 @@ def _page(rows: Sequence[TouchRow], wanted: int, done: bool) -> tuple[Sequence[T
 async def _described(context: QueryContext, rows: Sequence[TouchRow]) -> tuple[AuditRow, ...]:
     if not rows:
         return ()
-    changes = await _changes(context, rows)
+    changes, edges = await _changes(context, rows), await edge_changes(context, rows)
     known = await commits(context, {row.entry.commit for row in rows if row.entry.commit and row.entry.commit.startswith("urn:")})
     keyring = await to_thread.run_sync(context.room.keyring)
     covering = await to_thread.run_sync(context.room.reader.checkpoint_covering, rows[-1].entry.index + 1)
     size = int(covering.split("\n", 2)[1]) if covering is not None else None
-    return tuple(_row(row, changes.get((row.urn, row.entry.index), ()), known, keyring, size) for row in rows)
+    return tuple(_row(row, changes.get((row.urn, row.entry.index), ()), edges.get((row.urn, row.entry.index), ()), known, keyring, size) for row in rows)
 
 
 async def _changes(context: QueryContext, rows: Sequence[TouchRow]) -> dict[tuple[str, int], tuple[AuditChange, ...]]:
@@ -204,13 +206,14 @@ def _value(revision: RevisionRow | None) -> Any:
     return revision.value if revision is not None else None
 
 
-def _row(row: TouchRow, changes: tuple[AuditChange, ...], known: Mapping[str, CommitRef], keyring: Keyring, size: int | None) -> AuditRow:
+def _row(row: TouchRow, changes: tuple[AuditChange, ...], edges: tuple[AuditEdge, ...], known: Mapping[str, CommitRef], keyring: Keyring,
+         size: int | None) -> AuditRow:
     entry = row.entry
     path = f"/api/v1/log/proof?index={entry.index}&size={size}" if size is not None else None
     return AuditRow(entry.index, row.urn, row.role, entry.event_type, entry.status, entry.reason, entry.detail, entry.actor, entry.caller,
                     known.get(entry.commit or ""), of_micros(entry.claimed) if entry.claimed is not None else None, of_micros(entry.received), entry.signer,
                     entry.signed_by, key_state(keyring, entry.signer, entry.index, entry.received), entry.event_id, changes,
-                    ProofReference(entry.index, size, path))
+                    ProofReference(entry.index, size, path), edges)
 
 
 def key_state(keyring: Keyring, signer: str, index: int, received: int) -> KeyState:

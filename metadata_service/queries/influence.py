@@ -1,25 +1,16 @@
-"""What an input decides: the value itself, or only which rows there are.
-
-OpenLineage calls an input DIRECT when the value is computed from it and INDIRECT otherwise. Of the indirect ones WINDOW and
-CONDITIONAL belong to one column and decide its value (a `case when`, the order of a running total); JOIN, FILTER, GROUP_BY and
-SORT belong to the whole query and decide its rows. Where a value is an aggregate, or is made of nothing but its rows
-(`count(*)`), the rows are the value, so everything the query reads decides it.
-"""
+"""What decides a traced value: the value itself, or only which rows there are (`deciding` has the rule)."""
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from metadata_service.graph.ops import Edge
+from metadata_service.queries.deciding import deciding
 from metadata_service.queries.trace_walk import Walked, holder
 
 __all__ = ["Influence", "ValuePath", "value_edges", "value_path"]
-
-OF_THE_VALUE: Final = frozenset({"WINDOW", "CONDITIONAL"})  # subtypes of indirect inputs
-MADE_OF_ROWS: Final = "AGGREGATION"  # subtype of direct inputs
 
 
 class Influence(Enum):
@@ -46,12 +37,8 @@ class ValuePath:
 
 
 def value_edges(edges: Iterable[Edge]) -> list[Edge]:
-    """Of the edges that say how one entity is made by one version of code, those that decide its value. An untyped one does: unknown is not clean."""
-    said = list(edges)
-    direct = [edge for edge in said if edge.type != "INDIRECT" or edge.subtype in OF_THE_VALUE]
-    if not direct or any(edge.type == "DIRECT" and edge.subtype == MADE_OF_ROWS for edge in direct):
-        return said
-    return direct
+    """Of the edges that say how one version of code makes one entity, those that decide its value."""
+    return deciding(edges, lambda edge: (edge.type, edge.subtype))
 
 
 def value_path(found: Walked, roots: Sequence[str]) -> ValuePath:
