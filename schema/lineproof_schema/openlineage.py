@@ -1,7 +1,7 @@
 """Reading OpenLineage events as real clients send them: strict on what is needed to place an event, lenient on the rest.
 
 Accepted and noted as warnings: run ids that are no UUIDs (a UUIDv5 stands in), times without a zone (UTC), nanoseconds
-(truncated to µs), a missing schemaURL, a producer that is no URI. Refused: no JSON object, no eventTime, no job or dataset name.
+(truncated to µs), a missing schemaURL, a producer that is no URI. Refused: no JSON object, no eventTime, no job or dataset name, names that no URN can hold.
 Source: OpenLineage specification 2-0-2, objects RunEvent, JobEvent and DatasetEvent.
 """
 from __future__ import annotations
@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from lineproof_schema.errors import LineproofError
 
@@ -22,6 +23,8 @@ STATES: Final = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTH
 TERMINAL_STATES: Final = frozenset({"COMPLETE", "ABORT", "FAIL"})
 # uuid5(NAMESPACE_URL, "urn:lineproof:openlineage-run"): the name space of run ids that were no UUIDs
 RUN_ID_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lineproof:openlineage-run")
+MAX_NAME_LENGTH: Final = 7_900  # namespace and name, percent-encoded: the URN of a version or column has to fit as well
+ALWAYS_FITS: Final = MAX_NAME_LENGTH // 12  # a character takes at most 12
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d+))?\s*(Z|z|[+-]\d{2}:?\d{2})?$")
 _URI: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
@@ -193,6 +196,10 @@ def _identity(value: dict[str, Any], where: str, warnings: list[str]) -> tuple[s
         namespace = "default"
     if not _is_unicode(namespace + name):
         raise OpenLineageError(f"{where} has a name that is not valid Unicode")
+    if "\0" in namespace or "\0" in name:
+        raise OpenLineageError(f"{where} has a name with a NUL character")
+    if len(namespace) + len(name) > ALWAYS_FITS and len(quote(namespace, safe="")) + len(quote(name, safe="")) > MAX_NAME_LENGTH:
+        raise OpenLineageError(f"{where} has a name of {len(namespace) + len(name)} characters; percent-encoded, at most {MAX_NAME_LENGTH}")
     return namespace, name
 
 

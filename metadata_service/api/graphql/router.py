@@ -45,7 +45,7 @@ class _Router(GraphQLRouter[RequestContext, None]):
         try:
             return await super().run(*arguments, **named)
         except HTTPException as error:
-            code = "unsupported-media-type" if error.reason == UNSUPPORTED else "method-not-allowed" if error.status_code == 405 else "invalid-query"
+            code = "unsupported-media-type" if error.reason == UNSUPPORTED else "invalid-query"
             raise LineproofError(f"this is no GraphQL request: {error.reason}", code=code) from error
 
     def parse_json(self, data: str | bytes) -> Any:
@@ -71,7 +71,9 @@ def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graph
         viewer = await dependencies.viewer(request)
         return RequestContext(Caller(dependencies.room(request, viewer), viewer, _min_size(request.headers.get(MIN_SIZE_HEADER))))
 
-    return _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
+    router = _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
+    router.routes[:] = [route for route in router.routes if "POST" in getattr(route, "methods", ())]  # no page and no socket, so `Allow` says POST
+    return router
 
 
 def _min_size(text: str | None) -> int | None:

@@ -37,11 +37,21 @@ async def test_graphql_refuses_other_content_types(world: ServiceWorld, content_
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_graphql_takes_post_only(world: ServiceWorld, method: str) -> None:
+    answer = await world.http.request(method, "/graphql")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert method == "HEAD" or answer.json()["code"] == "method-not-allowed"
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("change", [
+    {"job": {"namespace": "demo", "name": "a\0b"}}, {"outputs": [{"namespace": "a\0b", "name": "t"}]}, {"inputs": [{"namespace": "demo", "name": "x" * 9_000}]},
+    {"job": {"namespace": "demo", "name": "é" * 2_000}},
     {"run": {"runId": HALF}}, {"run": {"runId": "x" * 35 + HALF}}, {"job": {"namespace": "demo", "name": HALF}}, {"job": {"namespace": HALF, "name": "j"}},
     {"outputs": [{"namespace": "demo", "name": HALF}]}, {"eventType": HALF}, {"eventTime": HALF},
 ])
-async def test_half_a_surrogate_pair_in_a_name_is_refused(world: ServiceWorld, change: dict[str, Any]) -> None:
+async def test_a_name_that_no_urn_can_hold_is_refused(world: ServiceWorld, change: dict[str, Any]) -> None:
     before = world.size()
     answer = await world.post(json.dumps({**openlineage_run(), **change}).encode(), "/api/v1/lineage")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-openlineage")
