@@ -5,7 +5,9 @@ normalisation), so a URN has exactly one spelling and can be compared as a strin
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from lineproof_schema.errors import LineproofError
@@ -14,6 +16,7 @@ __all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode
 
 PREFIX = "urn:lineproof:"
 MAX_URN_LENGTH = 8192  # characters; longer names are refused so that indexes stay usable
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986: encoded as themselves, which is most components there are
 
 # kind -> (least, most) number of components; None = no upper bound (nested columns)
 KINDS: dict[str, tuple[int, int | None]] = {
@@ -77,6 +80,8 @@ class Urn:
 
 def encode(component: str) -> str:
     """Percent-encode one component."""
+    if _UNRESERVED.fullmatch(component):
+        return component
     try:
         return quote(component, safe="", encoding="utf-8", errors="strict")
     except UnicodeEncodeError as error:
@@ -96,6 +101,7 @@ def format_urn(kind: str, *components: str) -> str:
     return text
 
 
+@lru_cache(32_768)  # a projector or a walk meets the same few thousand entities again and again
 def parse_urn(text: str) -> Urn:
     """Parse a URN; only the canonical spelling is accepted.
 
@@ -109,6 +115,9 @@ def parse_urn(text: str) -> Urn:
     kind, _, rest = text[len(PREFIX):].partition(":")
     parts: list[str] = []
     for encoded in rest.split(":"):
+        if _UNRESERVED.fullmatch(encoded):
+            parts.append(encoded)
+            continue
         try:
             part = unquote_to_bytes(encoded).decode("utf-8")
         except UnicodeDecodeError as error:
