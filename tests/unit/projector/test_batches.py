@@ -1,0 +1,60 @@
+"""How entries are gathered into batches: by operations as well as by number, with few reads, and never with another result."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from metadata_service.graph.port import Loaded
+from metadata_service.projector import Projector, runner
+from tests.unit.projector.memory_graph import MemoryGraph
+from tests.unit.projector.recorded import columns, derived, ds
+from tests.unit.projector.world import World
+
+pytestmark = pytest.mark.anyio
+
+NEW_JOBS = 120
+
+
+class CountingGraph(MemoryGraph):
+    """Counts what costs a round trip."""
+
+    loads = 0
+
+    async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
+        self.loads += 1
+        return await super().load(urns, states)
+
+
+def write_new_jobs(world: World) -> None:
+    for number in range(NEW_JOBS):
+        names = [f"c{each}" for each in range(5)]
+        output = ds(f"out{number}", schema=columns(*names), columnLineage=derived(**{name: [(f"in{number}", name)] for name in names}))
+        world.log.run(f"job{number}", f"r{number}", inputs=[f"in{number}"], outputs=[output], code="v1")
+
+
+async def test_a_batch_ends_where_it_has_grown_too_large_and_the_graph_is_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_new_jobs(world)
+    await world.project()
+    monkeypatch.setattr(runner, "BATCH_OPS", 500)
+    small = MemoryGraph()
+    projector = Projector(world.log, small)
+    steps = 0
+    while await projector.step():
+        steps += 1
+    largest = max(len(batch) for batch in small.batches)
+    assert steps > 3
+    assert largest < 800  # the last entry may go beyond the bound, by what one entry says
+    assert await small.digest() == await world.graph.digest()
+    assert (await small.position()).size == world.log.size()
+
+
+async def test_new_entities_are_read_many_at_a_time(world: World) -> None:
+    write_new_jobs(world)
+    graph = CountingGraph()
+    projector = Projector(world.log, graph)
+    while await projector.step():
+        pass
+    assert graph.loads < NEW_JOBS / 2  # one at a time it would be several per job
+    await world.project()
+    assert await graph.digest() == await world.graph.digest()
