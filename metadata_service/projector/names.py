@@ -11,9 +11,12 @@ from urllib.parse import unquote_to_bytes
 
 from lineproof_schema.urn import UrnError, format_urn, parse_urn
 
-__all__ = ["column_urn", "dataset_of", "dataset_urn", "feature_ref", "job_urn", "of", "principal_urn", "repository_name", "run_urn", "run_version_urn",
-           "version_urn"]
+__all__ = ["MAX_PROJECTED_URN", "bounded", "column_urn", "dataset_of", "dataset_urn", "feature_ref", "job_urn", "of", "principal_urn", "repository_name",
+           "run_urn", "run_version_urn", "version_urn"]
 
+# Characters of a URN the graph takes. PostgreSQL indexes rows of at most 2,704 bytes, and its search index holds name and URN;
+# the longest object paths of cloud stores fit. What is longer is refused here for every store, so that all of them say the same.
+MAX_PROJECTED_URN: Final = 1_300
 CACHED_NAMES: Final = 65_536  # names of a large warehouse's daily runs; about 20 MB
 _SCP: Final = re.compile(r"^[\w.+-]+@([^:/]+):(.+)$")  # git@host:owner/name.git
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -28,7 +31,18 @@ def of(kind: str, *components: str) -> str:
     """
     if any("\0" in part for part in components):
         raise UrnError(f"{kind} has a name with a NUL character")
-    return format_urn(kind, *components)
+    return bounded(format_urn(kind, *components))
+
+
+def bounded(urn: str) -> str:
+    """`urn`, if the graph takes it.
+
+    Raises:
+        UrnError: it is too long.
+    """
+    if len(urn) > MAX_PROJECTED_URN:
+        raise UrnError(f"URN of {len(urn)} characters, the graph takes {MAX_PROJECTED_URN}")
+    return urn
 
 
 def dataset_urn(namespace: str, name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import CloseEdge, Edge, EntryRecord, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
-from metadata_service.projector.names import of
+from metadata_service.projector.names import MAX_PROJECTED_URN, bounded, of
 from metadata_service.projector.plain import plain
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Draft:
         """The entity exists from here on; True if it did not before."""
         if self.exists(urn):
             return False
-        parsed = parse_urn(urn)
+        parsed = parse_urn(bounded(urn))
         tenant = self.authority.tenant_of(parsed.namespace) if parsed.namespace is not None else self.entry.tenant
         self._created.add(urn)
         self._ops.append(UpsertNode(urn, tenant, self.at))
@@ -264,7 +264,7 @@ def trail(entry: ProjectableEntry, touched: Mapping[str, str], status: str, reas
     ops: list[GraphOp] = [EntryRecord(index=entry.index, received=leaf.received, event_type=leaf.event_type, tenant=leaf.tenant, signer=leaf.signer,
                                       signed_by=leaf.signed_by, status=status, reason=reason, detail=plain(detail), caller=leaf.caller, actor=_indexed(actor),
                                       commit=_indexed(commit), claimed=entry.claimed, event_id=plain(entry.event_id))]
-    ops.extend(Touch(urn, entry.index, role) for urn, role in touched.items())
+    ops.extend(Touch(urn, entry.index, role) for urn, role in touched.items() if len(urn) <= MAX_PROJECTED_URN)
     return ops
 
 

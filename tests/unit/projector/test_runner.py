@@ -29,7 +29,9 @@ async def test_unreadable_bodies_are_rejected_with_a_code_and_stop_nothing(world
            log.cloud("lineproof.alias.v1", {"kind": "feature"}),
            log.append("other", "text/plain", b"hello", "producer"),
            log.cloud("lineproof.tombstone.v1", {"urn": "urn:lineproof:nonsense:x", "reason": "r"}),
-           log.run("a\0b", "r1", outputs=["t"], code="v1")]
+           log.run("a\0b", "r1", outputs=["t"], code="v1"),
+           log.run("a", "r1", outputs=["t" * 1_300], code="v1"),
+           log.cloud("lineproof.quality.v1", {"subject": dataset("t" * 7_000), "check": "c", "success": True})]
     after = log.run("a", "r2", inputs=["x"], outputs=["t"], code="v1")
     await world.project()
     assert {world.outcome(index)[0] for index in bad} == {"rejected"}
