@@ -1,31 +1,25 @@
 """`lineproof lineage|impact|trace|audit|search|entity|event|checkpoint|key-history`: questions, in the words of GraphQL.
 
-Every command sends the same GraphQL document to the service at `--server`, to the one on the data directory, or to the application
-opened here when none runs. Entities are named by URN or as people call them: `weather.wind_speed`, `<namespace>/<name>[.column]`.
+Every command sends the same GraphQL document to the service at `--server`, to the one on the data directory, or to the directory's
+own stores when none runs. Entities are named by URN or as people call them: `weather.wind_speed`, `<namespace>/<name>[.column]`.
 """
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from lineproof_schema.errors import CODES, LineproofError
+from lineproof_schema.errors import LineproofError
 from metadata_service.cli import documents
-from metadata_service.cli.output import Json, note, print_json, print_table, say
-
-if TYPE_CHECKING:
-    from metadata_service.cli.service import ServiceClient
+from metadata_service.cli.asking import Evidence, Target, ask_about, ask_plainly
+from metadata_service.cli.output import Json, print_table, say
 
 __all__ = ["register"]
-
-CATCH_UP_SECONDS = 0.05
 
 Server = Annotated[str | None, typer.Option("--server", "--url", help="URL of the service (LINEPROOF_URL); default: the data directory.")]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token (LINEPROOF_TOKEN).")]
@@ -45,34 +39,6 @@ class Way(StrEnum):
     both = "both"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a question goes."""
-
-    server: str | None
-    token: str | None
-    data: Path | None
-
-    def ask(self, work: Callable[[ServiceClient], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        from metadata_service.cli.service import ask  # httpx and the server, which `lineproof ci` never needs
-
-        async def caught_up(client: ServiceClient) -> dict[str, Any]:
-            if client.http.base_url.host == "here":  # no service was running: what it would have projected comes first
-                await _catch_up(client)
-            return await work(client)
-
-        return ask(caught_up, data=self.data, url=self.server, token=self.token, project=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Where an evidence bundle is to be written, if anywhere, and which entries an answer rests on."""
-
-    file: Path | None
-    with_leaves: bool
-    cited: Callable[[dict[str, Any]], Iterable[int]]
-
-
 def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction", "-d", help="up: what it is made of; down: what is made of it.")] = Way.up,
             depth: Annotated[int, typer.Option("--depth", help="Hops; 0 for everything.")] = 3,
             columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False, kind: Kinds = None,
@@ -89,7 +55,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     def complete(urn: str) -> dict[str, Any]:
         return {"urn": urn, **variables, "level": level or ("COLUMN" if ":column:" in urn[:25] else "ASSET")}
 
-    answer = _asked(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
+    answer = ask_about(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
     if not as_json:
         show(*lineage_view(answer, way))
@@ -106,7 +72,7 @@ def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change"
         subject: dict[str, Any] = {"change": {"kind": change.upper().replace("-", "_"), "urn": urn}} if change else {"urn": urn}
         return {**subject, "at": _position(at)}
 
-    answer = _asked(Target(server, token, data), "impact", documents.IMPACT, entity, complete,
+    answer = ask_about(Target(server, token, data), "impact", documents.IMPACT, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
     if not as_json:
         show(*impact_view(answer))
@@ -128,7 +94,7 @@ def trace(entity: Entity, data_at: Annotated[str | None, typer.Option("--data-at
         yield from (change["openedBy"] for change in found["changes"])
         yield from (finding["since"] - 1 for finding in found["quality"])
 
-    answer = _asked(Target(server, token, data), "trace", documents.TRACE, entity, lambda urn: {"urn": urn, **variables},
+    answer = ask_about(Target(server, token, data), "trace", documents.TRACE, entity, lambda urn: {"urn": urn, **variables},
                     Evidence(evidence, with_leaves, cited), as_json)
     if not as_json:
         show(*trace_view(answer))
@@ -147,7 +113,7 @@ def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", he
 
     variables = {"from": _position(start), "to": _position(end), "upstream": upstream, "actor": actor, "commit": commit, "eventTypes": event_type,
                  "first": min(limit, 500), "at": _position(at)}
-    answer = _asked(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
+    answer = ask_about(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
                     Evidence(evidence, with_leaves, lambda found: (row["index"] for row in found["rows"])), as_json, rows=limit)
     if not as_json:
         show(*audit_view(answer))
@@ -157,7 +123,7 @@ def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace
            limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many.")] = 50, server: Server = None, token: Token = None,
            data: Data = None, as_json: Json = False) -> None:
     """Entities by name."""
-    answer = _plain(Target(server, token, data), "search", documents.SEARCH, {"text": text, "kinds": _kinds(kind), "first": limit}, as_json)
+    answer = ask_plainly(Target(server, token, data), "search", documents.SEARCH, {"text": text, "kinds": _kinds(kind), "first": limit}, as_json)
     if not as_json:
         print_table(["kind", "name", "namespace", "owners", "urn"],
                     ([row["kind"].lower().replace("_", "-"), row["name"], row["namespace"], ", ".join(row["owners"]), row["urn"]] for row in answer["rows"]),
@@ -167,7 +133,7 @@ def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace
 
 def entity(entity: Entity, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """One entity: facts with the size they hold since, and what it is linked to."""
-    answer = _asked(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": _position(at)}, None, as_json)
+    answer = ask_about(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": _position(at)}, None, as_json)
     found = answer["entity"]
     if as_json or found is None:
         return
@@ -182,7 +148,7 @@ def entity(entity: Entity, at: At = None, server: Server = None, token: Token = 
 def event(index: Annotated[int, typer.Argument(min=0, help="Entry index.")], server: Server = None, token: Token = None, data: Data = None,
           as_json: Json = False) -> None:
     """One entry: who signed it, what it said, what became of it, and its inclusion proof."""
-    answer = _plain(Target(server, token, data), "event", documents.EVENT, {"index": index}, as_json)
+    answer = ask_plainly(Target(server, token, data), "event", documents.EVENT, {"index": index}, as_json)
     found = answer["event"]
     if found is None:
         raise LineproofError(f"the log has no entry {index}", code="not-found")
@@ -200,7 +166,7 @@ def event(index: Annotated[int, typer.Argument(min=0, help="Entry index.")], ser
 
 def checkpoint(server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """The latest signed tree head."""
-    answer = _plain(Target(server, token, data), "checkpoint", documents.CHECKPOINT, {}, as_json)
+    answer = ask_plainly(Target(server, token, data), "checkpoint", documents.CHECKPOINT, {}, as_json)
     if not as_json:
         say((answer["text"] or "no checkpoint yet").rstrip("\n"))
         say(f"the log has {answer['logSize']} entries")
@@ -209,7 +175,7 @@ def checkpoint(server: Server = None, token: Token = None, data: Data = None, as
 def key_history(key_id: Annotated[str | None, typer.Argument(help="Key id (64 hex digits); without it, all keys.")] = None, server: Server = None,
                 token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """All keys the log ever knew, by entry index."""
-    answer = _plain(Target(server, token, data), "keyHistory", documents.KEY_HISTORY, {"keyId": key_id}, as_json)
+    answer = ask_plainly(Target(server, token, data), "keyHistory", documents.KEY_HISTORY, {"keyId": key_id}, as_json)
     if not as_json:
         print_table(["key", "purpose", "label", "registered", "valid from", "last valid", "namespaces", "types"],
                     ([key["keyId"][:16] + "…", key["purpose"], key["label"], key["registeredAt"], key["validFrom"], key["lastValid"],
@@ -221,88 +187,6 @@ def register(app: typer.Typer) -> None:
     for name, command in (("lineage", lineage), ("impact", impact), ("trace", trace), ("audit", audit), ("search", search), ("entity", entity),
                           ("event", event), ("checkpoint", checkpoint), ("key-history", key_history)):
         app.command(name)(command)
-
-
-# -- asking
-
-def _asked(target: Target, field: str, document: str, named: str, variables: Callable[[str], dict[str, Any]], evidence: Evidence | None, as_json: bool,
-           rows: int | None = None) -> dict[str, Any]:
-    """Resolve the entity, ask, write evidence if wanted, print JSON if wanted; the field's answer."""
-
-    async def work(client: ServiceClient) -> dict[str, Any]:
-        urn = named if named.startswith("urn:") else await _resolve(client, named)
-        asked = variables(urn)
-        answer = await _graphql(client, document, asked)
-        if rows is not None:
-            await _more(client, document, asked, answer[field], rows)
-        if evidence is not None and evidence.file is not None:
-            cited = sorted(set(evidence.cited(answer[field])))
-            bundle = await _graphql(client, documents.EVIDENCE, {"entries": cited, "query": {"document": document, "variables": asked}, "answer": answer,
-                                                                "withLeaves": evidence.with_leaves})
-            evidence.file.write_text(json.dumps(bundle["evidence"]["bundle"], indent=1), encoding="utf-8")
-            note(f"Evidence of {len(cited)} entries is in {evidence.file}. Verify it with: lineproof log verify {evidence.file} --trust TRUST_FILE")
-        return answer
-
-    answer = target.ask(work)
-    found: dict[str, Any] = answer[field]
-    if any(reason["code"] == "unknown-urn" for reason in found["completeness"]["reasons"]):
-        raise LineproofError(f"nothing is known of {named} at {found['computedAt']['size']}", code="not-found")
-    if as_json:
-        print_json(answer)
-    return found
-
-
-def _plain(target: Target, field: str, document: str, variables: dict[str, Any], as_json: bool) -> dict[str, Any]:
-    answer = target.ask(lambda client: _graphql(client, document, variables))
-    if as_json:
-        print_json(answer)
-    found: dict[str, Any] = answer[field]
-    return found
-
-
-async def _more(client: ServiceClient, document: str, asked: dict[str, Any], answer: dict[str, Any], rows: int) -> None:
-    """Follow the pages until `rows` are there."""
-    while answer["after"] is not None and len(answer["rows"]) < rows:
-        page = (await _graphql(client, document, {**asked, "after": answer["after"]}))["auditTrail"]
-        answer["rows"] += page["rows"]
-        answer["after"] = page["after"]
-    if answer["after"] is not None:
-        note(f"There is more: --limit {rows * 2}")
-
-
-async def _catch_up(client: ServiceClient) -> None:
-    told = False
-    while (state := (await _graphql(client, documents.CHECKPOINT, {}))["checkpoint"])["computedAt"]["size"] < state["logSize"]:
-        if not told:
-            note(f"Projecting {state['logSize'] - state['computedAt']['size']} entries first")
-            told = True
-        await asyncio.sleep(CATCH_UP_SECONDS)
-
-
-async def _resolve(client: ServiceClient, name: str) -> str:
-    found = (await _graphql(client, documents.RESOLVE, {"ref": {"name": name}}))["entity"]["entity"]
-    if found is None:
-        raise LineproofError(f"nothing is called {name!r}; try: lineproof search {name}", code="not-found")
-    return str(found["urn"])
-
-
-async def _graphql(client: ServiceClient, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in variables.items() if value is not None or name == "depth"}
-    body = await client.call("POST", "/graphql", json={"query": document, "variables": given})
-    if body.get("errors"):
-        raise _error(body["errors"][0])
-    data: dict[str, Any] = body["data"]
-    return data
-
-
-def _error(error: dict[str, Any]) -> LineproofError:
-    extensions = error.get("extensions") or {}
-    code = extensions.get("code")
-    detail = str(error.get("message"))
-    if extensions.get("candidates"):
-        detail += ":\n  " + "\n  ".join(extensions["candidates"])
-    extra = {key: value for key, value in extensions.items() if key not in ("code", "title", "fix", "retriable")}
-    return LineproofError(detail, code=code if code in CODES else "internal", **extra)
 
 
 def _kinds(kinds: list[str] | None) -> list[str] | None:

@@ -20,9 +20,10 @@ from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli.serve import ADDRESS_FILE
 from metadata_service.settings import Settings, load_settings
 
-__all__ = ["ServiceClient", "ask", "state_dir_of"]
+__all__ = ["ServiceClient", "address_of", "ask", "origin_at", "remote", "state_dir_of"]
 
 TIMEOUT_SECONDS = 30.0
+PROBE_SECONDS = 2.0  # a service on this machine answers at once, or is not there
 _T = TypeVar("_T")
 
 
@@ -48,16 +49,12 @@ class ServiceClient:
         raise _problem(response)
 
 
-def ask(work: Callable[[ServiceClient], Awaitable[_T]], *, data: Path | None = None, url: str | None = None, token: str | None = None,
-        project: bool = False) -> _T:
-    """Run `work` against the service: at `url` (or LINEPROOF_URL) if given, else the one on the data directory, else opened here.
-
-    With `project`, an application opened here projects what the graph lacks.
-    """
+def ask(work: Callable[[ServiceClient], Awaitable[_T]], *, data: Path | None = None, url: str | None = None, token: str | None = None) -> _T:
+    """Run `work` against the service: at `url` (or LINEPROOF_URL) if given, else the one on the data directory, else opened here."""
     settings = load_settings(data=data, url=url, token=token)
 
     async def run() -> _T:
-        async with _connected(settings, project) as client:
+        async with _connected(settings) as client:
             return await work(client)
 
     return asyncio.run(run())
@@ -69,26 +66,45 @@ def state_dir_of(settings: Settings, origin: str) -> Path:
 
 
 @asynccontextmanager
-async def _connected(settings: Settings, project: bool) -> AsyncIterator[ServiceClient]:
+async def _connected(settings: Settings) -> AsyncIterator[ServiceClient]:
     if settings.url is not None:
-        async with _remote(settings, settings.url) as client:
+        async with remote(settings, settings.url) as client:
             yield client
         return
     address = settings.data / ADDRESS_FILE
     if settings.database_url is None and not (settings.data / "log.db").exists():
         raise LineproofError(f"there is no log in {settings.data}: start one with lineproof serve, or set LINEPROOF_URL", code="unreachable")
     try:
-        async with _here(settings, project) as client:
+        async with _here(settings) as client:
             yield client
     except DataDirectoryLocked:
         if not address.exists():
             raise
-        async with _remote(settings, address.read_text(encoding="utf-8").strip()) as client:
+        async with remote(settings, address.read_text(encoding="utf-8").strip()) as client:
             yield client
 
 
+def address_of(settings: Settings) -> str | None:
+    """The address that the service on the data directory wrote down when it started."""
+    try:
+        return (settings.data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
+async def origin_at(url: str) -> str | None:
+    """The origin of the log that is served there; None if nobody answers."""
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=PROBE_SECONDS) as http:
+            answer = await http.get("/readyz")
+            return str(answer.json()["origin"]) if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+
+
 @asynccontextmanager
-async def _remote(settings: Settings, url: str) -> AsyncIterator[ServiceClient]:
+async def remote(settings: Settings, url: str) -> AsyncIterator[ServiceClient]:
+    """A client of the service at `url`, with the token given or that of this machine's admin."""
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS) as http:
         client = ServiceClient(http, settings)
         token = settings.token.get_secret_value() if settings.token else await _token_of_this_machine(client)
@@ -97,7 +113,7 @@ async def _remote(settings: Settings, url: str) -> AsyncIterator[ServiceClient]:
 
 
 @asynccontextmanager
-async def _here(settings: Settings, project: bool) -> AsyncIterator[ServiceClient]:
+async def _here(settings: Settings) -> AsyncIterator[ServiceClient]:
     from metadata_service.access import Viewer, caller_hash
     from metadata_service.app import create_app
     from metadata_service.errors import SettingError
@@ -105,7 +121,7 @@ async def _here(settings: Settings, project: bool) -> AsyncIterator[ServiceClien
     from metadata_service.telemetry import configure_logging
 
     configure_logging("error", "text")
-    quiet = settings.model_copy(update={"projector": "inline" if project else "off"})
+    quiet = settings.model_copy(update={"projector": "off"})
     rooms = open_rooms(quiet)
     policy = rooms.keys.current.policy
     if policy is None:

@@ -1,0 +1,161 @@
+"""How a question command gets its answer: from the service at an address, from the one on the data directory, else from the directory itself."""
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineproof_schema.errors import CODES, LineproofError
+from metadata_service.cli import documents
+from metadata_service.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from metadata_service.settings import Settings
+
+__all__ = ["Evidence", "Target", "ask_about", "ask_plainly"]
+
+Answer = dict[str, Any]
+Ask = Callable[[str, Answer], Awaitable[Answer]]  # a document and its variables -> the body of a GraphQL response
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a question goes."""
+
+    server: str | None
+    token: str | None
+    data: Path | None
+
+    def ask(self, work: Callable[[Ask], Awaitable[Answer]]) -> Answer:
+        """Run `work` with a way to ask."""
+        from metadata_service.settings import load_settings  # pydantic, which `lineproof --help` need not wait for
+
+        settings = load_settings(data=self.data, url=self.server, token=self.token)
+
+        async def run() -> Answer:
+            async with _asking(settings) as ask:
+                return await work(ask)
+
+        return asyncio.run(run())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where an evidence bundle is to be written, if anywhere, and which entries an answer rests on."""
+
+    file: Path | None
+    with_leaves: bool
+    cited: Callable[[Answer], Iterable[int]]
+
+
+def ask_about(target: Target, field: str, document: str, named: str, variables: Callable[[str], Answer], evidence: Evidence | None, as_json: bool,
+              rows: int | None = None) -> Answer:
+    """Resolve the entity, ask, write evidence if wanted, print JSON if wanted; the field's answer.
+
+    Raises:
+        LineproofError: `not-found` for what does not exist at the position, else what the question was refused with.
+    """
+
+    async def work(ask: Ask) -> Answer:
+        urn = named if named.startswith("urn:") else await _resolve(ask, named)
+        asked = variables(urn)
+        answer = await _data(ask, document, asked)
+        if rows is not None:
+            await _more(ask, document, asked, answer[field], rows)
+        if evidence is not None and evidence.file is not None:
+            cited = sorted(set(evidence.cited(answer[field])))
+            bundle = await _data(ask, documents.EVIDENCE, {"entries": cited, "query": {"document": document, "variables": asked}, "answer": answer,
+                                                          "withLeaves": evidence.with_leaves})
+            evidence.file.write_text(json.dumps(bundle["evidence"]["bundle"], indent=1), encoding="utf-8")
+            note(f"Evidence of {len(cited)} entries is in {evidence.file}. Verify it with: lineproof log verify {evidence.file} --trust TRUST_FILE")
+        return answer
+
+    answer = target.ask(work)
+    found: Answer = answer[field]
+    if any(reason["code"] == "unknown-urn" for reason in found["completeness"]["reasons"]):
+        raise LineproofError(f"nothing is known of {named} at {found['computedAt']['size']}", code="not-found")
+    if as_json:
+        print_json(answer)
+    return found
+
+
+def ask_plainly(target: Target, field: str, document: str, variables: Answer, as_json: bool) -> Answer:
+    """Ask what is not about one entity; print JSON if wanted; the field's answer."""
+    answer = target.ask(lambda ask: _data(ask, document, variables))
+    if as_json:
+        print_json(answer)
+    found: Answer = answer[field]
+    return found
+
+
+@asynccontextmanager
+async def _asking(settings: Settings) -> AsyncIterator[Ask]:
+    url = settings.url or await _served(settings)
+    if url is not None:
+        from metadata_service.cli.service import remote  # httpx, which a directory does not need
+
+        async with remote(settings, url) as client:
+            yield lambda document, variables: client.call("POST", "/graphql", json={"query": document, "variables": variables})
+        return
+    if settings.database_url is None and not (settings.data / "log.db").exists():
+        raise LineproofError(f"there is no log in {settings.data}: start one with lineproof serve, or set LINEPROOF_URL", code="unreachable")
+    from metadata_service.api.graphql.schema import execute  # strawberry and the query layer, which a service has loaded already
+    from metadata_service.cli.directory import reading
+
+    async with reading(settings) as caller:
+        yield lambda document, variables: execute(caller, document, variables)
+
+
+async def _served(settings: Settings) -> str | None:
+    """The address of the service that runs on the data directory. A killed one leaves its address behind, where now another may listen."""
+    from metadata_service.cli.service import address_of, origin_at
+
+    address = address_of(settings)
+    if address is None:
+        return None
+    served = await origin_at(address)
+    if served is None:
+        return None
+    from lineproof_audit.log import Log
+
+    with await asyncio.to_thread(Log.open, settings.log_url, readonly=True, state_dir=settings.state_dir) as log:
+        return address if log.origin == served else None
+
+
+async def _more(ask: Ask, document: str, asked: Answer, answer: Answer, rows: int) -> None:
+    """Follow the pages until `rows` are there."""
+    while answer["after"] is not None and len(answer["rows"]) < rows:
+        page = (await _data(ask, document, {**asked, "after": answer["after"]}))["auditTrail"]
+        answer["rows"] += page["rows"]
+        answer["after"] = page["after"]
+    if answer["after"] is not None:
+        note(f"There is more: --limit {rows * 2}")
+
+
+async def _resolve(ask: Ask, name: str) -> str:
+    found = (await _data(ask, documents.RESOLVE, {"ref": {"name": name}}))["entity"]["entity"]
+    if found is None:
+        raise LineproofError(f"nothing is called {name!r}; try: lineproof search {name}", code="not-found")
+    return str(found["urn"])
+
+
+async def _data(ask: Ask, document: str, variables: Answer) -> Answer:
+    body = await ask(document, {name: value for name, value in variables.items() if value is not None or name == "depth"})
+    if body.get("errors"):
+        raise _error(body["errors"][0])
+    data: Answer = body["data"]
+    return data
+
+
+def _error(error: Answer) -> LineproofError:
+    extensions = error.get("extensions") or {}
+    code = extensions.get("code")
+    detail = str(error.get("message"))
+    if extensions.get("candidates"):
+        detail += ":\n  " + "\n  ".join(extensions["candidates"])
+    extra = {key: value for key, value in extensions.items() if key not in ("code", "title", "fix", "retriable")}
+    return LineproofError(detail, code=code if code in CODES else "internal", **extra)
