@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ingest_hooks.acks import Acknowledgement
+    from ingest_hooks.call import DuckDB, InputFile, InputTable
     from ingest_hooks.counts import Stats
     from ingest_hooks.emitter import Emitter
     from ingest_hooks.errors import EventError, GitError, HookError, SettingError, SpoolFullError, SpoolLockedError
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from ingest_hooks.transformation import transformation_version
     from ingest_hooks.transport import SignedTransport
 
-__all__ = ["Acknowledgement", "Dataset", "Emitter", "EventError", "GitError", "HookError", "Receipt", "SettingError", "SignedTransport", "SpoolFullError",
-           "SpoolLockedError", "Stats", "Step", "transformation_version"]
+__all__ = ["Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "SettingError",
+           "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"]
 
-_HOMES = {"Acknowledgement": "acks", "Dataset": "step", "Emitter": "emitter", "EventError": "errors", "GitError": "errors", "HookError": "errors",
-          "Receipt": "receipt", "SettingError": "errors", "SignedTransport": "transport", "SpoolFullError": "errors", "SpoolLockedError": "errors",
-          "Stats": "counts", "Step": "step", "transformation_version": "transformation"}
+_HOMES = {"Acknowledgement": "acks", "Dataset": "step", "DuckDB": "call", "Emitter": "emitter", "EventError": "errors", "GitError": "errors",
+          "HookError": "errors", "InputFile": "call", "InputTable": "call", "Receipt": "receipt", "SettingError": "errors", "SignedTransport": "transport",
+          "SpoolFullError": "errors", "SpoolLockedError": "errors", "Stats": "counts", "Step": "step", "transformation_version": "transformation"}
 
 
 def __getattr__(name: str) -> object:

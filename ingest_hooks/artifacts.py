@@ -13,7 +13,7 @@ from ingest_hooks.errors import EventError
 from ingest_hooks.segment import Kind, StreamHead
 from ingest_hooks.spool import Spool
 
-__all__ = ["MAX_ARTIFACT_BYTES", "digest", "keep", "read"]
+__all__ = ["MAX_ARTIFACT_BYTES", "digest", "file_digest", "keep", "read"]
 
 MAX_ARTIFACT_BYTES = 64 * 1024 * 1024  # code and configuration; models and data stay where they are and are named by their digest
 
@@ -33,6 +33,12 @@ def read(content: bytes | str | os.PathLike[str]) -> bytes:
 def digest(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file of any size, in hex. Raises OSError if it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def keep(spool: Spool, head: StreamHead, data: bytes, name: str) -> int:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import threading
@@ -119,6 +120,25 @@ class Emitter(EventMethods):
         except Exception as error:  # the hook boundary
             self._counts.add("dropped")
             self._counts.trouble(f"artifact:{_code(error)}", f"an artifact was not kept: {error}", level=logging.ERROR)
+            return None
+
+    def files_version(self, *, namespace: str, name: str, files: Mapping[str, str | os.PathLike[str]], retain: bool = False,
+                      run_id: str | None = None) -> str | None:
+        """Say that `files` (name -> path) are a version of a dataset: their digests; with `retain` their bytes are kept as artifacts, too.
+
+        Returns:
+            The version's id (SHA-256 over names and digests, 64 hex); None if a file cannot be read (counted and logged).
+        """
+        try:
+            digests = {label: artifacts.file_digest(path) for label, path in sorted(files.items())}
+            kept = retain and all(self.artifact(path) is not None for path in files.values())
+            version = artifacts.digest(json.dumps(digests, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+            hold = {"kind": "artifact", "format": "raw", "files": digests} if kept else None
+            self.dataset_version(namespace=namespace, name=name, id=version, pointer={"format": "files", "files": digests}, hold=hold, run_id=run_id)
+            return version
+        except Exception as error:  # the hook boundary
+            self._counts.add("dropped")
+            self._counts.trouble(f"files:{_code(error)}", f"the files of {name} were not recorded: {error}", level=logging.ERROR)
             return None
 
     def step(self, job: str, *, inputs: Iterable[DatasetLike] = (), outputs: Iterable[DatasetLike] = (), code: Callable[..., Any] | str | Path | None = None,

@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from ingest_hooks import facets
+from ingest_hooks.call import DuckDB, InputFile, InputTable, code_files, described, real
+from ingest_hooks.environment import duckdb_engine, environment_of
 from ingest_hooks.git import GitRepository
 from ingest_hooks.receipt import Receipt
 from ingest_hooks.transformation import SourceCode, source_of, transformation_version
@@ -54,6 +56,7 @@ class Producer(Protocol):
     def transformation(self, **fields: Any) -> Receipt: ...
     def dataset_version(self, **fields: Any) -> Receipt: ...
     def artifact(self, content: bytes) -> str | None: ...
+    def files_version(self, *, namespace: str, name: str, files: Any, retain: bool = False, run_id: str | None = None) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -141,8 +144,29 @@ class Step:
                     side.facets.update(lineage.output_facets)
         return result
 
+    def call(self, function: Callable[..., Any], *arguments: Any, returns: DatasetLike | None = None, retain: bool = False,
+             level: Literal["bit", "row-set", "tolerance", "schema"] = "row-set", tolerance: float | None = None, **named: Any) -> Any:
+        """Call `function` and record the call, so that `lineproof rebuild` can make it again. One call per step.
+
+        Args:
+            function: a function at the top of a file.
+            arguments, named: JSON values, or `DuckDB`, `InputFile`, `InputTable` (see `ingest_hooks.call`).
+            returns: the dataset that the returned Arrow table is a version of.
+            retain: keep the bytes of input files and tables in the artifact store, as far as they are small (64 MiB each).
+            level: what a rebuild is promised to reach; `tolerance` is relative.
+
+        Returns:
+            What the function returns. What it raises is raised.
+        """
+        with self._contained("describe its call"):
+            self._run_facets["lineproof_rebuild"] = self._describe_call(function, arguments, named, returns, retain, level, tolerance)
+        result = function(*(real(argument) for argument in arguments), **{name: real(argument) for name, argument in named.items()})
+        if returns is not None:
+            self.version(returns, result, bit=level == "bit")
+        return result
+
     def version(self, dataset: DatasetLike, table: Any, *, version: str | None = None, event_time: dict[str, Any] | None = None,
-                knowledge: str = "committed") -> str | None:
+                knowledge: str = "committed", retain: bool = False, bit: bool = False) -> str | None:
         """Fingerprint the rows of an Arrow table as the version of `dataset` that this step wrote (or read).
 
         Args:
@@ -151,18 +175,28 @@ class Step:
             version: id of the version; default: the fingerprint's SHA-256, so equal rows are the same version.
             event_time: `{column, min, max}`, if rows have an event time.
             knowledge: when a row could be known (`committed`, `column:<c>`, `eventTime+<duration>`).
+            retain: keep the rows in the artifact store (a `pyarrow.Table` of at most 64 MiB).
+            bit: also take the digest of the values in their order (a `pyarrow.Table`), for rebuilds at level `bit`.
 
         Returns:
             The id, or None if the fingerprint could not be taken (said in the log).
         """
         with self._contained("fingerprint a dataset"):
-            from ingest_hooks.fp1 import fingerprint
+            from ingest_hooks.fp1 import bit_digest, fingerprint
 
             target, schema = self._dataset(dataset), table.schema
             taken = fingerprint(table)
+            said = {**taken.to_event(), **({"bit": bit_digest(table)} if bit else {})}
             name = version or taken.sha256
+            hold = None
+            if retain:
+                from ingest_hooks.retention import retained_table
+
+                hold = retained_table(table, target.name, self._producer.artifact)
+            written = target in self._outputs or target not in self._inputs
             self._producer.dataset_version(namespace=target.namespace, name=target.name, id=name, row_count=taken.rows, event_time=event_time,
-                                           knowledge=knowledge, committed_at=datetime.now(UTC), run_id=self.run_id, fingerprint=taken.to_event())
+                                           knowledge=knowledge, committed_at=datetime.now(UTC) if written else None, hold=hold,
+                                           run_id=self.run_id if written else None, fingerprint=said)
             side = self._inputs[target] if target in self._inputs and target not in self._outputs else self._outputs.setdefault(target, _Side())
             side.facets["version"] = facets.dataset_version(name)
             side.facets["schema"] = facets.table_schema((column.name, str(column.type)) for column in schema)
@@ -172,6 +206,34 @@ class Step:
         return None
 
     # ---- inside
+
+    def _describe_call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], returns: DatasetLike | None, retain: bool,
+                       level: str, tolerance: float | None) -> dict[str, Any]:
+        given = (*arguments, *named.values())
+        for argument in given:
+            if isinstance(argument, InputFile):
+                self._pin_file(self._dataset(argument.dataset), Path(argument.path), retain)
+            elif isinstance(argument, InputTable):
+                self._inputs.setdefault(self._dataset(argument.dataset), _Side())
+                self.version(argument.dataset, argument.table, retain=retain)
+        main, name, contents = code_files(function)
+        call: dict[str, Any] = {"file": main, "function": name,
+                                "files": {path: self._producer.artifact(content) for path, content in sorted(contents.items())},
+                                "arguments": [described(argument, self._dataset) for argument in arguments],
+                                "named": {key: described(argument, self._dataset) for key, argument in sorted(named.items())}}
+        if returns is not None:
+            call["returns"] = list(self._dataset(returns))
+        connection = next((argument.connection for argument in given if isinstance(argument, DuckDB)), None)
+        parameters = {key: value["$json"] for key, value in (*((str(at), value) for at, value in enumerate(call["arguments"])), *call["named"].items())
+                      if "$json" in value}
+        return facets.lineproof("RebuildFacet", kind="python", call=call, parameters=parameters, level=level, tolerance=tolerance,
+                                **({"engine": duckdb_engine(connection)} if connection is not None else {}), **environment_of(self._producer.artifact).facts())
+
+    def _pin_file(self, dataset: Dataset, path: Path, retain: bool) -> None:
+        version = self._producer.files_version(namespace=dataset.namespace, name=dataset.name, files={path.name: path}, retain=retain)
+        side = self._inputs.setdefault(dataset, _Side())
+        if version is not None:
+            side.facets["version"] = facets.dataset_version(version)
 
     def _describe_code(self, source: SourceCode) -> None:
         digest = self._producer.artifact(source.text) or source.digest

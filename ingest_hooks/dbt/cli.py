@@ -22,15 +22,19 @@ Namespace = Annotated[str | None, typer.Option(envvar="LINEPROOF_NAMESPACE", hel
 Datasets = Annotated[str | None, typer.Option(help="Namespace of datasets; default: duckdb://<file name>.")]
 Database = Annotated[Path | None, typer.Option(help="The DuckDB file; default: what the profile says.")]
 Why = Annotated[Purpose, typer.Option(help="Why it ran.")]
+Lockfile = Annotated[Path | None, typer.Option(envvar="LINEPROOF_LOCKFILE", help="Lock file of dbt's environment, with hashes, so that runs can be rebuilt.")]
+Retain = Annotated[bool, typer.Option("--retain", envvar="LINEPROOF_RETAIN", help="Keep the rows of sources in the artifact store (64 MiB each).")]
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait for the acknowledgement; what is left waits in the spool.")]
 
 
 @dbt_app.command("run", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run(context: typer.Context, namespace: Namespace = None, dataset_namespace: Datasets = None, database: Database = None, purpose: Why = "normal",
-        url: Url = None, key: Key = None, token: Token = None, spool: SpoolFolder = None, timeout: Timeout = 30.0) -> None:
+        url: Url = None, key: Key = None, token: Token = None, spool: SpoolFolder = None, lockfile: Lockfile = None,
+        retain: Retain = False, timeout: Timeout = 30.0) -> None:
     """Run dbt with the arguments after `--` and record it: `python -m ingest_hooks.dbt run -- build`. Exits as dbt does."""
     emitter = Emitter.from_env(url=url, key=key, token=token, spool=spool)
-    result = run_dbt(context.args, emitter, namespace=namespace, dataset_namespace=dataset_namespace, database=database, purpose=purpose)
+    result = run_dbt(context.args, emitter, namespace=namespace, dataset_namespace=dataset_namespace, database=database, purpose=purpose,
+                     lockfile=lockfile, retain=retain)
     emitter.close(timeout)
     if result.exception is not None:
         raise typer.Exit(2)
@@ -41,10 +45,12 @@ def run(context: typer.Context, namespace: Namespace = None, dataset_namespace: 
 def record_command(project_dir: Annotated[Path, typer.Option(help="The folder of dbt_project.yml.")] = Path("."),
                    target_dir: Annotated[Path, typer.Option(help="Where dbt wrote its artifacts.")] = Path("target"),
                    namespace: Namespace = None, dataset_namespace: Datasets = None, database: Database = None, purpose: Why = "normal",
-                   url: Url = None, key: Key = None, token: Token = None, spool: SpoolFolder = None, timeout: Timeout = 30.0) -> None:
+                   url: Url = None, key: Key = None, token: Token = None, spool: SpoolFolder = None, lockfile: Lockfile = None,
+        retain: Retain = False, timeout: Timeout = 30.0) -> None:
     """Record the last invocation from dbt's artifacts. Exits 1 if something of it could not be recorded."""
     emitter = Emitter.from_env(url=url, key=key, token=token, spool=spool)
-    found = record(project_dir, emitter, namespace=namespace, dataset_namespace=dataset_namespace, target_dir=target_dir, database=database, purpose=purpose)
+    found = record(project_dir, emitter, namespace=namespace, dataset_namespace=dataset_namespace, target_dir=target_dir, database=database, purpose=purpose,
+                   lockfile=lockfile, retain=retain)
     emitter.close(timeout)
     _say(found)
     raise typer.Exit(1 if found.problems else 0)

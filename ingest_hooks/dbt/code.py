@@ -16,7 +16,7 @@ from ingest_hooks.dbt.profile import read_yaml
 from ingest_hooks.dbt.sink import EventSink
 from ingest_hooks.transformation import transformation_version
 
-__all__ = ["NodeCode", "describe", "project_vars"]
+__all__ = ["NodeCode", "describe", "kept", "project_vars", "vars_named"]
 
 logger = logging.getLogger("ingest_hooks")
 
@@ -41,13 +41,18 @@ def describe(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], sin
     """The node's code, kept as artifacts."""
     macros = artifacts.macro_closure(node)
     raw = _raw(artifacts, node)
-    named = set(_VAR.findall(raw.decode("utf-8", "replace"))).union(*(_VAR.findall(str(macro["macro_sql"])) for macro in macros.values()))
+    named = vars_named(raw.decode("utf-8", "replace"), *(str(macro["macro_sql"]) for macro in macros.values()))
     config = {key: value for key, value in (node.get("config") or {}).items() if key not in _NOT_CODE and value not in (None, {}, [], False)}
     said = rfc8785.dumps({"config": config, "vars": {name: variables[name] for name in sorted(named) if name in variables}})
-    modules = {unique_id: _keep(sink, str(macro["macro_sql"]).encode()) for unique_id, macro in macros.items()}
-    digest, settings = _keep(sink, raw), _keep(sink, said)
+    modules = {unique_id: kept(sink, str(macro["macro_sql"]).encode()) for unique_id, macro in macros.items()}
+    digest, settings = kept(sink, raw), kept(sink, said)
     language = "csv" if node["resource_type"] == "seed" else str(node.get("language") or "sql")
     return NodeCode(transformation_version(digest, modules, settings), language, digest, modules, settings)
+
+
+def vars_named(*texts: str) -> set[str]:
+    """The variables that templates ask for by name."""
+    return {name for text in texts for name in _VAR.findall(text)}
 
 
 def project_vars(artifacts: Artifacts, package: str) -> dict[str, Any]:
@@ -69,5 +74,6 @@ def _raw(artifacts: Artifacts, node: Node) -> bytes:
         return str((node.get("checksum") or {}).get("checksum") or "").encode()
 
 
-def _keep(sink: EventSink, content: bytes) -> str:
+def kept(sink: EventSink, content: bytes) -> str:
+    """Keep bytes as an artifact; their SHA-256, also if they could not be kept."""
     return sink.artifact(content) or hashlib.sha256(content).hexdigest()

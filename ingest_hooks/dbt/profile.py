@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from jinja2.nativetypes import NativeEnvironment
 
 from ingest_hooks.dbt.artifacts import Artifacts
 
-__all__ = ["database_path", "read_yaml"]
+__all__ = ["database_path", "engine_settings", "read_yaml"]
 
 logger = logging.getLogger("ingest_hooks")
+
+_SECRET = re.compile(r"secret|token|password|passwd|key|credential|auth", re.IGNORECASE)  # names of settings that are never recorded
 
 
 def database_path(artifacts: Artifacts) -> Path | None:
@@ -23,6 +26,36 @@ def database_path(artifacts: Artifacts) -> Path | None:
     if adapter != "duckdb":
         logger.warning("dbt hook: adapter %s is not DuckDB; there are no dataset versions", adapter)
         return None
+    output = _output(artifacts)
+    if output is None:
+        return None
+    try:
+        path = str(_rendered(artifacts, output.get("path") or ":memory:"))
+    except (KeyError, AttributeError, TypeError, TemplateError) as error:
+        logger.warning("dbt hook: the path in the profile cannot be read; give the database file: %s", error)
+        return None
+    if path == ":memory:" or "://" in path or path.startswith(("md:", "motherduck:")):
+        logger.warning("dbt hook: %s cannot be read after the run; there are no dataset versions", path.split("?")[0])
+        return None
+    found = Path(path).expanduser()
+    return found if found.is_absolute() else Path.cwd() / found
+
+
+def engine_settings(artifacts: Artifacts) -> dict[str, str]:
+    """DuckDB's `settings` in the profile's target, without those whose name speaks of a secret."""
+    output = _output(artifacts) or {}
+    found = {}
+    for name, value in (output.get("settings") or {}).items():
+        if not _SECRET.search(str(name)) and isinstance(value, str | int | float | bool):
+            try:
+                found[str(name)] = str(_rendered(artifacts, value))
+            except (KeyError, TemplateError) as error:
+                logger.warning("dbt hook: setting %s cannot be read: %s", name, error)
+    return found
+
+
+def _output(artifacts: Artifacts) -> Mapping[str, Any] | None:
+    """The target's part of the profile."""
     profiles = next((held for folder in _folders(artifacts) if (held := read_yaml(folder / "profiles.yml"))), {})
     name = artifacts.arguments.get("profile") or read_yaml(artifacts.project_dir / "dbt_project.yml").get("profile")
     profile = profiles.get(str(name))
@@ -31,15 +64,11 @@ def database_path(artifacts: Artifacts) -> Path | None:
         return None
     try:
         target = artifacts.arguments.get("target") or _rendered(artifacts, profile.get("target") or "default")
-        path = str(_rendered(artifacts, (profile.get("outputs") or {})[target].get("path") or ":memory:"))
+        found = (profile.get("outputs") or {})[target]
     except (KeyError, AttributeError, TypeError, TemplateError) as error:
-        logger.warning("dbt hook: the path in profile %s cannot be read; give the database file: %s", name, error)
+        logger.warning("dbt hook: the target of profile %s cannot be read: %s", name, error)
         return None
-    if path == ":memory:" or "://" in path or path.startswith(("md:", "motherduck:")):
-        logger.warning("dbt hook: %s cannot be read after the run; there are no dataset versions", path.split("?")[0])
-        return None
-    found = Path(path).expanduser()
-    return found if found.is_absolute() else Path.cwd() / found
+    return found if isinstance(found, dict) else None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

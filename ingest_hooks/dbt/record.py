@@ -16,8 +16,10 @@ from ingest_hooks.dbt.lineage import node_lineage
 from ingest_hooks.dbt.naming import Names
 from ingest_hooks.dbt.place import Checkout, checkout_of
 from ingest_hooks.dbt.profile import database_path
+from ingest_hooks.dbt.rebuild import Repeatable, rebuild_facet
 from ingest_hooks.dbt.sink import EventSink
 from ingest_hooks.dbt.warehouse import Warehouse, opened
+from ingest_hooks.environment import environment_of
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.urn import format_urn
 
@@ -43,7 +45,8 @@ class Recorded:
 
 
 def record(project_dir: str | Path, emitter: EventSink, *, namespace: str | None = None, dataset_namespace: str | None = None,
-           target_dir: str | Path = "target", database: str | Path | None = None, purpose: Purpose = "normal") -> Recorded:
+           target_dir: str | Path = "target", database: str | Path | None = None, purpose: Purpose = "normal", lockfile: str | Path | None = None,
+           retain: bool = False) -> Recorded:
     """Say what the last dbt invocation did: code, runs, column lineage, dataset versions, tests, exposures. Never raises.
 
     Args:
@@ -54,6 +57,8 @@ def record(project_dir: str | Path, emitter: EventSink, *, namespace: str | None
         target_dir: Where dbt wrote its artifacts, relative to the project.
         database: The DuckDB file. Default: what dbt's profile says. Without one there are no dataset versions, and stars stay unresolved.
         purpose: Why it ran; `rebuild`, `backfill` and `rerun` never replace the lineage of normal runs.
+        lockfile: The lock file of dbt's environment, with hashes, so that runs can be rebuilt. Default: LINEPROOF_LOCKFILE.
+        retain: Keep the rows of sources as Parquet artifacts (up to 64 MiB each), so that nothing else is needed to rebuild.
     """
     recorded = Recorded()
     try:
@@ -62,11 +67,12 @@ def record(project_dir: str | Path, emitter: EventSink, *, namespace: str | None
         recorded.invocation_id = artifacts.invocation_id
         path = Path(database) if database is not None else database_path(artifacts)
         names = Names(artifacts, namespace or artifacts.project, dataset_namespace or f"duckdb://{path.name if path is not None else artifacts.project}")
+        shared = Repeatable(artifacts, environment_of(emitter.artifact, lockfile))
         if path is None:
-            _Recorder(artifacts, names, emitter, checkout_of(root), None, purpose, recorded).all()
+            _Recorder(artifacts, names, emitter, checkout_of(root), None, purpose, recorded, shared, retain).all()
         else:
             with opened(path) as warehouse:
-                _Recorder(artifacts, names, emitter, checkout_of(root), warehouse, purpose, recorded).all()
+                _Recorder(artifacts, names, emitter, checkout_of(root), warehouse, purpose, recorded, shared, retain).all()
     except Exception as error:  # the hook boundary
         recorded.problems.append(_said(error))
         logger.warning("dbt hook: the invocation could not be recorded: %s", _said(error), exc_info=not isinstance(error, LineproofError))
@@ -75,7 +81,7 @@ def record(project_dir: str | Path, emitter: EventSink, *, namespace: str | None
 
 class _Recorder:
     def __init__(self, artifacts: Artifacts, names: Names, sink: EventSink, checkout: Checkout, warehouse: Warehouse | None, purpose: Purpose,
-                 recorded: Recorded) -> None:
+                 recorded: Recorded, shared: Repeatable, retain: bool) -> None:
         self.artifacts = artifacts
         self.names = names
         self.sink = sink
@@ -83,6 +89,8 @@ class _Recorder:
         self.warehouse = warehouse
         self.purpose = purpose
         self.recorded = recorded
+        self.shared = shared
+        self.retain = retain
 
     def all(self) -> None:
         """Everything, in an order in which each event finds what it refers to."""
@@ -131,7 +139,8 @@ class _Recorder:
         started, finished = _times(result)
         job_facets = self._job_facets(node, code, place, compiled)
         run_facets: dict[str, Any] = {"parent": self._parent(), "lineproof_run": facets.lineproof(
-            "RunFacet", purpose=self.purpose, **({"compiled_digest": digest} if digest else {}), parameters={"invocationId": self.artifacts.invocation_id})}
+            "RunFacet", purpose=self.purpose, **({"compiled_digest": digest} if digest else {}), parameters={"invocationId": self.artifacts.invocation_id}),
+            "lineproof_rebuild": rebuild_facet(self.artifacts, self.names, node, variables, self.shared, self.sink)}
         inputs = [self._input(upstream) for upstream in self.artifacts.inputs(node)]
         self._run(node, "START", started, run_facets, job_facets, inputs, [self._dataset(node)])
         if state == "FAIL":
@@ -186,6 +195,12 @@ class _Recorder:
         said = declared.lineproof_meta(node)
         data: dict[str, Any] = {"namespace": namespace, "name": name, "id": found.sha256, "fingerprint": found.to_event(), "rowCount": found.rows,
                                 "knowledge": str(said.get("knowledge") or "committed"), "pointer": {"format": "duckdb", "uri": namespace}}
+        if run is not None and _promised(said) == "bit" and (bit := self.warehouse.bits(str(relation))) is not None:
+            data["fingerprint"]["bit"] = bit
+        if self.retain and (run is None or _promised(said) == "tolerance"):  # what a comparison within a tolerance is made with
+            hold = self.warehouse.retained(str(relation), found, name, self.sink.artifact)
+            if hold is not None:
+                data["hold"] = hold
         if run is not None:
             data |= {"runId": run, "committedAt": committed, "backfill": self.purpose == "backfill"}
         if said.get("event_time"):
@@ -244,6 +259,12 @@ class _Recorder:
         except Exception as error:  # the hook boundary
             self.recorded.problems.append(f"{node['unique_id']}: {_said(error)}")
             logger.warning("dbt hook: %s could not be recorded: %s", node["unique_id"], _said(error), exc_info=not isinstance(error, LineproofError))
+
+
+def _promised(said: Mapping[str, Any]) -> Any:
+    """The level of reproduction that a node declares."""
+    found = said.get("reproducible")
+    return found.get("level") if isinstance(found, dict) else found
 
 
 def _times(result: Node) -> tuple[str, str]:

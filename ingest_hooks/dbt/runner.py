@@ -15,7 +15,7 @@ logger = logging.getLogger("ingest_hooks")
 
 
 def run_dbt(args: Sequence[str], emitter: EventSink, *, namespace: str | None = None, dataset_namespace: str | None = None,
-            database: str | Path | None = None, purpose: Purpose = "normal") -> Any:
+            database: str | Path | None = None, purpose: Purpose = "normal", lockfile: str | Path | None = None, retain: bool = False) -> Any:
     """Run `dbt <args>` and record it. What dbt does, prints and returns stays as it is.
 
     Returns:
@@ -35,7 +35,7 @@ def run_dbt(args: Sequence[str], emitter: EventSink, *, namespace: str | None = 
         if "run_results.json" in written:
             target = written["run_results.json"].resolve().parent
             record(_project_dir(args, target), emitter, namespace=namespace, dataset_namespace=dataset_namespace, target_dir=target, database=database,
-                   purpose=purpose)
+                   purpose=purpose, lockfile=lockfile, retain=retain)
         else:
             logger.info("dbt hook: dbt wrote no run results, there is nothing to record")
     except Exception as error:  # the hook boundary

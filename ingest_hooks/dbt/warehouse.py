@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ingest_hooks.fp1 import Fingerprint, fingerprint_query
+from ingest_hooks.fp1 import Fingerprint, bit_digest, fingerprint_query
+from ingest_hooks.retention import retained_relation
 from lineproof_schema.errors import LineproofError
 
 __all__ = ["EventTime", "Warehouse", "opened"]
@@ -41,6 +42,16 @@ class Warehouse:
         if relation not in self._fingerprints:
             self._fingerprints[relation] = self._guarded(relation, lambda: fingerprint_query(self.connection, f"select * from {relation}"))  # noqa: S608 - quoted by dbt
         return self._fingerprints[relation]
+
+    def bits(self, relation: str) -> str | None:
+        """The digest of the values in their order (level `bit`)."""
+        found: str | None = self._guarded(relation, lambda: bit_digest(self.connection.sql(f"select * from {relation}").to_arrow_table()))  # noqa: S608
+        return found
+
+    def retained(self, relation: str, found: Fingerprint, name: str, keep: Callable[[bytes], str | None]) -> dict[str, Any] | None:
+        """Keep the rows as a Parquet artifact; the `hold` of their version, or None."""
+        kept: dict[str, Any] | None = self._guarded(relation, lambda: retained_relation(self.connection, relation, found.sha256, name, keep))
+        return kept
 
     def event_time(self, relation: str, name: str, column: str) -> EventTime | None:
         """The range of an event-time column; None if the table has no such column of a time type."""

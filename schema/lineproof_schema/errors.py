@@ -67,6 +67,8 @@ CODES: dict[str, ErrorCode] = _catalogue(
     ErrorCode("corrupt-log", 500, "The log does not verify", "Run lineproof log fsck; restore from a copy."),
     ErrorCode("invalid-proof", 422, "The proof does not verify", "The evidence was altered or belongs to another log."),
     ErrorCode("unanchored", 422, "No trust file was given", "Pass --trust FILE (lineproof keys trust)."),
+    ErrorCode("invalid-manifest", 422, "Not a reproduction manifest", "Write one with lineproof manifest."),
+    ErrorCode("not-rebuildable", 409, "The state cannot be rebuilt from what is kept", "See the reasons; what is missing has to be recorded and retained."),
     # access
     ErrorCode("unauthenticated", 401, "No valid credentials", "Send Authorization: Bearer <token>."),
     ErrorCode("forbidden", 403, "The credentials do not allow this", "Ask an admin for the role in `detail`."),

@@ -66,6 +66,7 @@ class Fingerprint(EventData):
     sum: str = Field(pattern=r"^[0-9a-f]{32}$")
     sha256: Sha256
     columns: tuple[tuple[str, str], ...] = ()
+    bit: Sha256 | None = None  # level `bit`: over the values in the order of the rows
 
 
 class EventTimeRange(EventData):
@@ -77,11 +78,17 @@ class EventTimeRange(EventData):
 
 
 class RetentionHold(EventData):
-    """What keeps the snapshot readable, and until when."""
+    """What keeps the snapshot readable, and until when.
+
+    Kind `artifact`: its bytes are in the artifact store, `files` by name and SHA-256, in `format` (raw files as they are, or the rows as
+    Parquet or Arrow IPC). Other kinds (an Iceberg tag, a Delta copy) name what holds it in `reference`.
+    """
 
     kind: str
     until: Instant | None = None
     reference: str | None = None
+    format: Literal["raw", "parquet", "arrow"] | None = None
+    files: dict[str, Sha256] | None = None
 
 
 class DatasetVersionData(DatasetRef):

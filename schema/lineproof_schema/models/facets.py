@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 
 from lineproof_schema.models.common import EventData, GitSha, Repository, Sha256, SqlPosition, TimePredicate, UrnText, WindowFrame
 
-__all__ = ["FACETS", "ColumnFact", "ColumnsFacet", "ProducerFacet", "RunFacet", "TransformationFacet"]
+__all__ = ["FACETS", "ColumnFact", "ColumnsFacet", "ProducerFacet", "RebuildFacet", "RunFacet",
+           "TransformationFacet"]
 
 
 class _Facet(EventData):
@@ -55,6 +56,45 @@ class RunFacet(_Facet):
     parameters: dict[str, object] | None = None
 
 
+class Engine(EventData):
+    """A database engine: its version, and the settings its results may depend on (never a secret)."""
+
+    name: str
+    version: str
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class Blocker(EventData):
+    """Why a run cannot be repeated from what was recorded."""
+
+    code: str
+    detail: str
+
+
+class RebuildFacet(_Facet):
+    """Run facet `lineproof_rebuild`: what it takes to run this again, beside the code that the transformation names.
+
+    `node` (dbt) says which relations the model's references stand for; `call` (Python) which function of which file was called with what.
+    `environment` names the variables that the code reads; their values are never recorded. `level` is what a repetition is promised to
+    reach: the same values in the same order, the same rows, the same rows within a relative `tolerance`, or the same schema and row count.
+    """
+
+    kind: Literal["dbt", "python"]
+    lockfile: Sha256 | None = None
+    lockfile_name: str | None = None
+    python: str | None = None
+    platform: str | None = None
+    tools: dict[str, str] = Field(default_factory=dict)
+    engine: Engine | None = None
+    parameters: dict[str, object] = Field(default_factory=dict)
+    environment: tuple[str, ...] = ()
+    level: Literal["bit", "row-set", "tolerance", "schema"] = "row-set"
+    tolerance: float | None = Field(default=None, ge=0)
+    blockers: tuple[Blocker, ...] = ()
+    node: dict[str, object] | None = None
+    call: dict[str, object] | None = None
+
+
 class ProducerFacet(_Facet):
     """Facet `lineproof_producer` (on run, else job, else dataset): what signed CloudEvents carry as extension attributes."""
 
@@ -69,5 +109,6 @@ FACETS: dict[str, type[EventData]] = {
     "lineproof_transformation": TransformationFacet,
     "lineproof_columns": ColumnsFacet,
     "lineproof_run": RunFacet,
+    "lineproof_rebuild": RebuildFacet,
     "lineproof_producer": ProducerFacet,
 }

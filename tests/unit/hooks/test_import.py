@@ -38,8 +38,8 @@ emitter.close(0)
 
 def test_exported_members():
     assert set(ingest_hooks.__all__) == {
-        "Acknowledgement", "Dataset", "Emitter", "EventError", "GitError", "HookError", "Receipt", "SettingError", "SignedTransport", "SpoolFullError",
-        "SpoolLockedError", "Stats", "Step", "transformation_version"}
+        "Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "SettingError",
+        "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"}
     for name in ingest_hooks.__all__:
         assert getattr(ingest_hooks, name).__name__ == name
     assert dir(ingest_hooks) == sorted(ingest_hooks.__all__)
