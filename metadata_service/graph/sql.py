@@ -34,6 +34,8 @@ from metadata_service.graph.sql_schema import METADATA
 
 __all__ = ["SqlGraphStore"]
 
+ANALYZE_FIRST = 1_000  # operations; then at every doubling: a graph that is rebuilt is asked long before the database looks after itself
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class SqlGraphStore:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
+        self._applied, self._analyze_at = 0, ANALYZE_FIRST
 
     async def _read(self, query: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def work() -> T:
@@ -86,6 +89,10 @@ class SqlGraphStore:
     async def apply(self, batch: Sequence[GraphOp], *, expected_size: int, size: int, root: str, digest_delta: int) -> None:
         """Apply `batch` and move to (`size`, `root`) in one transaction."""
         await self._write(sql_write.apply, fold(batch), expected_size=expected_size, size=size, root=root, digest_delta=digest_delta)
+        self._applied += len(batch)
+        if self._applied >= self._analyze_at:
+            self._analyze_at = 2 * self._applied
+            await self._write(sql_write.refresh_statistics)
 
     async def wipe(self) -> None:
         """Drop everything projected."""
@@ -209,6 +216,7 @@ def _search(session: Session, text: str, kinds: Sequence[str] | None, prefixes: 
 
 
 def _digest(session: Session) -> str:
+    session.read_everything()
     total = 0
     for urn, tenant, from_ in session.stream(sql_text.ALL_NODES):
         total += node_digest(urn, tenant, from_)

@@ -18,6 +18,7 @@ BUSY_SECONDS = 30  # SQLite: how long a writer waits for the other one
 CACHE_KIB = 65_536  # SQLite page cache per connection
 MMAP_BYTES = 1 << 30
 STREAM_ROWS = 5_000
+LOOKUP_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 SETUP_LOCK = 0x6C70_6772_6170_6800  # "lpgraph": an arbitrary number nobody else locks
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", f"cache_size = -{CACHE_KIB}", f"mmap_size = {MMAP_BYTES}")
 
@@ -52,6 +53,13 @@ class Session:
             while rows := cursor.fetchmany(STREAM_ROWS):
                 yield from rows
 
+    def read_everything(self) -> None:
+        """From here on the transaction reads whole tables: on PostgreSQL, joins of whole tables are right again."""
+        if self.dialect.name == "postgresql":
+            with closing(self._connection.cursor()) as cursor:
+                for setting in LOOKUP_PLANS:
+                    cursor.execute(f"SET LOCAL {setting} = on")
+
     def write(self, template: str, parameters: list[tuple[Any, ...]]) -> None:
         """Run once per row of parameters."""
         if parameters:
@@ -80,6 +88,7 @@ class Database:
         else:
             self.dialect = Dialect("postgresql")
             self.engine = create_engine(parsed, pool_size=8, max_overflow=32, pool_pre_ping=True)
+            event.listen(self.engine, "connect", _plan_lookups)
         self._identity = self._identify()
 
     def close(self) -> None:
@@ -141,6 +150,14 @@ def _configure(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says so, not where the driver guesses
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _plan_lookups(connection: Any, _record: Any) -> None:
+    """Every statement goes from a short list through an index. Before the first ANALYZE the planner does not know that and joins whole tables."""
+    with connection.cursor() as cursor:
+        for setting in LOOKUP_PLANS:
+            cursor.execute(f"SET {setting} = off")
+    connection.commit()
 
 
 def _begin(connection: Connection) -> None:

@@ -82,6 +82,7 @@ COUNTS = {
     "entries": "SELECT count(*) FROM graph_entry",
 }
 WIPE = tuple(f"DELETE FROM graph_{table}" for table in ("node", "revision", "context", "edge", "link", "set_stat", "touch", "entry", "state"))
+ANALYZE = "ANALYZE graph_node, graph_revision, graph_context, graph_edge, graph_link, graph_touch, graph_entry"  # PostgreSQL
 
 
 @dataclass(frozen=True, slots=True)

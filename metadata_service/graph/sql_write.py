@@ -13,7 +13,7 @@ from metadata_service.graph.sql_edges import context_of, own_of
 from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
 
-__all__ = ["apply", "first_position", "wipe"]
+__all__ = ["apply", "first_position", "refresh_statistics", "wipe"]
 
 
 def first_position(session: Session) -> None:
@@ -26,6 +26,12 @@ def wipe(session: Session) -> None:
     for statement in sql_text.WIPE:
         session.write(statement, [()])
     session.write(sql_text.MOVE, [(0, EMPTY_ROOT, EMPTY_DIGEST)])
+
+
+def refresh_statistics(session: Session) -> None:
+    """Tell PostgreSQL's planner how large the tables have become; SQLite takes the written order and needs none."""
+    if session.dialect.name == "postgresql":
+        session.write(sql_text.ANALYZE, [()])
 
 
 def apply(session: Session, batch: Batch, *, expected_size: int, size: int, root: str, digest_delta: int) -> None:
