@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import rfc8785
-from lineproof_schema.urn import UrnError
 
+from lineproof_schema.urn import UrnError
 from metadata_service.projector.features import REGISTERED, alias_fact, registered, resolve
 from metadata_service.projector.names import feature_ref, of
 from metadata_service.projector.plain import as_dict, as_list

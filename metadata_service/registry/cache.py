@@ -1,0 +1,101 @@
+"""Resolution from memory: what was answered at a projected size holds until an entry that can change it is projected.
+
+The position is looked at when it is older than `FRESH_SECONDS`, once for all who wait, so an answer is at most that much behind the
+graph; who has written something names the size to be seen (`Lineproof-Min-Size`) or is announced by `saw`.
+"""
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from metadata_service.graph.port import GraphStore, Position
+from metadata_service.registry.resolution import Resolved, resolve
+
+__all__ = ["FRESH_SECONDS", "ResolutionCache", "Snapshot"]
+
+FRESH_SECONDS: Final = 0.05
+WAIT_SECONDS: Final = 2.0  # as long as other reads of one's own writes wait
+POLL_SECONDS: Final = 0.01
+MAX_ANSWERS: Final = 20_000  # some 50 MB of answers of a few features each
+MAX_NEWS: Final = 20_000  # entries looked through for one that matters; beyond it everything is forgotten
+CHANGES: Final = ("lineproof.feature-version.v1", "lineproof.alias.v1", "lineproof.model-version.v1", "lineproof.deployment.v1", "lineproof.tombstone.v1",
+                  "lineproof.erasure.v1")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the answers stand. `answers` belongs to this snapshot alone: a newer one never fills it."""
+
+    position: Position
+    answers: dict[tuple[str | None, tuple[str, ...]], Resolved]
+
+
+class ResolutionCache:
+    """Answers by (model, references). For one event loop."""
+
+    def __init__(self, graph: GraphStore, clock: Callable[[], float] = time.monotonic) -> None:
+        self._graph = graph
+        self._clock = clock
+        self._now: Snapshot | None = None
+        self._looked = float("-inf")
+        self._least = 0
+        self._looking: asyncio.Task[Snapshot] | None = None
+
+    def saw(self, size: int) -> None:
+        """This process knows the graph to stand at `size`: no older answer is given from now on."""
+        self._least = max(self._least, size)
+
+    async def current(self, least: int = 0) -> Snapshot:
+        """The snapshot to answer from; it stands at `least` or beyond, or where the graph stands when the wait is over.
+
+        Raises:
+            GraphUnavailable: the graph cannot be reached, and what is known is too old.
+        """
+        least = max(least, self._least)
+        now = self._now
+        if now is not None and self._clock() - self._looked < FRESH_SECONDS and now.position.size >= least:
+            return now
+        deadline = self._clock() + WAIT_SECONDS
+        while True:
+            now = await self._look()
+            if now.position.size >= least or self._clock() > deadline:
+                return now
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def resolve(self, snapshot: Snapshot, references: tuple[str, ...], model: str | None) -> Resolved:
+        """The answer at the snapshot's position. Raises what `resolution.resolve` raises; refusals are not kept."""
+        key = (model, references)
+        known = snapshot.answers.get(key)
+        if known is None:
+            known = await resolve(self._graph, snapshot.position.size, references, model)
+            if len(snapshot.answers) >= MAX_ANSWERS:
+                snapshot.answers.clear()
+            snapshot.answers[key] = known
+        return known
+
+    async def _look(self) -> Snapshot:
+        """Look at the graph's position; those who come while somebody looks share the answer."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._refresh())
+        return await asyncio.shield(self._looking)
+
+    async def _refresh(self) -> Snapshot:
+        began, before = self._clock(), self._now
+        position = await self._graph.position()
+        if before is not None and position == before.position:
+            found = before
+        elif before is not None and await self._unchanged(before.position, position):
+            found = Snapshot(position, before.answers)
+        else:
+            found = Snapshot(position, {})
+        self._now, self._looked = found, began
+        return found
+
+    async def _unchanged(self, before: Position, now: Position) -> bool:
+        """Whether nothing between the two positions can have changed an answer."""
+        if not 0 < now.size - before.size <= MAX_NEWS:
+            return False  # rebuilt, wiped, or too much happened to look through
+        return not await self._graph.entries(before.size, now.size, limit=1, event_types=CHANGES)
