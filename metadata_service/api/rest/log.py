@@ -12,6 +12,7 @@ from starlette.responses import Response
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
 from lineproof_audit.tree import leaf_hash
+from lineproof_schema.errors import LineproofError
 from metadata_service.access import Viewer, require_any
 from metadata_service.api.rest.answers import json_response
 from metadata_service.api.rest.auth import authenticate, authenticate_if_given
@@ -38,12 +39,23 @@ async def checkpoint(request: Request) -> Response:
     return Response(text, media_type="text/plain; charset=utf-8")
 
 
-@router.get("/proof", summary="Inclusion proof of an entry", responses={200: json_answer("RFC 6962 proof", {"type": "object"}), **PROBLEMS})
-async def proof(request: Request, index: Annotated[int, Query(ge=0, le=2**53 - 1)], size: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None) -> Response:
-    """`{index, size, leafHash, rootHash, proof}` with hashes in standard base64; `size` defaults to the log's size."""
+@router.get("/proof", summary="Inclusion proof of an entry, or consistency proof of two sizes",
+            responses={200: json_answer("RFC 6962 proof", {"type": "object"}), **PROBLEMS})
+async def proof(request: Request, index: Annotated[int | None, Query(ge=0, le=2**53 - 1)] = None,
+                size: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
+                since: Annotated[int | None, Query(alias="from", ge=1, le=2**53 - 1)] = None) -> Response:
+    """With `index`: that the tree of `size` holds the entry, as `{index, size, leafHash, rootHash, proof}`.
+
+    With `from`: that the tree of `size` extends that of size `from`, as `{from, size, fromRootHash, rootHash, proof}`.
+    Hashes in standard base64; `size` defaults to the log's size.
+    """
     services = services_of(request)
     await _log_read(request, services)
-    return json_response(await anyio.to_thread.run_sync(_proof, services, index, size))
+    if index is not None and since is None:
+        return json_response(await anyio.to_thread.run_sync(_inclusion, services, index, size))
+    if since is not None and index is None:
+        return json_response(await anyio.to_thread.run_sync(_consistency, services, since, size))
+    raise LineproofError("give `index` for an inclusion proof, or `from` for a consistency proof", code="invalid-argument")
 
 
 @router.get("/entries/{index}", summary="One entry", responses={200: json_answer("Leaf; body and salt with a grant", {"type": "object"}), **PROBLEMS})
@@ -84,11 +96,19 @@ def _may_read_body(found: StoredEntry, viewer: Viewer | None) -> bool:
     return all(viewer.can_see(namespace) for namespace in namespaces_of_body(found.envelope))
 
 
-def _proof(services: Services, index: int, size: int | None) -> dict[str, Any]:
+def _inclusion(services: Services, index: int, size: int | None) -> dict[str, Any]:
     reader = services.reader
     at = reader.size() if size is None else size
     hashes = reader.inclusion_proof(index, at)
     return {"index": index, "size": at, "leafHash": _base64(leaf_hash(reader.entry(index).leaf)), "rootHash": _base64(reader.root_at(at)),
+            "proof": [_base64(item) for item in hashes]}
+
+
+def _consistency(services: Services, first: int, size: int | None) -> dict[str, Any]:
+    reader = services.reader
+    at = reader.size() if size is None else size
+    hashes = reader.consistency_proof(first, at)
+    return {"from": first, "size": at, "fromRootHash": _base64(reader.root_at(first)), "rootHash": _base64(reader.root_at(at)),
             "proof": [_base64(item) for item in hashes]}
 
 
