@@ -1,7 +1,7 @@
 """Feature and model versions as they stand at a position: definition, hashes, storage, compatibility, pins, what is live."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -151,12 +151,15 @@ class ModelVersion:
     deployments: tuple[DeploymentState, ...]
 
 
-async def versions_of(graph: GraphStore, at: int | None, head: NodeRow) -> dict[str, NodeRow]:
-    """The registered versions of a feature or model by URN, oldest first, ended ones too."""
-    links = (await graph.provenance([head.urn], ["VERSION_OF"], at, VERSION_LIMIT)).get(head.urn)
-    rows = await graph.get([link.src for link in links.into], at) if links is not None else {}
-    told = {urn: row for urn, row in rows.items() if _digest(row) is not None}
-    return dict(sorted(told.items(), key=lambda item: (_registered_from(item[1]), item[0])))
+async def versions_of(graph: GraphStore, at: int | None, heads: Sequence[str]) -> dict[str, dict[str, NodeRow]]:
+    """Feature or model -> its registered versions by URN, oldest first, ended ones too."""
+    links = await graph.provenance(heads, ["VERSION_OF"], at, VERSION_LIMIT) if heads else {}
+    rows = await graph.get(sorted({link.src for found in links.values() for link in found.into}), at)
+    told = sorted((row for row in rows.values() if _digest(row) is not None), key=lambda row: (_registered_from(row), row.urn))
+    found: dict[str, dict[str, NodeRow]] = {head: {} for head in heads}
+    for row in told:
+        found[str(parse_urn(row.urn).parent)][row.urn] = row
+    return found
 
 
 def select(head: NodeRow, versions: Mapping[str, NodeRow], selector: str | None) -> tuple[NodeRow, str] | None:
@@ -217,7 +220,7 @@ def pins_of(row: NodeRow) -> Pins | None:
         for each in found["features"]))
 
 
-async def deployments_of(graph: GraphStore, at: int | None, versions: list[str]) -> dict[str, tuple[DeploymentState, ...]]:
+async def deployments_of(graph: GraphStore, at: int | None, versions: Sequence[str]) -> dict[str, tuple[DeploymentState, ...]]:
     """Model version -> its deployments, live ones first."""
     links = await graph.provenance(versions, ["DEPLOYS"], at, VERSION_LIMIT) if versions else {}
     by_version = {urn: sorted({link.src for link in row.into}) for urn, row in links.items()}

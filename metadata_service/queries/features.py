@@ -1,0 +1,331 @@
+"""Questions to the registry: features, models, aliases, deployments and resolution, as one viewer may see them at one position."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lineproof_schema.urn import parse_urn
+from metadata_service.graph.port import NodeRow
+from metadata_service.queries.context import QueryContext, Viewer
+from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
+from metadata_service.queries.errors import AmbiguousName, InvalidArgument
+from metadata_service.queries.mask import hidden, visible_prefixes
+from metadata_service.queries.shapes import Completeness, ComputedAt
+from metadata_service.registry import aliases as alias_rules
+from metadata_service.registry.aliases import Alias, AliasMove
+from metadata_service.registry.errors import UnknownEntity
+from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell
+from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, Subject, read_deployment
+from metadata_service.registry.resolution import resolve as resolve_now
+from metadata_service.registry.versions import (
+    DeploymentState,
+    FeatureVersion,
+    ModelVersion,
+    VersionRow,
+    deployment_state,
+    deployments_of,
+    feature_version,
+    model_version,
+    owners,
+    select,
+    version_row,
+    versions_of,
+)
+
+__all__ = ["AliasAnswer", "DeploymentAnswer", "Feature", "FeatureAnswer", "FeatureList", "FeatureRow", "Model", "ModelAnswer", "ResolveAnswer", "aliases",
+           "deployment", "feature", "features", "locate", "mask_resolved", "model", "resolve"]
+
+CANDIDATES = 20
+SEARCH_PAGE = 500
+MAX_PAGES = 40  # of a search for a bare name; 20,000 features whose names contain it
+NOT_FOUND = "not-found"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature, its versions oldest first, its aliases, and the version asked for (else the newest)."""
+
+    urn: str
+    namespace: str
+    name: str
+    owners: tuple[str, ...]
+    description: str | None
+    versions: tuple[VersionRow, ...]
+    aliases: tuple[Alias, ...]
+    history: tuple[AliasMove, ...]
+    version: FeatureVersion | None
+    because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureAnswer:
+    """`feature` is null when nothing of that name is visible at the position; the reasons say so."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    feature: Feature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model, its versions oldest first, its aliases, and the version asked for (else the newest)."""
+
+    urn: str
+    namespace: str
+    name: str
+    owners: tuple[str, ...]
+    description: str | None
+    versions: tuple[VersionRow, ...]
+    aliases: tuple[Alias, ...]
+    history: tuple[AliasMove, ...]
+    version: ModelVersion | None
+    because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """`model` is null when nothing of that name is visible at the position; the reasons say so."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    model: Model | None
+
+
+@dataclass(frozen=True, slots=True)
+class AliasAnswer:
+    """Where the aliases of a feature or model point, and every attempt to move them; `urn` is null when it does not exist."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    urn: str | None
+    aliases: tuple[Alias, ...]
+    history: tuple[AliasMove, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAnswer:
+    """`deployment` is null when there is no such thing."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    deployment: DeploymentState | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """A feature in a list, as of now; `newest` is its newest version."""
+
+    urn: str
+    reference: str
+    namespace: str
+    name: str
+    owners: tuple[str, ...]
+    description: str | None
+    versions: int
+    newest: str | None
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureList:
+    """Features by (name, urn); `after` continues, null at the end. Each alias is spelled `alias=version`."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    rows: tuple[FeatureRow, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveAnswer:
+    """One row per reference, in the order asked; `subject` is the model version they were resolved for."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    subject: Subject | None
+    rows: tuple[Resolution, ...]
+
+
+async def locate(context: QueryContext, text: str, kind: Kind, selector: str | None = None) -> tuple[Head, NodeRow | None]:
+    """The feature or model that `text` names, with its row if it is visible; a bare name has to be unique.
+
+    Raises:
+        UrnError: no name. AmbiguousName: a bare name that fits several.
+    """
+    head = parse_name(text, kind)
+    if selector is not None:
+        if head.selector not in (None, selector):
+            raise InvalidArgument(f"{text!r} names a version itself")
+        head = replace(head, selector=selector)
+    if head.namespace is None:
+        fits = await _called(context, head.name, kind)
+        if len(fits) > 1:
+            raise AmbiguousName(f"{head.name!r} fits {len(fits)} {kind}s", candidates=[spell(urn) for urn in fits[:CANDIDATES]])
+        if not fits:
+            context.notes.doubt("unknown-name", f"no {kind} called {head.name!r} is visible")
+            return head, None
+        head = replace(head, namespace=parse_urn(fits[0]).components[0])
+    row = (await context.graph.get([head.urn], context.at)).get(head.urn)
+    if row is None or head.urn in await hidden(context, [head.urn]):
+        context.notes.doubt("unknown-urn", f"{head.urn} does not exist at size {context.size}", head.urn)
+        return head, None
+    return head, row
+
+
+async def feature(context: QueryContext, name: str, selector: str | None = None) -> FeatureAnswer:
+    """A feature and one of its versions. Raises UrnError, AmbiguousName."""
+    head, row = await locate(context, name, "feature", selector)
+    found: Feature | None = None
+    if row is not None:
+        versions = (await versions_of(context.graph, context.at, [row.urn]))[row.urn]
+        chosen = select(row, versions, head.selector)
+        _note_unknown(context, row, head, chosen is None)
+        detail = await feature_version(context.graph, context.at, row, versions, chosen[0]) if chosen is not None else None
+        found = Feature(row.urn, str(row.namespace), row.name, owners(row), _text(row, "description"),
+                        tuple(version_row(row, each) for each in versions.values()), await alias_rules.aliases_of(context.graph, row),
+                        await alias_rules.history(context.graph, row.urn, None, context.size),
+                        await _masked(context, detail) if detail is not None else None, chosen[1] if chosen is not None else None)
+    return FeatureAnswer(await context.computed_at(), context.notes.completeness(), found)
+
+
+async def model(context: QueryContext, name: str, selector: str | None = None) -> ModelAnswer:
+    """A model and one of its versions, with its pins and deployments. Raises UrnError, AmbiguousName."""
+    head, row = await locate(context, name, "model", selector)
+    found: Model | None = None
+    if row is not None:
+        versions = (await versions_of(context.graph, context.at, [row.urn]))[row.urn]
+        chosen = select(row, versions, head.selector)
+        _note_unknown(context, row, head, chosen is None)
+        detail = None
+        if chosen is not None:
+            deployed = await deployments_of(context.graph, context.at, [chosen[0].urn])
+            detail = await _masked_model(context, model_version(row, chosen[0], deployed.get(chosen[0].urn, ())))
+        found = Model(row.urn, str(row.namespace), row.name, owners(row), _text(row, "description"),
+                      tuple(version_row(row, each) for each in versions.values()), await alias_rules.aliases_of(context.graph, row),
+                      await alias_rules.history(context.graph, row.urn, None, context.size), detail, chosen[1] if chosen is not None else None)
+    return ModelAnswer(await context.computed_at(), context.notes.completeness(), found)
+
+
+async def aliases(context: QueryContext, name: str, kind: Kind, alias: str | None = None) -> AliasAnswer:
+    """Aliases of a feature or model (or one of them) with their history. Raises UrnError, AmbiguousName."""
+    _, row = await locate(context, name, kind)
+    if row is None:
+        return AliasAnswer(await context.computed_at(), context.notes.completeness(), None, (), ())
+    now = tuple(each for each in await alias_rules.aliases_of(context.graph, row) if alias in (None, each.alias))
+    moves = await alias_rules.history(context.graph, row.urn, alias, context.size)
+    return AliasAnswer(await context.computed_at(), context.notes.completeness(), row.urn, now, moves)
+
+
+async def deployment(context: QueryContext, name: str) -> DeploymentAnswer:
+    """A deployment by URN or `<ns>:<name>@<id>`. Raises UrnError."""
+    urn = read_deployment(name)
+    row = (await context.graph.get([urn], context.at)).get(urn)
+    found: DeploymentState | None = None
+    if row is None or urn in await hidden(context, [urn]):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    else:
+        found = deployment_state(row)
+        masked = await hidden(context, [each for each in found.features if each.startswith("urn:")])
+        context.notes.restrict(len(masked))
+        found = replace(found, features=tuple(each for each in found.features if each not in masked))
+    return DeploymentAnswer(await context.computed_at(), context.notes.completeness(), found)
+
+
+async def features(context: QueryContext, text: str = "", kind: Kind = "feature", first: int | None = None, after: str | None = None) -> FeatureList:
+    """Features (or models) whose name or namespace contains `text`. Now only. Raises InvalidArgument, InvalidCursor."""
+    rows, question, secret = page_size(first, 100), ["features", kind, text, sorted(context.viewer.prefixes)], context.room.cursor_secret
+    start = read_cursor(secret, question, after).after if after is not None else None
+    page = await context.graph.search(text, [kind], visible_prefixes(context), (start[0], start[1]) if start else None, rows)
+    masked = await hidden(context, [row.urn for row in page.rows])
+    shown = [row for row in page.rows if row.urn not in masked]
+    known = await versions_of(context.graph, context.at, [row.urn for row in shown])
+    found = []
+    for row in shown:
+        versions = known[row.urn]
+        if not versions:
+            continue  # somebody spoke of it; it was never registered
+        names = tuple(f"{fact[len(ALIAS_PREFIX):]}={value['version']}" for fact, value in sorted(row.facts.items())
+                      if fact.startswith(ALIAS_PREFIX) and isinstance(value, dict))
+        newest = select(row, versions, None)
+        found.append(FeatureRow(row.urn, spell(row.urn), str(row.namespace), row.name, owners(row), _text(row, "description"), len(versions),
+                                parse_urn(newest[0].urn).components[2] if newest is not None else None, names))
+    following = write_cursor(secret, question, Cursor(context.size, list(page.after))) if page.after else None
+    return FeatureList(await context.computed_at(), context.notes.completeness(), tuple(found), following)
+
+
+async def resolve(context: QueryContext, references: Sequence[str], subject: str | None = None) -> ResolveAnswer:
+    """What the references mean. Raises InvalidArgument, UrnError, UnknownEntity, NoManifest, Retired."""
+    if len(references) > MAX_REFERENCES:
+        raise InvalidArgument(f"{len(references)} references at once, at most {MAX_REFERENCES}")
+    if not references and subject is None:
+        raise InvalidArgument("give references, or a model")
+    resolved = mask_resolved(context.viewer, await resolve_now(context.graph, context.size if context.at is not None else None, references, subject))
+    for row in resolved.rows:
+        if row.problem is not None:
+            context.notes.doubt(row.problem.code, row.problem.detail)
+    return ResolveAnswer(await context.computed_at(), context.notes.completeness(), resolved.subject, resolved.rows)
+
+
+def mask_resolved(viewer: Viewer, resolved: Resolved) -> Resolved:
+    """The answer without what the viewer may not see; that reads as what does not exist.
+
+    Raises:
+        UnknownEntity: the viewer may not see the model.
+    """
+    if viewer.sees_all:
+        return resolved
+    subject = resolved.subject
+    if subject is not None and not viewer.can_see(parse_urn(subject.model_version).namespace):
+        raise UnknownEntity("there is no such model version or deployment")
+    return replace(resolved, rows=tuple(_masked_row(viewer, row) for row in resolved.rows))
+
+
+def _masked_row(viewer: Viewer, row: Resolution) -> Resolution:
+    if row.urn is None or viewer.can_see(parse_urn(row.urn).namespace, row.classification):
+        return row
+    return Resolution(row.reference, problem=Problem(NOT_FOUND, f"{row.reference[:200]} is no registered version or alias"))
+
+
+async def _called(context: QueryContext, name: str, kind: Kind) -> list[str]:
+    """The features or models with exactly this name that the viewer may see."""
+    found: list[str] = []
+    after: tuple[str, str] | None = None
+    for _ in range(MAX_PAGES):
+        page = await context.graph.search(name, [kind], visible_prefixes(context), after, SEARCH_PAGE)
+        found += [row.urn for row in page.rows if row.name == name]
+        after = page.after
+        if after is None:
+            break
+    else:
+        context.notes.truncate("names looked through")
+    masked = await hidden(context, found)
+    rows = await context.graph.get([urn for urn in found if urn not in masked], context.at)
+    return sorted(rows)
+
+
+async def _masked(context: QueryContext, found: FeatureVersion) -> FeatureVersion:
+    if found.compatibility is None:
+        return found
+    masked = await hidden(context, {use.urn for use in found.compatibility.used_by})
+    context.notes.restrict(len(masked))
+    return replace(found, compatibility=replace(found.compatibility, used_by=tuple(use for use in found.compatibility.used_by if use.urn not in masked)))
+
+
+async def _masked_model(context: QueryContext, found: ModelVersion) -> ModelVersion:
+    pinned = {pin.urn for pin in found.pins.features} if found.pins is not None else set()
+    masked = await hidden(context, {*pinned, *found.training_datasets})
+    context.notes.restrict(len(masked))
+    if not masked:
+        return found
+    pins = replace(found.pins, features=tuple(pin for pin in found.pins.features if pin.urn not in masked)) if found.pins is not None else None
+    return replace(found, pins=pins, training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked))
+
+
+def _note_unknown(context: QueryContext, row: NodeRow, head: Head, missing: bool) -> None:
+    if missing and head.selector is not None:
+        context.notes.doubt("unknown-version", f"{spell(row.urn)} has no version or alias {head.selector!r} at size {context.size}", row.urn)
+
+
+def _text(row: NodeRow, fact: str) -> str | None:
+    value = row.facts.get(fact)
+    return value if isinstance(value, str) else None
