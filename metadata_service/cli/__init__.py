@@ -32,7 +32,6 @@ app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
 app.command("settings")(settings.settings)
 app.command("doctor")(doctor.doctor)
-questions.register(app)
 
 
 def _hooks() -> None:

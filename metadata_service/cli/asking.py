@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli import documents
 from metadata_service.cli.output import note, print_json
+from metadata_service.cli.serve import ADDRESS_FILE
 
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
@@ -112,16 +113,16 @@ async def _asking(settings: Settings) -> AsyncIterator[Ask]:
 
 async def _served(settings: Settings) -> str | None:
     """The address of the service that runs on the data directory. A killed one leaves its address behind, where now another may listen."""
-    from metadata_service.cli.service import address_of, origin_at
-
-    address = address_of(settings)
-    if address is None:
+    try:
+        address = (settings.data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
         return None
+    from lineproof_audit.log import Log
+    from metadata_service.cli.service import origin_at
+
     served = await origin_at(address)
     if served is None:
         return None
-    from lineproof_audit.log import Log
-
     with await asyncio.to_thread(Log.open, settings.log_url, readonly=True, state_dir=settings.state_dir) as log:
         return address if log.origin == served else None
 

@@ -41,7 +41,8 @@ class Way(StrEnum):
 
 def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction", "-d", help="up: what it is made of; down: what is made of it.")] = Way.up,
             depth: Annotated[int, typer.Option("--depth", help="Hops; 0 for everything.")] = 3,
-            columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False, kind: Kinds = None,
+            columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False,
+            indirect: Annotated[bool, typer.Option("--indirect", help="With columns: show what only decides rows, too.")] = False, kind: Kinds = None,
             active_since: Annotated[str | None, typer.Option("--active-since", help="Leave out what no run has shown since this time.")] = None,
             at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
             as_json: Json = False) -> None:
@@ -58,7 +59,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     answer = ask_about(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
     if not as_json:
-        show(*lineage_view(answer, way))
+        show(*lineage_view(answer, way, indirect=indirect))
 
 
 def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change", help="drop-column, rename-column, retype-column, drop-dataset, "
@@ -106,6 +107,7 @@ def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", he
           actor: Annotated[str | None, typer.Option("--actor", help="Only entries whose body names this person (e-mail).")] = None,
           commit: Annotated[str | None, typer.Option("--commit", help="Only entries of this commit (SHA or its beginning).")] = None,
           event_type: Annotated[list[str] | None, typer.Option("--type", help="Only these event types; may be repeated.")] = None,
+          changes: Annotated[bool, typer.Option("--changes", help="Show only entries that changed a fact or lineage, or were not applied.")] = False,
           limit: Annotated[int, typer.Option("--limit", min=1, help="At most about this many rows.")] = 200, at: At = None, evidence: EvidenceFile = None,
           with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """Who changed what, in a window, with outcome and proof."""
@@ -116,7 +118,7 @@ def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", he
     answer = ask_about(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
                     Evidence(evidence, with_leaves, lambda found: (row["index"] for row in found["rows"])), as_json, rows=limit)
     if not as_json:
-        show(*audit_view(answer))
+        show(*audit_view(answer, only_changes=changes))
 
 
 def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace.")], kind: Kinds = None,
@@ -137,12 +139,9 @@ def entity(entity: Entity, at: At = None, server: Server = None, token: Token = 
     found = answer["entity"]
     if as_json or found is None:
         return
-    say(f"{found['urn']}  (since {found['since']}{', dropped' if found['dropped'] else ''})")
-    facts = [[fact["name"], json.dumps(fact["value"], ensure_ascii=False), fact["since"]] for fact in found["facts"]]
-    links = [[("→ " if link["outgoing"] else "← ") + link["type"], link["urn"], link["since"]] for link in found["links"]]
-    print_table(["fact", "value", "since"], facts, "no facts")
-    print_table(["link", "to", "since"], links, "no links")
-    _foot(answer)
+    from metadata_service.cli.views import entity_view, show
+
+    show(*entity_view(answer))
 
 
 def event(index: Annotated[int, typer.Argument(min=0, help="Entry index.")], server: Server = None, token: Token = None, data: Data = None,

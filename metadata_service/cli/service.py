@@ -20,7 +20,7 @@ from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli.serve import ADDRESS_FILE
 from metadata_service.settings import Settings, load_settings
 
-__all__ = ["ServiceClient", "address_of", "ask", "origin_at", "remote", "state_dir_of"]
+__all__ = ["ServiceClient", "ask", "origin_at", "remote", "state_dir_of"]
 
 TIMEOUT_SECONDS = 30.0
 PROBE_SECONDS = 2.0  # a service on this machine answers at once, or is not there
@@ -82,14 +82,6 @@ async def _connected(settings: Settings) -> AsyncIterator[ServiceClient]:
             raise
         async with remote(settings, address.read_text(encoding="utf-8").strip()) as client:
             yield client
-
-
-def address_of(settings: Settings) -> str | None:
-    """The address that the service on the data directory wrote down when it started."""
-    try:
-        return (settings.data / ADDRESS_FILE).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
 
 
 async def origin_at(url: str) -> str | None:
