@@ -28,6 +28,7 @@ from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Intake, KeyringFollower, Quarantine
 from metadata_service.projection import projecting
+from metadata_service.registry.cache import ResolutionCache
 from metadata_service.settings import Settings
 from metadata_service.telemetry import Metrics, logger
 
@@ -95,7 +96,8 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
                           verify_threads=settings.verify_threads)
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, checkpoint_problem=lambda: _problem(log),
+                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, resolutions=ResolutionCache(graph),
+                            checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"))
         metrics.queue_waiting.set_function(lambda: log.appender.waiting)
         metrics.checkpoints_blocked.set_function(lambda: 0 if log.integrator.problem is None else 1)

@@ -11,6 +11,7 @@ from metadata_service.access import Tokens
 from metadata_service.artifacts import Artifacts
 from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Intake, KeyringFollower, Quarantine
+from metadata_service.registry.cache import ResolutionCache
 from metadata_service.settings import Settings
 from metadata_service.telemetry import Metrics
 
@@ -32,6 +33,7 @@ class Services:
     graph: GraphStore
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
+    resolutions: ResolutionCache
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lineproof_audit.append import NewEntry
-from lineproof_audit.envelope import DSSE_TYPES, PAYLOAD_OPENLINEAGE, Envelope, parse_envelope, sign_envelope, verify_envelope
+from lineproof_audit.envelope import DSSE_TYPES, PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, Envelope, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from metadata_service.access import Viewer, require
@@ -17,11 +17,12 @@ from metadata_service.access.viewer import SYSTEM_TENANT
 from metadata_service.errors import AccessError, IntakeRefused
 from metadata_service.intake.event import EventFacts, read_event
 
-__all__ = ["ADMIN_TYPES", "FUTURE_TOLERANCE_US", "NOTARY_TYPES", "Ground", "check_envelope", "check_openlineage"]
+__all__ = ["ADMIN_TYPES", "FUTURE_TOLERANCE_US", "NOTARY_TYPES", "Ground", "check_envelope", "check_notarised", "check_openlineage"]
 
 FUTURE_TOLERANCE_US: Final = 5 * 60 * 1_000_000  # clocks of CI runners are seconds off, not minutes
 ADMIN_TYPES: Final = frozenset({"lineproof.key.v1", "lineproof.policy.v1", "lineproof.erasure.v1"})
 NOTARY_TYPES: Final = frozenset({"lineproof.equivocation.v1", "lineproof.access.v1", "lineproof.derivation.v1"})
+NOTARISED_TYPES: Final = frozenset({"lineproof.alias.v1"})  # what callers may have the notary say in their name
 GENESIS: Final = "lineproof.genesis.v1"
 
 
@@ -69,15 +70,36 @@ def check_openlineage(raw: bytes, caller: Viewer, ground: Ground) -> NewEntry:
     facts = read_event(PAYLOAD_OPENLINEAGE, raw)
     if facts.audience is not None:
         _audience(facts, ground.keyring)
-    for namespace in facts.namespaces:
-        if not any(namespace.startswith(prefix) for prefix in caller.prefixes):
-            raise IntakeRefused(f"the credentials do not cover the namespace {namespace!r}", code="out-of-scope", namespace=namespace)
-        if ground.keyring.tenant_of(namespace) != caller.tenant:
-            raise IntakeRefused(f"the namespace {namespace!r} belongs to another tenant", code="out-of-scope", namespace=namespace)
+    _within(facts, caller, ground.keyring)
     _clock(facts, ground.now)
     envelope = sign_envelope(PAYLOAD_OPENLINEAGE, raw, ground.notary)
     return NewEntry(envelope=envelope, media_type=PAYLOAD_OPENLINEAGE, event_type=facts.event_type, tenant=caller.tenant, signer=ground.notary.keyid,
                     signed_by="SERVICE", caller=caller.id, source=facts.source, event_id=facts.event_id)
+
+
+def check_notarised(raw: bytes, caller: Viewer, ground: Ground) -> NewEntry:
+    """Check an unsigned CloudEvent of a type that callers may have the notary sign; the authenticated caller answers for it.
+
+    Raises:
+        LineproofError: with the code of the first check that fails.
+    """
+    facts = read_event(PAYLOAD_CLOUDEVENT, raw)
+    if facts.event_type not in NOTARISED_TYPES:
+        raise IntakeRefused(f"{facts.event_type} needs a producer's own signature", code="unsigned-envelope")
+    _audience(facts, ground.keyring)
+    _within(facts, caller, ground.keyring)
+    _clock(facts, ground.now)
+    return NewEntry(envelope=sign_envelope(PAYLOAD_CLOUDEVENT, raw, ground.notary), media_type=PAYLOAD_CLOUDEVENT, event_type=facts.event_type,
+                    tenant=caller.tenant, signer=ground.notary.keyid, signed_by="SERVICE", caller=caller.id, source=facts.source, event_id=facts.event_id)
+
+
+def _within(facts: EventFacts, caller: Viewer, keyring: Keyring) -> None:
+    """All that the event writes lies in the caller's namespaces and tenant."""
+    for namespace in facts.namespaces:
+        if not any(namespace.startswith(prefix) for prefix in caller.prefixes):
+            raise IntakeRefused(f"the credentials do not cover the namespace {namespace!r}", code="out-of-scope", namespace=namespace)
+        if keyring.tenant_of(namespace) != caller.tenant:
+            raise IntakeRefused(f"the namespace {namespace!r} belongs to another tenant", code="out-of-scope", namespace=namespace)
 
 
 def _verify(envelope: Envelope, keyring: Keyring) -> bool:

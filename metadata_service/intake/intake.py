@@ -14,7 +14,7 @@ from lineproof_audit.keys import SigningKey
 from lineproof_schema.errors import LineproofError
 from metadata_service.access import Viewer, require
 from metadata_service.errors import IntakeRefused
-from metadata_service.intake.check import ADMIN_TYPES, Ground, check_envelope, check_openlineage
+from metadata_service.intake.check import ADMIN_TYPES, Ground, check_envelope, check_notarised, check_openlineage
 from metadata_service.intake.keys import KeyringFollower
 from metadata_service.intake.quarantine import NOT_KEPT, Quarantine, Route
 from metadata_service.telemetry import Metrics
@@ -84,7 +84,7 @@ class Intake:
         self._threads = ThreadPoolExecutor(verify_threads, thread_name_prefix="intake")
 
     async def accept(self, raw: bytes, caller: Viewer, route: Route = "envelope") -> ItemResult:
-        """Take one event: a DSSE envelope, or a plain OpenLineage event which is wrapped with the notary key."""
+        """Take one event: a DSSE envelope, or a plain OpenLineage event or an alias move, which are wrapped with the notary key."""
         return (await self.accept_many([raw], caller, route))[0]
 
     async def accept_many(self, raws: Sequence[bytes], caller: Viewer, route: Route = "envelope") -> list[ItemResult]:
@@ -155,6 +155,8 @@ class Intake:
             raise IntakeRefused(f"event of {len(raw)} bytes, at most {self._max_event_bytes}", code="too-large", limit=self._max_event_bytes)
         if route == "openlineage":
             return check_openlineage(raw, caller, ground)
+        if route == "notarised":
+            return check_notarised(raw, caller, ground)
         try:
             return check_envelope(raw, caller, ground)
         except IntakeRefused as error:
@@ -186,9 +188,7 @@ class Intake:
             tried = len(refused)
 
     async def _results(self, raws: Sequence[bytes], caller: Viewer, route: Route, batch: Sequence[_Item]) -> list[ItemResult]:
-        waiting = [asyncio.wrap_future(item.future) for item in batch if item.future is not None and not item.future.done()]
-        if waiting:
-            await asyncio.shield(asyncio.gather(*waiting, return_exceptions=True))
+        await _settled([item.future for item in batch if item.future is not None and not item.future.done()])
         if any(isinstance(item.entry, NewEntry) and item.entry.event_type in ADMIN_TYPES for item in batch):
             await self._thread(self._keys.refresh)
         results = [item.result() for item in batch]
@@ -213,3 +213,21 @@ class Intake:
             kept = None
         self._metrics.quarantined.labels(str(kept is not None).lower()).inc()
         return kept
+
+
+async def _settled(futures: Sequence[Future[Ack]]) -> None:
+    """Return when all are done, however they ended. The loop is woken once: wrapping each costs more than checking a signature's envelope."""
+    if not futures:
+        return
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+    done: list[None] = []
+
+    def note(_: Future[Ack]) -> None:  # in the appender's thread, or here if it was done already
+        done.append(None)
+        if len(done) == len(futures):
+            loop.call_soon_threadsafe(woken.set)
+
+    for future in futures:
+        future.add_done_callback(note)
+    await woken.wait()

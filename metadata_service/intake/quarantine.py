@@ -15,7 +15,7 @@ from metadata_service.intake.store import QuarantineTable
 
 __all__ = ["NOT_KEPT", "Quarantine", "QuarantinedItem", "Route"]
 
-Route = Literal["envelope", "openlineage"]
+Route = Literal["envelope", "openlineage", "notarised"]
 
 # Not kept: what the caller retries anyway, what the log keeps itself, what is too large to keep, and what the caller may not do at all.
 NOT_KEPT: Final = frozenset({"queue-full", "no-space", "clock", "log-unavailable", "checkpoint-lock", "equivocation", "too-large", "unauthenticated",

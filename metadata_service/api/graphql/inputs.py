@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 
 import strawberry
 from strawberry import ID
@@ -11,7 +12,7 @@ from metadata_service.queries.context import Asked
 from metadata_service.queries.impact_shapes import ChangeKind
 from metadata_service.queries.shapes import Direction, Kind, Level
 
-__all__ = ["ChangeInput", "EntityRef", "LimitsInput", "Position", "asked"]
+__all__ = ["ChangeInput", "EntityRef", "FeatureRef", "LimitsInput", "Position", "VersionedKind", "asked"]
 
 for shape in (ChangeKind, Direction, Kind, Level):
     mirror(shape)
@@ -39,6 +40,18 @@ class ChangeInput:
 class EntityRef:
     name: str
     kinds: list[Kind] | None = None
+
+
+@strawberry.enum(name="VersionedKind", description="What has versions and aliases.")
+class VersionedKind(Enum):
+    FEATURE = "feature"
+    MODEL = "model"
+
+
+@strawberry.input(description="A feature: its URN, <ns>:<name>[@<version|alias>] with encoded components, or a bare name if it is unique.")
+class FeatureRef:
+    name: str
+    version: str | None = None
 
 
 def asked(at: Position | None, min_size: int | None) -> Asked:

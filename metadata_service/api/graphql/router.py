@@ -12,11 +12,12 @@ from fastapi import Request
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from lineproof_schema.errors import LineproofError
+from metadata_service.api.alias_moves import AliasMover
 from metadata_service.api.graphql.schema import Caller, schema
 from metadata_service.queries.context import Room, Viewer
 from metadata_service.queries.errors import InvalidPosition
 
-__all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router"]
+__all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router", "min_size_of"]
 
 UNSUPPORTED = "Unsupported content type"  # the words of the framework for it
 MIN_SIZE_HEADER = "Lineproof-Min-Size"  # the least size the answer has to be computed at: a client reads its own writes
@@ -24,10 +25,11 @@ MIN_SIZE_HEADER = "Lineproof-Min-Size"  # the least size the answer has to be co
 
 @dataclass(frozen=True, slots=True)
 class GraphQLDependencies:
-    """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), and what is asked."""
+    """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), what is asked, and who writes."""
 
     viewer: Callable[[Request], Awaitable[Viewer]]
     room: Callable[[Request, Viewer], Room]
+    mover: Callable[[Request, Viewer, Room], AliasMover] | None = None
 
 
 class RequestContext(BaseContext):
@@ -69,14 +71,17 @@ def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graph
 
     async def context(request: Request) -> RequestContext:
         viewer = await dependencies.viewer(request)
-        return RequestContext(Caller(dependencies.room(request, viewer), viewer, _min_size(request.headers.get(MIN_SIZE_HEADER))))
+        room = dependencies.room(request, viewer)
+        mover = dependencies.mover(request, viewer, room) if dependencies.mover is not None else None
+        return RequestContext(Caller(room, viewer, min_size_of(request.headers.get(MIN_SIZE_HEADER)), mover))
 
     router = _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
     router.routes[:] = [route for route in router.routes if "POST" in getattr(route, "methods", ())]  # no page and no socket, so `Allow` says POST
     return router
 
 
-def _min_size(text: str | None) -> int | None:
+def min_size_of(text: str | None) -> int | None:
+    """The value of `Lineproof-Min-Size`. Raises InvalidPosition."""
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 16:

@@ -1,7 +1,6 @@
 """The root fields: each opens a position, asks one question of the query layer, and adds nothing."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,6 +12,9 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from metadata_service.api.alias_moves import MoveOutcome
+from metadata_service.api.graphql import registry
+from metadata_service.api.graphql.caller import Caller, position_of
 from metadata_service.api.graphql.errors import StableErrors
 from metadata_service.api.graphql.flat import FlatExecutionContext
 from metadata_service.api.graphql.inputs import ChangeInput, EntityRef, LimitsInput, Position, asked
@@ -20,46 +22,24 @@ from metadata_service.api.graphql.limits import QueryLimits
 from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
 from metadata_service.queries import audit_trail as auditing
 from metadata_service.queries import entity as entities
+from metadata_service.queries import features as registered
 from metadata_service.queries import impact as impacts
 from metadata_service.queries import lineage as lineages
 from metadata_service.queries import logged
 from metadata_service.queries import trace as traces
-from metadata_service.queries.context import Asked, QueryContext, Room, Viewer, answer, now_only
+from metadata_service.queries.context import Asked, QueryContext, Room, answer, now_only
 from metadata_service.queries.cursors import read_cursor
-from metadata_service.queries.errors import Forbidden, InvalidArgument, InvalidCursor
+from metadata_service.queries.errors import InvalidArgument, InvalidCursor
 from metadata_service.queries.impact_shapes import Impact
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.trace_shapes import Trace
 
 __all__ = ["Caller", "Schema", "execute", "schema"]
 
-QUERY_ROLES = frozenset({"admin", "auditor", "reader", "operator"})
 NODE_FACTS = {"owners", "description", "tags", "classification", "dropped"}  # fields of a lineage node that need its facts
 
 
-@dataclass(slots=True)
-class Caller:
-    """The context of one request: who asks, of what, and the least size it wants to see (header `Lineproof-Min-Size`)."""
-
-    room: Room
-    viewer: Viewer
-    min_size: int | None = None
-
-
 type_ = mirror  # reads better below: graphql_type=type_(Lineage)
-
-
-def _caller(info: Info) -> Caller:
-    context: Any = info.context
-    caller: Caller = getattr(context, "caller", context)
-    if not QUERY_ROLES.intersection(caller.viewer.roles):
-        raise Forbidden(f"questions need one of the roles {', '.join(sorted(QUERY_ROLES))}")
-    return caller
-
-
-def _position(info: Info, at: Position | None) -> tuple[Room, Viewer, Asked]:
-    caller = _caller(info)
-    return caller.room, caller.viewer, asked(at, caller.min_size)
 
 
 async def _index(room: Room, position: Position | None) -> int | None:
@@ -79,12 +59,12 @@ async def resolve_entity(info: Info, urn: ID | None = None, ref: EntityRef | Non
             return entities.EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
         return await entities.entity(context, found)
 
-    return await answer(*_position(info, at), compute)
+    return await answer(*position_of(info, at), compute)
 
 
 async def resolve_search(info: Info, text: str, kinds: list[Kind] | None = None, first: int = 20, after: str | None = None,
                          at: Position | None = None) -> entities.SearchAnswer:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     now_only(where, "search")
     return await answer(room, viewer, where, lambda context: entities.search(context, text, kinds, first, after))
 
@@ -92,7 +72,7 @@ async def resolve_search(info: Info, text: str, kinds: list[Kind] | None = None,
 async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
                           kinds: list[Kind] | None = None, active_since: datetime | None = None, at: Position | None = None,
                           limits: LimitsInput | None = None) -> lineages.Lineage:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     if active_since is not None:
         now_only(where, "activeSince")
     caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
@@ -107,21 +87,21 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
         raise InvalidArgument("give either urn or change")
     caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
     subject, kind = (change.urn, change.kind) if change is not None else (urn, None)
-    return await answer(*_position(info, at), lambda context: impacts.impact(context, str(subject), kind, caps))
+    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps))
 
 
 async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:
     for time in (data_at, since):
         if time is not None and time.tzinfo is None:
             raise InvalidArgument("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
-    return await answer(*_position(info, at), lambda context: traces.trace(context, urn, data_at, since))
+    return await answer(*position_of(info, at), lambda context: traces.trace(context, urn, data_at, since))
 
 
 async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | None, strawberry.argument(name="from")] = None,
                               to: Position | None = None, upstream: bool = False,
                               first: int = 50, after: str | None = None, event_types: list[str] | None = None, actor: str | None = None,
                               commit: str | None = None, columns: bool = True, at: Position | None = None) -> auditing.AuditTrail:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     question = ["auditTrail", urn, *(str(each and (each.size, each.time)) for each in (from_, to)), upstream, event_types, actor, commit, columns]
     if after is not None:  # all pages stand at the size of the first
         size = read_cursor(room.cursor_secret, question, after).size
@@ -135,19 +115,19 @@ async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | N
 
 
 async def resolve_event(info: Info, index: Long, at: Position | None = None) -> logged.LoggedEventAnswer:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     now_only(where, "event")
     return await answer(room, viewer, where, lambda context: logged.event(context, index))
 
 
 async def resolve_checkpoint(info: Info, at: Position | None = None) -> logged.CheckpointAnswer:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     now_only(where, "checkpoint")
     return await answer(room, viewer, where, logged.checkpoint)
 
 
 async def resolve_key_history(info: Info, key_id: str | None = None, at: Position | None = None) -> logged.KeyHistory:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     now_only(where, "keyHistory")
     return await answer(room, viewer, where, lambda context: logged.key_history(context, key_id))
 
@@ -156,7 +136,7 @@ async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None =
                            answer_: Annotated[JSON | None, strawberry.argument(name="answer")] = None,
                            with_leaves: bool = False,
                            at: Position | None = None) -> logged.Evidence:
-    room, viewer, where = _position(info, at)
+    room, viewer, where = position_of(info, at)
     now_only(where, "evidence")
     return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves))
 
@@ -184,11 +164,30 @@ class Query:
                                   description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
     audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),
                                         description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
+    feature: Any = strawberry.field(resolver=registry.feature, graphql_type=type_(registered.FeatureAnswer),
+                                    description="A feature with its versions, aliases and their history, and one version in full.")
+    features: Any = strawberry.field(resolver=registry.features, graphql_type=type_(registered.FeatureList), description="Features or models. Now only.")
+    model: Any = strawberry.field(resolver=registry.model, graphql_type=type_(registered.ModelAnswer),
+                                  description="A model with its versions, aliases and their history; of one version pins and deployments.")
+    aliases: Any = strawberry.field(resolver=registry.aliases, graphql_type=type_(registered.AliasAnswer),
+                                    description="Where aliases point at a position, and every attempt to move them.")
+    deployment: Any = strawberry.field(resolver=registry.deployment, graphql_type=type_(registered.DeploymentAnswer),
+                                       description="A deployment, by URN or <ns>:<name>@<id>.")
+    resolve: Any = strawberry.field(resolver=registry.resolve, graphql_type=type_(registered.ResolveAnswer),
+                                    description="What references mean; with a model (version or deployment) what it is bound to.")
     event: Any = strawberry.field(resolver=resolve_event, graphql_type=type_(logged.LoggedEventAnswer), description="One entry with its proof. Now only.")
     checkpoint: Any = strawberry.field(resolver=resolve_checkpoint, graphql_type=type_(logged.CheckpointAnswer), description="The latest signed tree head.")
     key_history: Any = strawberry.field(resolver=resolve_key_history, graphql_type=type_(logged.KeyHistory), description="All keys and their lives.")
     evidence: Any = strawberry.field(resolver=resolve_evidence, graphql_type=type_(logged.Evidence),
                                      description="An evidence bundle of these entries, to be verified offline. Now only.")
+
+
+@strawberry.type(description="Writes are events; these two are signed by the service in the name of the authenticated caller.")
+class Mutation:
+    move_alias: Any = strawberry.field(resolver=registry.move_alias, graphql_type=type_(MoveOutcome),
+                                       description="Move an alias of a feature or model, or delete it, if it still stands where entry `expected` put it.")
+    rollback: Any = strawberry.field(resolver=registry.rollback, graphql_type=type_(MoveOutcome),
+                                     description="Move an alias one step back, or to an earlier version.")
 
 
 class Schema(strawberry.Schema):
@@ -198,7 +197,7 @@ class Schema(strawberry.Schema):
         return None
 
 
-schema = Schema(query=Query, extensions=[QueryLimits, StableErrors], execution_context_class=FlatExecutionContext,
+schema = Schema(query=Query, mutation=Mutation, extensions=[QueryLimits, StableErrors], execution_context_class=FlatExecutionContext,
                 config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True))
 
 

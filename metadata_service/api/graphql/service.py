@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from lineproof_audit.keyring import Keyring
+from metadata_service.api.alias_moves import AliasMover
 from metadata_service.api.graphql.router import GraphQLDependencies, create_graphql_router
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.services import Services, services_of
@@ -23,7 +24,10 @@ def graphql_router() -> APIRouter:
     async def viewer(request: Request) -> Viewer:
         return await authenticate(request)
 
-    return create_graphql_router(GraphQLDependencies(viewer, lambda request, caller: room_of(services_of(request), caller)))
+    def mover(request: Request, caller: Any, room: Room) -> AliasMover:
+        return AliasMover(services_of(request), caller, room)
+
+    return create_graphql_router(GraphQLDependencies(viewer, lambda request, caller: room_of(services_of(request), caller), mover))
 
 
 def room_of(services: Services, viewer: Any) -> Room:

@@ -21,7 +21,7 @@ from metadata_service.api.services import Services, services_of
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.intake import ItemResult
 
-__all__ = ["router"]
+__all__ = ["answer_single", "outcome_of", "router"]
 
 FIRST_POLL_SECONDS: Final = 0.01
 LONGEST_POLL_SECONDS: Final = 0.25
@@ -58,7 +58,7 @@ async def answer_single(services: Services, result: ItemResult, *, wait: bool) -
     if not wait:
         return json_response(body, 202)
     applied = {"Preference-Applied": "wait=projected"}
-    record = await _outcome(services, result.ack.index)
+    record = await outcome_of(services, result.ack.index)
     if record is None:
         return json_response({**body, "note": f"not projected within {services.settings.wait_seconds:g} s; ask again"}, 202)
     outcome = outcome_body(record)
@@ -68,12 +68,14 @@ async def answer_single(services: Services, result: ItemResult, *, wait: bool) -
     return json_response({**body, "outcome": outcome}, 200, applied)
 
 
-async def _outcome(services: Services, index: int) -> EntryRecord | None:
-    """Poll the graph for what became of an entry, until the longest wait is over."""
+async def outcome_of(services: Services, index: int) -> EntryRecord | None:
+    """Poll the graph for what became of an entry, until the longest wait is over; whoever learns of it reads it from then on."""
     deadline = time.monotonic() + services.settings.wait_seconds
     pause = FIRST_POLL_SECONDS
     while True:
         record = await services.graph.outcome(index)
+        if record is not None:
+            services.resolutions.saw(index + 1)
         if record is not None or time.monotonic() + pause > deadline:
             return record
         await asyncio.sleep(pause)
