@@ -18,7 +18,8 @@ from metadata_service.cli.output import fail, report_error
 __all__ = ["app", "main"]
 
 FINDINGS: Final = frozenset({"invalid-proof", "unanchored", "bad-signature", "corrupt-log"})
-_EXTRAS: Final = {"neo4j": "neo4j", "psycopg": "postgres", "sqlglot": "sql", "sqlfluff": "sql", "pyarrow": "fingerprint", "xxhash": "fingerprint"}
+_EXTRAS: Final = {"neo4j": "neo4j", "psycopg": "postgres", "sqlglot": "sql", "sqlfluff": "sql", "jinja2": "sql", "pyarrow": "fingerprint",
+                  "xxhash": "fingerprint", "numpy": "fingerprint"}
 _OURS: Final = ("metadata_service", "ingest_hooks", "lineproof_audit", "lineproof_schema")
 
 app = typer.Typer(name="lineproof", help="Lineage you can prove.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -39,6 +40,12 @@ def _hooks() -> None:
 
     app.add_typer(ci_app, name="ci")
     app.command("emit")(emit_command)
+    if sys.argv[1:2] == ["dbt"]:  # loads sqlglot, pyarrow and jinja2
+        from ingest_hooks.dbt.cli import dbt_app
+
+        app.add_typer(dbt_app, name="dbt")
+    else:
+        app.add_typer(typer.Typer(help="Signed lineage of dbt runs."), name="dbt")  # its line in --help
 
 
 def main() -> None:

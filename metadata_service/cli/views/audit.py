@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,13 +27,14 @@ def audit_view(answer: Row, *, only_changes: bool = False) -> Iterable[Renderabl
     entries: dict[int, list[Row]] = defaultdict(list)
     for row in answer["rows"]:
         entries[row["index"]].append(row)
+    subjects = {holder(row["urn"]) for row in answer["rows"]}
     quiet = 0
     for rows in entries.values():
         if only_changes and rows[0]["status"] == "applied" and not any(row["changes"] or row["edges"] for row in rows):
             quiet += 1
             continue
         yield Hanging(_head(rows[0]), 6)
-        yield from _subjects(rows, names)
+        yield from _subjects(rows, names, subjects)
     if quiet:
         yield Text(f"{quiet} more entries changed nothing", style="dim")
     elif not entries:
@@ -60,8 +61,11 @@ def _head(row: Row) -> Text:
     return text
 
 
-def _subjects(rows: Sequence[Row], names: Names) -> Iterable[RenderableType]:
-    """What changed, entities with the same change together; entities that were only concerned when nothing changed at all."""
+def _subjects(rows: Sequence[Row], names: Names, subjects: Set[str]) -> Iterable[RenderableType]:
+    """What changed, entities with the same change together.
+
+    Where nothing did, whom the entry concerned; unless it is what all entries are about.
+    """
     said: dict[str, list[str]] = {}
     born = [row for row in rows if row["urn"].startswith(COLUMN) and {change["fact"] for change in row["changes"]} & {"position", "dataType"}
             and all(change["before"] is None for change in row["changes"])]
@@ -73,7 +77,7 @@ def _subjects(rows: Sequence[Row], names: Names) -> Iterable[RenderableType]:
         yield indented(Text.assemble((names(dataset), "cyan"), f": new columns {', '.join(columns)}"))
     for line, urns in said.items():
         yield indented(Text.assemble((names.list(urns), "cyan"), f": {line}"))
-    if not said and not born:
+    if not said and not born and {row["urn"] for row in rows} != subjects:
         yield indented(Text(names.list([row["urn"] for row in rows]), style="dim"))
 
 
