@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
 from pydantic import ValidationError
 
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, PAYLOAD_OPENLINEAGE, parse_envelope
@@ -58,11 +59,20 @@ def read_event(payload_type: str, payload: bytes) -> EventFacts:
 
 
 def _openlineage(payload: bytes) -> EventFacts:
-    event = parse_openlineage(payload)
+    event = parse_openlineage(_loads(payload))
     audience = (producer_facet(event) or {}).get("audience")
     return EventFacts(event_type=f"openlineage.{event.kind}", source=event.producer, event_id=hashlib.sha256(payload).hexdigest(), time=event.event_time_us,
                       audience=audience if isinstance(audience, str) else None, namespaces=namespaces_of_openlineage(event),
                       reads=namespaces_read(event), warnings=event.warnings)
+
+
+def _loads(payload: bytes) -> bytes | dict[str, Any]:
+    """The object, or the bytes again where the standard parser has to decide: it takes NaN and half surrogate pairs, as producers write them."""
+    try:
+        document = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return payload
+    return document if isinstance(document, dict) else payload
 
 
 def _cloudevent(payload: bytes) -> EventFacts:
