@@ -9,13 +9,14 @@ from lineproof_schema.urn import parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
-from metadata_service.queries.errors import AmbiguousName
+from metadata_service.queries.errors import AmbiguousName, InvalidArgument
 from metadata_service.queries.lineage import owner_names
 from metadata_service.queries.mask import hidden, may_see, visible_prefixes
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
 __all__ = ["Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
 
+MAX_TEXT_CHARACTERS = 8_192  # no URN is longer, and databases limit patterns
 LINK_LIMIT = 200
 CANDIDATES = 20
 
@@ -113,7 +114,9 @@ async def resolve_name(context: QueryContext, name: str, kinds: Collection[Kind]
 
     Raises:
         AmbiguousName: several fit equally well.
+        InvalidArgument: the name is too long to be one.
     """
+    _check_length(name)
     wanted = {kind.value for kind in kinds} if kinds else None
     fits: dict[int, set[str]] = {}
     for text in _search_texts(name):
@@ -137,6 +140,7 @@ async def search(context: QueryContext, text: str, kinds: Collection[Kind] | Non
     Raises:
         InvalidArgument, InvalidCursor.
     """
+    _check_length(text)
     rows = page_size(first, 20)
     names = sorted(kind.value for kind in kinds) if kinds else None
     question = ["search", text, names, sorted(context.viewer.prefixes)]
@@ -161,6 +165,11 @@ async def _links(context: QueryContext, urn: str) -> tuple[EntityLink, ...]:
     masked = await hidden(context, [link.urn for link in links if parse_urn(link.urn).namespace is not None])
     context.notes.restrict(len(masked))
     return tuple(link for link in links if link.urn not in masked)
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise InvalidArgument(f"a name to look for has at most {MAX_TEXT_CHARACTERS} characters, not {len(text)}")
 
 
 def _search_texts(name: str) -> list[str]:

@@ -121,6 +121,8 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     graph = await _walk(context, start, direction, depth, level, limits or Limits(), active_since, kinds)
     if level is Level.COLUMN and direction is not Direction.DOWNSTREAM:
         await _doubt_unknown_columns(context, graph, start)
+    if level is Level.COLUMN and direction is not Direction.UPSTREAM:
+        await _doubt_unknown_readers(context, [urn for urn, distance in graph.distance.items() if distance >= 0])
     rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
     masked = await hidden(context, graph.distance)
     jobs = await hidden_jobs(context, graph.edges)
@@ -185,12 +187,26 @@ async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, roots: 
             context.notes.doubt("column-lineage-unknown", "the dataset is derived from others, by a job that says nothing about columns", urn)
 
 
+async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) -> None:
+    """Datasets of the reached columns that are read by jobs that do not say which columns they read: more may depend on these."""
+    datasets = {str(parse_urn(urn).parent) for urn in reached if _kind(urn) == "column"}
+    if not datasets:
+        return
+    edges = await context.graph.neighbours(sorted(datasets), "DOWNSTREAM", [DERIVED_FROM], context.at, MAX_EDGES)
+    for dataset in sorted({edge.upstream for edge in edges if _says_no_columns(edge)} - await hidden(context, datasets)):
+        context.notes.doubt("column-lineage-unknown", "the dataset is read by a job that says nothing about columns", dataset)
+
+
 async def datasets_without_columns(context: QueryContext, datasets: Sequence[str]) -> set[str]:
     """Datasets with an upstream edge of a job that does not say which columns it reads."""
     if not datasets:
         return set()
     edges = await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], context.at, MAX_EDGES)
-    return {edge.downstream for edge in edges if edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")}
+    return {edge.downstream for edge in edges if _says_no_columns(edge)}
+
+
+def _says_no_columns(edge: Edge) -> bool:
+    return edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")
 
 
 def flatten(context: QueryContext, graph: Subgraph, masked: Collection[str],

@@ -116,3 +116,9 @@ async def test_a_context_is_asked_with_now_only_when_it_is_now(shared_world: Wor
     assert await ask(shared_world, seen) is None
     assert await ask(shared_world, seen, size=shared_world.log.reader.size()) is None
     assert await ask(shared_world, seen, size=4) == 4
+
+
+async def test_a_text_that_no_name_can_hold_is_refused_before_the_database_does(shared_world: World) -> None:
+    for question in (search, resolve_name):
+        with pytest.raises(InvalidArgument, match="at most"):
+            await ask(shared_world, question, "a" * 60_000)

@@ -217,3 +217,10 @@ async def test_training_a_second_time_changes_nothing(world: World) -> None:
     await world.settle()
     after = await ask(world, lineage, dataset("training_set"), depth=None)
     assert (after.nodes, after.edges) == (before.nodes, before.edges)
+
+
+async def test_a_column_read_by_a_job_that_names_no_columns_is_not_clean_downstream(shared_world: World) -> None:
+    found = await ask(shared_world, lineage, column("wind_ms", "training_set"), direction=Direction.DOWNSTREAM, level=Level.COLUMN, depth=None)
+    assert [(reason.code, reason.urn) for reason in found.completeness.reasons] == [("column-lineage-unknown", dataset("training_set"))]
+    upstream = await ask(shared_world, lineage, column("wind_ms", "training_set"), level=Level.COLUMN, depth=None)
+    assert upstream.completeness.complete
