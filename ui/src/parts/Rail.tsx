@@ -1,0 +1,64 @@
+// The log as a ruler: where we stand on it, which entries concern the entity in view, and every position a step away.
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { useAsk } from '../api/client';
+import { moment } from '../text';
+import { changed, navigate, positionOf, type Place } from '../url';
+
+const SETTLE_MS = 180;
+
+export function Rail({ place, logSize }: { place: Place; logSize: number }) {
+  const at = positionOf(place);
+  const urn = place.params.get('urn');
+  const [draft, setDraft] = useState<number | null>(null);
+  const shown = Math.min(draft ?? at ?? logSize, logSize);
+  const past = shown < logSize || (at !== null && at > logSize);
+  const touches = useAsk('Touches', urn === null ? null : { urn });
+  const positions = useMemo(() => {
+    const rows = touches.data?.auditTrail.rows ?? [];
+    return [...new Set(rows.map((row) => row.index + 1))].sort((left, right) => left - right);
+  }, [touches.data]);
+  const time = useAsk('EntryTime', shown > 0 ? { index: shown - 1 } : null);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  useEffect(() => setDraft(null), [place]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  function go(position: number | null): void {
+    const target = position === null || position >= logSize ? null : Math.max(1, position);
+    setDraft(target ?? logSize);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => navigate(changed(place, { at: target }), true), SETTLE_MS);
+  }
+
+  const before = positions.filter((position) => position < shown).at(-1);
+  const after = positions.find((position) => position > shown);
+  const entry = time.data?.event.event ?? null;
+  return (
+    <div className={past ? 'rail rail-past' : 'rail'} role="group" aria-label="Position in the log">
+      <div className="rail-steps">
+        <button type="button" className="quiet" disabled={urn === null || before === undefined} onClick={() => go(before ?? null)} aria-label="Previous entry about this" title="Previous entry about this">‹</button>
+        <button type="button" className="quiet" disabled={urn === null || after === undefined} onClick={() => go(after ?? null)} aria-label="Next entry about this" title="Next entry about this">›</button>
+      </div>
+      <div className="rail-track">
+        <svg className="rail-marks" aria-hidden="true" preserveAspectRatio="none" viewBox={`0 0 ${Math.max(1, logSize - 1)} 1`}>
+          {positions.map((position) => <rect key={position} x={position - 1} y={0} width={Math.max(0.4, logSize / 900)} height={1} className={position > shown ? 'mark mark-after' : 'mark'} />)}
+        </svg>
+        <input
+          type="range"
+          min={1}
+          max={Math.max(1, logSize)}
+          value={Math.max(1, shown)}
+          disabled={logSize < 2}
+          aria-label="As of log position"
+          aria-valuetext={past ? `as of position ${shown}, ${moment(entry?.received)}` : `now, position ${shown}`}
+          onChange={(event) => go(Number(event.target.value))}
+        />
+      </div>
+      <div className="rail-text">
+        <span className="rail-where">{past ? 'As of' : 'Now'}</span>
+        <span className="rail-size">{shown} <span className="soft">/ {logSize}</span></span>
+        <span className="soft rail-time">{moment(entry?.received)}</span>
+        {past && <button type="button" className="now" onClick={() => go(null)}>Back to now</button>}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,176 @@
+import { useMemo } from 'react';
+import { useAsk } from '../api/client';
+import type { Operations, StepFragment } from '../api/schema';
+import { Commit, Run, Status } from '../parts/Commit';
+import { Source } from '../parts/Source';
+import { Ask, Empty, Named, Notes, Section, When } from '../parts/basics';
+import { Table } from '../parts/table';
+import { count, number, shown } from '../text';
+import { changed, navigate, positionOf, type Place } from '../url';
+
+type Traced = Operations['Trace']['result']['trace'];
+
+const CAUSES: Readonly<Record<Traced['verdict']['cause'], string>> = {
+  CODE: 'The code changed',
+  SOURCE_DATA: 'The source data changed',
+  CODE_OR_SOURCE_DATA: 'Code and source data both changed',
+  UNKNOWN: 'Nothing points to a cause',
+};
+
+/** The value's own way back: steps reached from the first over what it is computed from, without filters and joins. */
+export function mainPath(steps: readonly StepFragment[]): StepFragment[] {
+  const byUrn = new Map(steps.flatMap((step) => (step.urn === null ? [] : [[step.urn, step] as const])));
+  const reached = new Set<StepFragment>(steps.filter((step) => step.distance === 0));
+  const queue = [...reached];
+  for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
+    for (const input of step.inputs) {
+      const next = input.urn === null || input.type === 'INDIRECT' ? undefined : byUrn.get(input.urn);
+      if (next && !reached.has(next)) {
+        reached.add(next);
+        queue.push(next);
+      }
+    }
+  }
+  return steps.filter((step) => reached.has(step));
+}
+
+export function TraceView({ place, urn }: { place: Place; urn: string }) {
+  const at = positionOf(place);
+  const since = place.params.get('since');
+  const dataAt = place.params.get('dataAt');
+  const answer = useAsk('Trace', { urn, at: at === null ? null : { size: at }, since: moment(since), dataAt: moment(dataAt) });
+  return (
+    <>
+      <form className="controls" onSubmit={(event) => event.preventDefault()}>
+        <label>Changes since <input type="date" value={since ?? ''} onChange={(event) => navigate(changed(place, { since: event.target.value || null }), true)} /></label>
+        <label>Data as made by <input type="date" value={dataAt ?? ''} onChange={(event) => navigate(changed(place, { dataAt: event.target.value || null }), true)} /></label>
+        <label className="check"><input type="checkbox" checked={place.params.get('all') === '1'} onChange={(event) => navigate(changed(place, { all: event.target.checked ? '1' : null }), true)} /> with filters and joins</label>
+      </form>
+      <Ask answer={answer} what="the trace" rows={7}>{({ trace }) => <Traced trace={trace} all={place.params.get('all') === '1'} />}</Ask>
+    </>
+  );
+}
+
+/** The start of the day for `since`; a bare date is not a time. */
+function moment(date: string | null): string | null {
+  return date !== null && /^\d{4}-\d\d-\d\d$/.test(date) ? `${date}T00:00:00Z` : null;
+}
+
+function Traced({ trace, all }: { trace: Traced; all: boolean }) {
+  const own = useMemo(() => mainPath(trace.steps), [trace]);
+  const steps = all ? trace.steps : own;
+  if (trace.steps.length === 0) {
+    return <Empty title="There is nothing to trace">It is raw data, or no run has said how it is made.<Notes of={trace.completeness} /></Empty>;
+  }
+  return (
+    <>
+      <div className={`verdict verdict-${trace.verdict.cause.toLowerCase()}`}>
+        <h2>{CAUSES[trace.verdict.cause]}</h2>
+        <p>{trace.verdict.because}</p>
+        <p className="soft">Evidence, not proof: the changes and checks below carry it.</p>
+      </div>
+      <Notes of={trace.completeness} />
+      {trace.changes.length > 0 && <Changes changes={trace.changes} />}
+      {trace.quality.length > 0 && <Quality findings={trace.quality} />}
+      <Section title="The way back" note={all || own.length === trace.steps.length ? count(steps.length, 'step') : `${count(own.length, 'step')} of ${number(trace.steps.length)}: without filters and joins`}>
+        <ol className="steps">{steps.map((step, row) => <Step key={step.urn ?? row} step={step} />)}</ol>
+      </Section>
+      <Section title="Raw data it ends at" note={count(trace.sources.length, 'source')}>
+        <Table caption="Raw data" head={['Dataset', 'Columns', 'Version', 'Committed', 'Rows', 'Against the version before', 'Failed checks']}>
+          {trace.sources.map((source, row) => (
+            <tr key={source.urn ?? row}>
+              <td>{source.urn === null ? <span className="soft">restricted</span> : <Named urn={source.urn} />}</td>
+              <td className="wrap">{source.columns.join(', ')}</td>
+              <td>{source.version && <Named urn={source.version.urn}><code>{source.version.id.slice(0, 12)}</code></Named>}{source.version?.inferred && <span className="soft"> inferred</span>}</td>
+              <td><When at={source.version?.committedAt} /></td>
+              <td className="figure">{number(source.version?.rowCount)}</td>
+              <td>{source.changed === null ? <span className="soft">unknown</span> : source.changed ? 'changed' : 'the same'}</td>
+              <td className="figure">{source.failedChecks > 0 ? <span className="status status-bad">{source.failedChecks}</span> : '0'}</td>
+            </tr>
+          ))}
+        </Table>
+      </Section>
+    </>
+  );
+}
+
+function Changes({ changes }: { changes: Traced['changes'] }) {
+  return (
+    <Section title="Code that changed on the way" note={count(changes.length, 'change')}>
+      <ul className="changes">
+        {changes.map((change) => {
+          const moved = change.columns.filter((column) => column.changed);
+          return (
+            <li key={change.openedBy} className={change.pathChanged ? 'change' : 'change change-aside'}>
+              {change.commit ? <Commit commit={change.commit} /> : <span className="soft">no commit was recorded</span>}
+              <p className="soft">
+                {change.file !== null && <code>{change.file}{change.line !== null && `:${change.line}`}</code>} {change.first ? 'first version seen' : change.pathChanged ? 'changes a step on this path' : 'changes the same code, not the expressions on this path'} · position {change.size}
+              </p>
+              {moved.map((column) => (
+                <dl key={column.urn} className="diff">
+                  <dt><Named urn={column.urn} /></dt>
+                  {column.before !== null && <dd className="diff-before"><span className="unseen">before: </span><code>{column.before}</code></dd>}
+                  {column.after !== null && <dd className="diff-after"><span className="unseen">after: </span><code>{column.after}</code></dd>}
+                </dl>
+              ))}
+            </li>
+          );
+        })}
+      </ul>
+    </Section>
+  );
+}
+
+function Quality({ findings }: { findings: Traced['quality'] }) {
+  return (
+    <Section title="Checks that failed on the way">
+      <Table caption="Failed checks" head={['On', 'Check', 'Severity', 'Actual', 'Checked']}>
+        {findings.map((finding) => (
+          <tr key={finding.urn + finding.check}>
+            <td><Named urn={finding.urn} />{finding.onSource && <span className="soft"> raw data</span>}</td>
+            <td className="wrap"><code>{finding.check}</code></td>
+            <td><Status status={finding.severity} /></td>
+            <td className="wrap">{message(finding.actual)}</td>
+            <td><When at={finding.checkedAt} /></td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
+  );
+}
+
+function message(actual: unknown): string {
+  const text = (actual as { message?: unknown } | null)?.message;
+  return typeof text === 'string' ? text : shown(actual);
+}
+
+function Step({ step }: { step: StepFragment }) {
+  if (step.restricted || step.urn === null) return <li className="step step-restricted"><span className="soft">A step outside your grants: it is on the path, nothing of it is shown.</span></li>;
+  const inputs = step.inputs.filter((input) => input.type !== 'INDIRECT');
+  const aside = step.inputs.length - inputs.length;
+  return (
+    <li className="step">
+      <header className="step-head">
+        <Named urn={step.urn} page="trace" />
+        {step.expression !== null && <code className="expression">{step.expression}</code>}
+        {step.status !== null && step.status !== 'complete' && <Status status={step.status} />}
+      </header>
+      {step.snippet !== null ? <Source snippet={step.snippet} /> : step.file !== null && <p><code>{step.file}{step.line !== null && `:${step.line}`}</code> <span className="soft">its text is not in the artifact store</span></p>}
+      <dl className="facts facts-tight">
+        {step.commit && <div className="fact"><dt>Commit</dt><dd><Commit commit={step.commit} /></dd></div>}
+        {step.run && <div className="fact"><dt>Run</dt><dd><Run run={step.run} /></dd></div>}
+        {step.output && <div className="fact"><dt>Version</dt><dd><Named urn={step.output.urn}><code>{step.output.id.slice(0, 12)}</code></Named> <span className="soft">{step.output.rowCount !== null && `${count(step.output.rowCount, 'row')} · `}<When at={step.output.committedAt} /></span></dd></div>}
+        {step.inputs.length > 0 && (
+          <div className="fact">
+            <dt>Made from</dt>
+            <dd>
+              <ul className="inline">{inputs.map((input, row) => <li key={row}>{input.urn === null ? <span className="soft">restricted</span> : <Named urn={input.urn} page="trace" />}</li>)}</ul>
+              {aside > 0 && <span className="soft">{inputs.length > 0 ? 'and ' : ''}{aside} by filter, join or grouping</span>}
+            </dd>
+          </div>
+        )}
+      </dl>
+      {step.codeMatchesRun === false && <p className="warning">The run that wrote the data ran another version of the code than the one shown.</p>}
+    </li>
+  );
+}
