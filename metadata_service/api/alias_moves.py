@@ -3,14 +3,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.urn import parse_urn
 from metadata_service.access import Viewer
-from metadata_service.api.rest.events import outcome_of
+from metadata_service.api.alias_change import AliasChange, MoveOutcome
+from metadata_service.api.outcome import outcome_of
 from metadata_service.api.services import Services
 from metadata_service.queries.context import Asked, QueryContext, Room, answer
 from metadata_service.queries.features import locate
@@ -18,39 +18,10 @@ from metadata_service.registry.aliases import AliasMove, history, one_step_back
 from metadata_service.registry.errors import UnknownEntity
 from metadata_service.registry.names import Kind
 
-__all__ = ["AliasChange", "AliasMover", "MoveOutcome"]
+__all__ = ["AliasMover"]
 
 ALIAS_EVENT: Final = "lineproof.alias.v1"
 SOURCE: Final = "lineproof/api"
-Long = Annotated[int, "Long"]
-
-
-@dataclass(frozen=True, slots=True)
-class AliasChange:
-    """A move of `alias` to `to` (None deletes it), if it still stands where entry `expected` put it (None: does not exist yet)."""
-
-    kind: Kind
-    name: str
-    alias: str
-    to: str | None
-    expected: int | None
-    reason: str | None
-    approval: str | None
-    restores: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MoveOutcome:
-    """The entry that says it, and what became of it; `status` is null while it is not projected. `was` is where the alias stood."""
-
-    index: Long
-    urn: str
-    alias: str
-    was: str | None
-    to: str | None
-    restores: Long | None
-    status: str | None
-    reason: str | None
 
 
 class AliasMover:

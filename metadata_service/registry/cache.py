@@ -27,10 +27,14 @@ CHANGES: Final = ("lineproof.feature-version.v1", "lineproof.alias.v1", "linepro
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where the answers stand. `answers` belongs to this snapshot alone: a newer one never fills it."""
+    """Where the answers stand, and the answers; `rendered` are those written out, by request body, for viewers from whom nothing is hidden.
+
+    A snapshot shares them with the one before iff nothing happened between the two that can change an answer.
+    """
 
     position: Position
     answers: dict[tuple[str | None, tuple[str, ...]], Resolved]
+    rendered: dict[bytes, bytes]
 
 
 class ResolutionCache:
@@ -88,9 +92,9 @@ class ResolutionCache:
         if before is not None and position == before.position:
             found = before
         elif before is not None and await self._unchanged(before.position, position):
-            found = Snapshot(position, before.answers)
+            found = Snapshot(position, before.answers, before.rendered)
         else:
-            found = Snapshot(position, {})
+            found = Snapshot(position, {}, {})
         self._now, self._looked = found, began
         return found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from strawberry import Info
 
-from metadata_service.api.alias_moves import AliasMover
+from metadata_service.api.alias_change import Mover
 from metadata_service.api.graphql.inputs import Position, asked
 from metadata_service.queries.context import Asked, Room, Viewer
 from metadata_service.queries.errors import Forbidden
@@ -26,7 +26,7 @@ class Caller:
     room: Room
     viewer: Viewer
     min_size: int | None = None
-    mover: AliasMover | None = None
+    mover: Mover | None = None
 
 
 def caller_of(info: Info) -> Caller:

@@ -5,7 +5,7 @@ from typing import Final
 
 from strawberry import ID, Info
 
-from metadata_service.api.alias_moves import AliasChange, AliasMover, MoveOutcome
+from metadata_service.api.alias_change import AliasChange, MoveOutcome, Mover
 from metadata_service.api.graphql.caller import caller_of, position_of
 from metadata_service.api.graphql.inputs import EntityRef, FeatureRef, Position, VersionedKind
 from metadata_service.api.graphql.mirror import Long
@@ -58,7 +58,7 @@ async def rollback(info: Info, name: str, alias: str, to: str | None = None, kin
     return await _mover(info).rollback(_KINDS[kind], name, alias, to, reason, approval, wait=wait)
 
 
-def _mover(info: Info) -> AliasMover:
+def _mover(info: Info) -> Mover:
     mover = caller_of(info).mover
     if mover is None:
         raise Forbidden("nothing is written here; ask a running service")

@@ -12,15 +12,14 @@ from fastapi import Request
 from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.api.alias_moves import AliasMover
+from metadata_service.api.alias_change import Mover
 from metadata_service.api.graphql.schema import Caller, schema
+from metadata_service.api.min_size import MIN_SIZE_HEADER, min_size_of
 from metadata_service.queries.context import Room, Viewer
-from metadata_service.queries.errors import InvalidPosition
 
-__all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router", "min_size_of"]
+__all__ = ["MIN_SIZE_HEADER", "GraphQLDependencies", "create_graphql_router"]
 
 UNSUPPORTED = "Unsupported content type"  # the words of the framework for it
-MIN_SIZE_HEADER = "Lineproof-Min-Size"  # the least size the answer has to be computed at: a client reads its own writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class GraphQLDependencies:
 
     viewer: Callable[[Request], Awaitable[Viewer]]
     room: Callable[[Request, Viewer], Room]
-    mover: Callable[[Request, Viewer, Room], AliasMover] | None = None
+    mover: Callable[[Request, Viewer, Room], Mover] | None = None
 
 
 class RequestContext(BaseContext):
@@ -78,12 +77,3 @@ def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graph
     router = _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
     router.routes[:] = [route for route in router.routes if "POST" in getattr(route, "methods", ())]  # no page and no socket, so `Allow` says POST
     return router
-
-
-def min_size_of(text: str | None) -> int | None:
-    """The value of `Lineproof-Min-Size`. Raises InvalidPosition."""
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 16:
-        raise InvalidPosition(f"{MIN_SIZE_HEADER} is a tree size, not {text[:40]!r}")
-    return int(text)

@@ -12,7 +12,7 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from metadata_service.api.alias_moves import MoveOutcome
+from metadata_service.api.alias_change import MoveOutcome
 from metadata_service.api.graphql import registry
 from metadata_service.api.graphql.caller import Caller, position_of
 from metadata_service.api.graphql.errors import StableErrors

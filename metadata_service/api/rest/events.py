@@ -1,8 +1,6 @@
 """POST /api/v1/events: signed envelopes, one, an array or NDJSON."""
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Any, Final
 
 import orjson
@@ -12,19 +10,17 @@ from starlette.responses import Response
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.access import require
+from metadata_service.api.outcome import outcome_of
 from metadata_service.api.rest.answers import ack_body, item_body, json_response, outcome_body
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import is_array, is_ndjson, read_body, split_array, split_lines
 from metadata_service.api.rest.openapi import ACCEPTED, ENVELOPE_BODY, EVENTS_ANSWER, PROBLEMS
 from metadata_service.api.rest.problems import problem_response
 from metadata_service.api.services import Services, services_of
-from metadata_service.graph.ops import EntryRecord
 from metadata_service.intake import ItemResult
 
-__all__ = ["answer_single", "outcome_of", "router"]
+__all__ = ["answer_single", "router"]
 
-FIRST_POLL_SECONDS: Final = 0.01
-LONGEST_POLL_SECONDS: Final = 0.25
 NDJSON_ANSWER: Final = "application/x-ndjson"
 
 router = APIRouter(tags=["events"])
@@ -66,20 +62,6 @@ async def answer_single(services: Services, result: ItemResult, *, wait: bool) -
         rejected = LineproofError(f"entry {result.ack.index} was rejected: {record.reason or 'no reason given'}", code="rejected", outcome=outcome, **body)
         return problem_response(rejected.problem(), applied)
     return json_response({**body, "outcome": outcome}, 200, applied)
-
-
-async def outcome_of(services: Services, index: int) -> EntryRecord | None:
-    """Poll the graph for what became of an entry, until the longest wait is over; whoever learns of it reads it from then on."""
-    deadline = time.monotonic() + services.settings.wait_seconds
-    pause = FIRST_POLL_SECONDS
-    while True:
-        record = await services.graph.outcome(index)
-        if record is not None:
-            services.resolutions.saw(index + 1)
-        if record is not None or time.monotonic() + pause > deadline:
-            return record
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
 
 def _waits(request: Request) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 __all__ = ["ACCEPTED", "BATCH_SUMMARY", "BINARY", "ENVELOPE_BODY", "EVENTS_ANSWER", "OPENLINEAGE_BATCH", "OPENLINEAGE_BODY", "PROBLEMS",
-           "RECEIVED", "TEXT", "json_answer"]
+           "RECEIVED", "RESOLVE_ANSWER", "RESOLVE_BODY", "TEXT", "json_answer"]
 
 Schema = dict[str, Any]
 
@@ -53,3 +53,19 @@ PROBLEMS: Final[dict[int | str, Schema]] = {"default": {"description": "RFC 9457
                                                         "content": {"application/problem+json": {"schema": _PROBLEM}}}}
 TEXT: Final[Schema] = {"description": "Text", "content": {"text/plain": {"schema": _TEXT}}}
 BINARY: Final[Schema] = {"description": "Bytes", "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+
+_MAYBE: Final[Schema] = {"type": ["string", "null"]}
+_MAYBE_INT: Final[Schema] = {"type": ["integer", "null"]}
+_STORAGE: Final[Schema] = {"type": ["object", "null"], "properties": {"uri": _TEXT, "columns": {"type": "array", "items": _ANY_OBJECT}}}
+RESOLVE_BODY: Final[Schema] = {"required": True, "content": {"application/json": {"schema": {"type": "object", "additionalProperties": False, "properties": {
+    "references": {"type": "array", "maxItems": 1000, "items": _TEXT, "description": "<ns>:<name>@<version|alias>; with a model also <ns>:<name>"},
+    "model": {**_MAYBE, "description": "A model version (URN or <ns>:<name>@<version|alias>) or a deployment (URN)"}}}}}}
+RESOLVE_ANSWER: Final = json_answer("One row per reference, in the order asked", _object(
+    "computedAt subject resolutions", computedAt=_object("size rootHash", size=_INT, rootHash=_TEXT),
+    subject={"type": ["object", "null"], "properties": {"modelVersion": _TEXT, "binding": _TEXT, "manifest": _MAYBE, "manifestIndex": _MAYBE_INT,
+                                                        "deployment": _MAYBE, "liveIn": {"type": "array", "items": _TEXT}}},
+    resolutions={"type": "array", "items": _object(
+        "reference urn version via ttlSeconds why problem", reference=_TEXT, urn=_MAYBE, feature=_MAYBE, version=_MAYBE,
+        via={"enum": ["pin", "alias", "version", None]}, alias=_MAYBE, aliasIndex=_MAYBE_INT, ttlSeconds=_MAYBE_INT, why=_MAYBE, dataHash=_MAYBE, dtype=_MAYBE,
+        column=_MAYBE, offline=_STORAGE, online=_STORAGE, classification=_MAYBE,
+        problem={"type": ["object", "null"], "properties": {"code": _TEXT, "detail": _TEXT}})}))
