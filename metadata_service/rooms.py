@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lineproof_audit.envelope import sign_envelope
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
@@ -98,7 +99,8 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, resolutions=ResolutionCache(graph),
                             checkpoint_problem=lambda: _problem(log),
-                            cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"))
+                            cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
+                            notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))
         metrics.queue_waiting.set_function(lambda: log.appender.waiting)
         metrics.checkpoints_blocked.set_function(lambda: 0 if log.integrator.problem is None else 1)
         stop = threading.Event()

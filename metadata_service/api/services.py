@@ -35,6 +35,7 @@ class Services:
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
     resolutions: ResolutionCache
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
+    notarise: Callable[[str, bytes], bytes]  # the DSSE envelope of a payload, signed with the notary key
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -91,8 +91,20 @@ class Artifacts:
         size = await anyio.to_thread.run_sync(self._table.size, tenant, digest)
         if size is None:
             raise ArtifactError(f"no artifact sha256:{digest}")
-        source = await anyio.to_thread.run_sync(lambda: self._fs.open(self._path(tenant, digest), "rb"))
+        try:
+            size = int(await anyio.to_thread.run_sync(self._fs.size, self._path(tenant, digest)))  # of what is there: its reader checks the digest
+            source = await anyio.to_thread.run_sync(lambda: self._fs.open(self._path(tenant, digest), "rb"))
+        except FileNotFoundError as error:
+            raise ArtifactError(f"artifact sha256:{digest} was stored, and its file is gone") from error
         return size, _chunks(source)
+
+    async def size(self, tenant: str, digest: str) -> int | None:
+        """Bytes of an artifact of `tenant`, None if it does not hold it or its file is gone. The bytes themselves are not read."""
+        return await anyio.to_thread.run_sync(self._size, tenant, digest)
+
+    def _size(self, tenant: str, digest: str) -> int | None:
+        size = self._table.size(tenant, digest)
+        return size if size is not None and self._fs.exists(self._path(tenant, digest)) else None
 
     def _path(self, tenant: str, digest: str) -> str:
         return f"{self._root}/{tenant}/{digest[:2]}/{digest}"

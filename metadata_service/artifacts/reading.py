@@ -5,7 +5,16 @@ from pathlib import Path
 
 import fsspec
 
-__all__ = ["read_artifact"]
+__all__ = ["artifact_size", "read_artifact"]
+
+
+def artifact_size(location: str, tenant: str, digest: str) -> int | None:
+    """Bytes of an artifact of `tenant`, None if it is not there."""
+    files, root = fsspec.core.url_to_fs(location)
+    try:
+        return int(files.size(f"{root}/{tenant}/{digest[:2]}/{digest}"))
+    except FileNotFoundError:
+        return None
 
 
 def read_artifact(location: str, tenant: str, digest: str, limit: int) -> bytes | None:

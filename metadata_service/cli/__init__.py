@@ -12,12 +12,12 @@ from typing import Final
 import typer
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli import demo, doctor, graph, keys, log, quarantine, questions, serve, settings, tokens
+from metadata_service.cli import demo, doctor, graph, keys, log, quarantine, questions, reproduce, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
 
-FINDINGS: Final = frozenset({"invalid-proof", "unanchored", "bad-signature", "corrupt-log"})
+FINDINGS: Final = frozenset({"invalid-proof", "unanchored", "bad-signature", "corrupt-log", "invalid-manifest", "not-rebuildable"})
 _EXTRAS: Final = {"neo4j": "neo4j", "psycopg": "postgres", "sqlglot": "sql", "sqlfluff": "sql", "jinja2": "sql", "pyarrow": "fingerprint",
                   "xxhash": "fingerprint", "numpy": "fingerprint"}
 _OURS: Final = ("metadata_service", "ingest_hooks", "lineproof_audit", "lineproof_schema")
@@ -31,6 +31,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
+reproduce.register(app)
 app.command("settings")(settings.settings)
 app.command("doctor")(doctor.doctor)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from lineproof_audit.init import NOTARY_KEY
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
 from metadata_service.api.graphql.schema import Caller
@@ -58,7 +59,24 @@ def _room(settings: Settings, log: Log, graph: GraphStore) -> Room:
     async def source(digest: str) -> bytes | None:
         return await asyncio.to_thread(read, digest)
 
-    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source)
+    def size(digest: str) -> int | None:
+        from metadata_service.artifacts.reading import artifact_size
+
+        found = (artifact_size(settings.artifacts_location, tenant, digest.removeprefix("sha256:")) for tenant in tenants)
+        return next((each for each in found if each is not None), None)
+
+    async def held(digest: str) -> int | None:
+        return await asyncio.to_thread(size, digest)
+
+    key = settings.data / "keys" / f"{NOTARY_KEY}.pem"  # whoever may read the directory's keys may have manifests signed
+    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source, held, _notarise(key) if key.exists() else None)
+
+
+def _notarise(pem: Path) -> Callable[[str, bytes], bytes]:
+    from lineproof_audit.envelope import sign_envelope
+    from lineproof_audit.keys import SigningKey
+
+    return lambda payload_type, payload: sign_envelope(payload_type, payload, SigningKey.load(pem))
 
 
 async def _catch_up(settings: Settings, log: Log, graph: GraphStore) -> None:

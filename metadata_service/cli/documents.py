@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AUDIT", "CHECKPOINT", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "RESOLVE", "SEARCH", "TRACE"]
+__all__ = ["AUDIT", "CHECKPOINT", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "TRACE"]
 
 _HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
 _COMMIT: Final = "commit { urn sha repository author email subject committedAt branch pullRequest dirty recordedBy }"
@@ -68,6 +68,9 @@ CHECKPOINT: Final = f"query Checkpoint {{ checkpoint {{ {_HEAD} origin size root
 KEY_HISTORY: Final = f"""query KeyHistory($keyId: String) {{
   keyHistory(keyId: $keyId) {{ {_HEAD} keys {{ keyId purpose label tenant registeredAt validFrom lastValid notAfter replaces
     revocations {{ index lastValid }} namespaces eventTypes sources publicKey }} }} }}"""
+
+MANIFEST: Final = f"""query Manifest($urn: ID!, $at: Position) {{
+  manifest(urn: $urn, at: $at) {{ {_HEAD} status reasons {{ code subject detail }} statement digest envelope }} }}"""
 
 EVIDENCE: Final = """query Evidence($entries: [Long!]!, $query: JSON, $answer: JSON, $withLeaves: Boolean! = false) {
   evidence(entries: $entries, query: $query, answer: $answer, withLeaves: $withLeaves) { bundle } }"""

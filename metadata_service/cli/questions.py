@@ -19,7 +19,7 @@ from metadata_service.cli import documents
 from metadata_service.cli.asking import Evidence, Target, ask_about, ask_plainly
 from metadata_service.cli.output import Json, print_table, say
 
-__all__ = ["register"]
+__all__ = ["At", "Data", "Entity", "Server", "Token", "position", "register"]
 
 Server = Annotated[str | None, typer.Option("--server", "--url", help="URL of the service (LINEPROOF_URL); default: the data directory.")]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token (LINEPROOF_TOKEN).")]
@@ -51,7 +51,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
 
     way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
     level = "COLUMN" if columns else None
-    variables = {"direction": way, "depth": depth or None, "kinds": _kinds(kind), "activeSince": _time(active_since), "at": _position(at)}
+    variables = {"direction": way, "depth": depth or None, "kinds": _kinds(kind), "activeSince": _time(active_since), "at": position(at)}
 
     def complete(urn: str) -> dict[str, Any]:
         return {"urn": urn, **variables, "level": level or ("COLUMN" if ":column:" in urn[:25] else "ASSET")}
@@ -71,7 +71,7 @@ def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change"
 
     def complete(urn: str) -> dict[str, Any]:
         subject: dict[str, Any] = {"change": {"kind": change.upper().replace("-", "_"), "urn": urn}} if change else {"urn": urn}
-        return {**subject, "at": _position(at)}
+        return {**subject, "at": position(at)}
 
     answer = ask_about(Target(server, token, data), "impact", documents.IMPACT, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
@@ -86,7 +86,7 @@ def trace(entity: Entity, data_at: Annotated[str | None, typer.Option("--data-at
     """Where a value comes from: SQL line, commit, author, run and versions, back to raw data; and what changed on the way."""
     from metadata_service.cli.views import show, trace_view
 
-    variables = {"dataAt": _time(data_at), "since": _time(since), "at": _position(at)}
+    variables = {"dataAt": _time(data_at), "since": _time(since), "at": position(at)}
 
     def cited(found: dict[str, Any]) -> Iterable[int]:
         yield from (step["openedBy"] for step in found["steps"])
@@ -113,8 +113,8 @@ def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", he
     """Who changed what, in a window, with outcome and proof."""
     from metadata_service.cli.views import audit_view, show
 
-    variables = {"from": _position(start), "to": _position(end), "upstream": upstream, "actor": actor, "commit": commit, "eventTypes": event_type,
-                 "first": min(limit, 500), "at": _position(at)}
+    variables = {"from": position(start), "to": position(end), "upstream": upstream, "actor": actor, "commit": commit, "eventTypes": event_type,
+                 "first": min(limit, 500), "at": position(at)}
     answer = ask_about(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
                     Evidence(evidence, with_leaves, lambda found: (row["index"] for row in found["rows"])), as_json, rows=limit)
     if not as_json:
@@ -135,7 +135,7 @@ def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace
 
 def entity(entity: Entity, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """One entity: facts with the size they hold since, and what it is linked to."""
-    answer = ask_about(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": _position(at)}, None, as_json)
+    answer = ask_about(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": position(at)}, None, as_json)
     found = answer["entity"]
     if as_json or found is None:
         return
@@ -192,7 +192,8 @@ def _kinds(kinds: list[str] | None) -> list[str] | None:
     return [kind.upper().replace("-", "_") for kind in kinds] if kinds else None
 
 
-def _position(text: str | None) -> dict[str, Any] | None:
+def position(text: str | None) -> dict[str, Any] | None:
+    """The input type Position of a tree size or a time."""
     if text is None:
         return None
     return {"size": int(text)} if text.isascii() and text.isdigit() else {"time": _time(text)}

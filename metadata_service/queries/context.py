@@ -64,13 +64,16 @@ EVERYTHING: Viewer = _Everything()  # the owner of a data directory who reads it
 @dataclass(frozen=True, slots=True)
 class Room:
     """The sources of all answers. `keyring` gives the fold of all key entries so far (called in a worker thread); `source` the bytes of an
-    artifact by its SHA-256 (hex), where they are kept."""
+    artifact by its SHA-256 (hex), where they are kept; `held` its size, None where it is not; `notarise` signs a payload of a DSSE type with
+    the log's notary key."""
 
     graph: GraphStore
     reader: LogReader
     keyring: Callable[[], Keyring]
     cursor_secret: bytes
     source: Callable[[str], Awaitable[bytes | None]] | None = None
+    held: Callable[[str], Awaitable[int | None]] | None = None
+    notarise: Callable[[str, bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

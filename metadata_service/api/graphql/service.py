@@ -45,4 +45,7 @@ def room_of(services: Services, viewer: Any) -> Room:
         parts = [chunk async for chunk in chunks]
         return b"".join(parts) if size <= MAX_SOURCE_BYTES else None
 
-    return Room(services.graph, services.reader, keyring, services.cursor_secret, source)
+    async def held(digest: str) -> int | None:
+        return await services.artifacts.size(viewer.tenant, digest.removeprefix("sha256:"))
+
+    return Room(services.graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise)
