@@ -7,16 +7,14 @@ hold: gaps in producers' streams, entries of keys that were revoked at their ind
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
-from lineproof_audit.envelope import Envelope, parse_envelope
-from lineproof_audit.errors import AuditError, BadSignature, CorruptLog
-from lineproof_audit.facts import event_facts, load_object
-from lineproof_audit.fsck_signatures import Claim, SignatureChecks
-from lineproof_audit.keyring import KEYRING_TYPES, Keyring
-from lineproof_audit.leaf import Leaf, body_commitment, parse_leaf
+from lineproof_audit.errors import AuditError, CorruptLog
+from lineproof_audit.fsck_bodies import Body, BodyChecks, BodyVerdict, check_body
+from lineproof_audit.keyring import KEYRING_TYPES, Keyring, KeyVerdict
+from lineproof_audit.leaf import Leaf, parse_leaf
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.streams import StreamFinding, StreamTracker
 from lineproof_audit.tree import CompactRange, leaf_hash, new_nodes
@@ -107,12 +105,14 @@ class FsckReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _IfSigned:
-    """What holds of an entry if its signature is good: findings, and the entry it erased."""
+class _Entry:
+    """What was known of an entry when its turn came, for the verdict on its body, which comes later."""
 
     index: int
-    findings: tuple[Finding, ...]
-    erased: int | None
+    leaf: Leaf
+    signed_by: str | None  # what an entry by this key says; None when the key is unknown
+    purpose: str
+    verdict: KeyVerdict
 
 
 def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[int], None] | None = None, signatures: bool = True) -> FsckReport:
@@ -125,17 +125,16 @@ def fsck(source: FsckSource, *, trust: Trust | None = None, progress: Callable[[
         progress: called with the number of entries done, about every thousand.
         signatures: check those of producers too, which takes most of the time; those of key and policy entries always are.
     """
-    checks = SignatureChecks[_IfSigned]() if signatures else None
+    bodies = BodyChecks[_Entry]()
     try:
-        return _Fsck(source, trust, checks).run(progress)
+        return _Fsck(source, trust, bodies, signatures).run(progress)
     finally:
-        if checks is not None:
-            checks.close()
+        bodies.close()
 
 
 class _Fsck:
-    def __init__(self, source: FsckSource, trust: Trust | None, signatures: SignatureChecks[_IfSigned] | None) -> None:
-        self._source, self._trust, self._signatures = source, trust, signatures
+    def __init__(self, source: FsckSource, trust: Trust | None, bodies: BodyChecks[_Entry], signatures: bool) -> None:
+        self._source, self._trust, self._bodies, self._signatures = source, trust, bodies, signatures
         self._keyring, self._streams, self._tree = Keyring(), StreamTracker(), CompactRange()
         self._kept: dict[str, list[Finding]] = {"error": [], "warning": []}
         self._count = {"error": 0, "warning": 0}
@@ -164,12 +163,11 @@ class _Fsck:
                 self._error("missing-entry", expected, f"entry {expected} is missing; the log says it has {size} entries")
         except CorruptLog as error:
             self._error("unreadable", expected, f"entry {expected} or one soon after it cannot be read: {error.detail}")
-        if self._signatures is not None:
-            self._settle(self._signatures.finish())
+        self._settle(self._bodies.finish())
         self._finish(note, head, root, expected)
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
                           self._count["warning"], self._first_bad, (*_by_entry(self._kept["error"]), *_by_entry(self._kept["warning"])),
-                          self._signatures is not None)
+                          self._signatures)
 
     def _head(self, note: str | None, size: int) -> Checkpoint | None:
         if note is None:
@@ -200,12 +198,19 @@ class _Fsck:
         for name, value in entry.derived.items():
             if value != getattr(leaf, name):
                 self._error("derived-column", index, f"the column {name} says {value!r}, the leaf {getattr(leaf, name)!r}")
-        envelope = self._body(entry, leaf)
-        outcome = self._keyring.apply(index, leaf, envelope)
-        if outcome.status == "rejected":
-            self._warning("key-entry-without-effect", index, f"{leaf.event_type}: {outcome.reason}")
-        if envelope is not None:
-            self._said(index, leaf, envelope)
+        body = self._body(entry, leaf)
+        if leaf.event_type in KEYRING_TYPES:
+            sound = body is not None and check_body(body).wrong is None
+            outcome = self._keyring.apply(index, leaf, entry.envelope if sound else None)
+            if outcome.status == "rejected":
+                self._warning("key-entry-without-effect", index, f"{leaf.event_type}: {outcome.reason}")
+        if body is not None:
+            record = self._keyring.key(leaf.signer)
+            if record is not None and self._signatures:
+                body = replace(body, spki=record.spki)
+            about = _Entry(index, leaf, None if record is None else record.signs_as or "", "" if record is None else record.purpose,
+                           self._keyring.validity(leaf.signer, index, leaf.received))
+            self._settle(self._bodies.add(body, about))
 
     def _node(self, index: int, level: int, at: int, digest: bytes) -> None:
         try:
@@ -216,8 +221,8 @@ class _Fsck:
         if stored != digest:
             self._error("tree", index, f"tree node ({level}, {at}) is not the hash of the stored leaves {at << level}..{((at + 1) << level) - 1}")
 
-    def _body(self, entry: RawEntry, leaf: Leaf) -> Envelope | None:
-        """The envelope if it is the one the leaf commits to."""
+    def _body(self, entry: RawEntry, leaf: Leaf) -> Body | None:
+        """The body to be checked, if there is one."""
         index = entry.index
         if entry.damage is not None:
             self._error("body", index, entry.damage)
@@ -229,54 +234,37 @@ class _Fsck:
                 self._bodiless[index] = leaf.event_type
                 self._streams.erased(leaf.signer)
             return None
-        try:
-            if body_commitment(entry.salt, entry.envelope) != leaf.body:
-                self._error("body", index, "the body is not the one its leaf commits to")
-                return None
-            envelope = parse_envelope(entry.envelope)
-        except AuditError as error:
-            self._error("body", index, error.detail)
-            return None
-        return envelope
+        return Body(leaf.body, entry.salt, entry.envelope, None, leaf.event_type == ERASURE)
 
-    def _said(self, index: int, leaf: Leaf, envelope: Envelope) -> None:
-        """Signature, key, and agreement of leaf and body."""
-        facts = event_facts(envelope.payload_type, envelope.payload)
-        if envelope.payload_type != leaf.media_type or not facts.agrees_with(leaf.event_type):
-            self._error("type", index, f"the leaf says {leaf.media_type} {leaf.event_type}, the body {envelope.payload_type} {facts.event_type}")
-        finding = self._streams.see(index, leaf.signer, facts, envelope.payload)
+    def _settle(self, verdicts: Iterable[tuple[_Entry, BodyVerdict]]) -> None:
+        for entry, body in verdicts:
+            self._said(entry, body)
+
+    def _said(self, entry: _Entry, body: BodyVerdict) -> None:
+        """Agreement of leaf and body, the producer's stream, signature and key."""
+        index, leaf = entry.index, entry.leaf
+        if body.wrong is not None:
+            self._error("body", index, body.wrong)
+            return
+        if body.payload_type != leaf.media_type or not body.facts.agrees_with(leaf.event_type):
+            self._error("type", index, f"the leaf says {leaf.media_type} {leaf.event_type}, the body {body.payload_type} {body.facts.event_type}")
+        finding = self._streams.see(index, leaf.signer, body.facts, body.payload_hash)
         if finding:
             self._stream(finding)
-        record = self._keyring.key(leaf.signer)
-        if record is None:
+        if entry.signed_by is None:
             self._error("unknown-key", index, f"no entry before it registers its signer {leaf.signer}")
             return
-        findings = []
-        if leaf.signed_by != record.signs_as:
-            findings.append(Finding("error", "signed-by", index, f"the leaf says {leaf.signed_by}, a {record.purpose} key signed"))
-        verdict = self._keyring.validity(leaf.signer, index, leaf.received)
-        if verdict.code == "unknown-key":
-            findings.append(Finding("error", "unknown-key", index, verdict.reason or ""))
-        elif not verdict.ok:
-            findings.append(Finding("warning", "revoked-key", index, f"{verdict.reason}; the projection rejects it"))
-        erased: int | None = None
-        if leaf.event_type == ERASURE and record.purpose in ("admin", "notary"):
-            data = (load_object(envelope.payload) or {}).get("data")
-            named = data.get("entry") if isinstance(data, dict) else None
-            erased = named if type(named) is int else None
-        claim = Claim(envelope, record.verify_key, _IfSigned(index, tuple(findings), erased))
-        self._settle([(claim, None)] if self._signatures is None else self._signatures.add(claim))
-
-    def _settle(self, verdicts: Iterable[tuple[Claim[_IfSigned], BadSignature | None]]) -> None:
-        for claim, refused in verdicts:
-            follows = claim.consequence
-            if refused is not None:
-                self._error("signature", follows.index, refused.detail)
-                continue
-            for finding in follows.findings:
-                self._add(finding)
-            if follows.erased is not None:
-                self._bodiless.pop(follows.erased, None)
+        if body.unsigned is not None:
+            self._error("signature", index, body.unsigned)
+            return
+        if leaf.signed_by != entry.signed_by:
+            self._error("signed-by", index, f"the leaf says {leaf.signed_by}, a {entry.purpose} key signed")
+        if entry.verdict.code == "unknown-key":
+            self._error("unknown-key", index, entry.verdict.reason or "")
+        elif not entry.verdict.ok:
+            self._warning("revoked-key", index, f"{entry.verdict.reason}; the projection rejects it")
+        if body.erased is not None and entry.purpose in ("admin", "notary"):
+            self._bodiless.pop(body.erased, None)
 
     def _finish(self, note: str | None, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
         for index, event_type in self._bodiless.items():
@@ -328,5 +316,5 @@ class _Fsck:
 
 
 def _by_entry(findings: list[Finding]) -> list[Finding]:
-    """By entry, what concerns the log as a whole last; signatures are settled later than the rest of their entry."""
+    """By entry, what concerns the log as a whole last; verdicts on bodies come later than those on their leaves."""
     return sorted(findings, key=lambda finding: (finding.index is None, finding.index or 0))

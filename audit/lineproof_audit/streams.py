@@ -1,7 +1,6 @@
 """Gaps in producers' streams: a withheld event shows, because each signed event says its number and the hash of the one before."""
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -44,8 +43,8 @@ class StreamTracker:
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._erased: set[str] = set()
 
-    def see(self, index: int, signer: str, facts: EventFacts, payload: bytes) -> StreamFinding | None:
-        """Take in one entry; gives a finding if its `previoushash` does not fit the payload seen before."""
+    def see(self, index: int, signer: str, facts: EventFacts, payload_hash: str) -> StreamFinding | None:
+        """Take in one entry, whose payload has this SHA-256 (hex); gives a finding if its `previoushash` does not fit the payload before."""
         if facts.stream is None or facts.sequence is None:
             return None
         key, number = (signer, facts.stream), facts.sequence
@@ -56,7 +55,7 @@ class StreamTracker:
         broken = number == state.next and number > 1 and state.last_hash is not None and facts.previous_hash != state.last_hash
         for absent in range(max(state.next, number - MAX_MISSING_PER_STREAM), number):
             state.missing[absent] = index
-        state.next, state.last_hash = number + 1, hashlib.sha256(payload).hexdigest()
+        state.next, state.last_hash = number + 1, payload_hash
         if facts.closed and not state.missing:
             del self._streams[key]
         return StreamFinding("chain", index, signer, facts.stream, number - 1, number - 1) if broken else None

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineproof_audit import fsck_bodies
 from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, sign_envelope
 from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, fsck
-from lineproof_audit.fsck_signatures import BLOCK
+from lineproof_audit.fsck_bodies import BLOCK, HERE
 from lineproof_audit.leaf import body_commitment, encode_leaf
 from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
 
@@ -223,8 +224,8 @@ def test_an_empty_log_is_sound_and_a_checkpoint_over_nothing_must_be_empty() -> 
 
 
 def test_of_thousands_of_signatures_every_forged_one_is_named_in_order() -> None:
-    log = sound_log(3 * BLOCK)
-    forged = [3, BLOCK + 1, 3 * BLOCK + 2]
+    log = sound_log(HERE + 3 * BLOCK)
+    forged = [3, HERE + 1, HERE + BLOCK + 7, HERE + 3 * BLOCK + 2]
     for index in forged:
         envelope = log.stored[index].envelope
         assert envelope is not None
@@ -249,3 +250,15 @@ def test_without_signatures_the_report_says_so() -> None:
     log.sign()
     assert (fsck(log).ok, fsck(log).to_json()["signaturesChecked"]) == (False, True)
     assert (fsck(log, signatures=False).ok, fsck(log, signatures=False).to_json()["signaturesChecked"]) == (True, False)
+
+
+def test_where_no_process_can_be_started_the_bodies_are_checked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no semaphores")
+
+    monkeypatch.setattr(fsck_bodies, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(fsck_bodies, "HERE", 0)
+    log = sound_log(3 * BLOCK)
+    assert fsck(log, trust=trust()).ok
+    log.stored[2 * BLOCK] = replace(log.stored[2 * BLOCK], salt=bytes(32))
+    assert fsck(log).first_bad_index == 2 * BLOCK

@@ -9,10 +9,14 @@ from lineproof_audit.streams import StreamFinding, StreamTracker
 SIGNER, STREAM = "1" * 64, "6f2c1e0a-5b7d-4c3e-9a8f-0b1c2d3e4f50"
 
 
+def hash_of(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
 def fed(*numbers: int, closed: int | None = None) -> StreamTracker:
     tracker = StreamTracker()
     for index, number in enumerate(numbers):
-        tracker.see(index, SIGNER, EventFacts("x", stream=STREAM, sequence=number, closed=number == closed), b"%d" % number)
+        tracker.see(index, SIGNER, EventFacts("x", stream=STREAM, sequence=number, closed=number == closed), hash_of(b"%d" % number))
     return tracker
 
 
@@ -35,7 +39,7 @@ def test_what_arrives_late_fills_its_gap() -> None:
 
 def test_streams_of_different_signers_are_different_streams() -> None:
     tracker = fed(1)
-    tracker.see(1, "2" * 64, EventFacts("x", stream=STREAM, sequence=1), b"")
+    tracker.see(1, "2" * 64, EventFacts("x", stream=STREAM, sequence=1), hash_of(b""))
     assert gaps(tracker) == []
 
 
@@ -47,11 +51,11 @@ def test_a_closed_stream_is_forgotten_unless_something_is_missing() -> None:
 
 def test_another_payload_than_the_successor_names_is_found() -> None:
     tracker = StreamTracker()
-    tracker.see(0, SIGNER, EventFacts("x", stream=STREAM, sequence=1), b"one")
+    tracker.see(0, SIGNER, EventFacts("x", stream=STREAM, sequence=1), hash_of(b"one"))
     good = EventFacts("x", stream=STREAM, sequence=2, previous_hash=hashlib.sha256(b"one").hexdigest())
-    assert tracker.see(1, SIGNER, good, b"two") is None
+    assert tracker.see(1, SIGNER, good, hash_of(b"two")) is None
     bad = EventFacts("x", stream=STREAM, sequence=3, previous_hash=hashlib.sha256(b"other").hexdigest())
-    assert tracker.see(2, SIGNER, bad, b"three") == StreamFinding("chain", 2, SIGNER, STREAM, 2, 2)
+    assert tracker.see(2, SIGNER, bad, hash_of(b"three")) == StreamFinding("chain", 2, SIGNER, STREAM, 2, 2)
 
 
 def test_a_number_beyond_reason_costs_bounded_memory() -> None:

@@ -1,0 +1,160 @@
+"""Checking bodies for fsck: the part that needs nothing but the entry itself, and takes most of the time.
+
+Hashing, decoding, parsing and verifying one body depends on no other entry, so blocks of them go to other processes (threads would wait
+for each other: between its hashes and signatures a body is Python's work). The verdicts come back in the order of the log. A small log
+is checked here, since starting processes takes as long as checking some thousand entries.
+"""
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from lineproof_audit.envelope import parse_envelope, verify_envelope
+from lineproof_audit.errors import AuditError
+from lineproof_audit.facts import EventFacts, event_facts, load_object
+from lineproof_audit.keys import VerifyKey
+from lineproof_audit.leaf import body_commitment
+
+__all__ = ["Body", "BodyChecks", "BodyVerdict", "check_body"]
+
+BLOCK = 512  # bodies handed over at once: some 1.5 MB, a few dozen ms of work
+HERE = 4_096  # bodies of a log that are checked in this process before others are started
+
+_NO_FACTS = EventFacts(None)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is known of a body before it is looked at.
+
+    Attributes:
+        commitment: the leaf's `body`.
+        salt, envelope: as stored.
+        spki: the key that the leaf names as signer; None leaves the signature unchecked.
+        erasure: read which entry it erased.
+    """
+
+    commitment: str
+    salt: bytes
+    envelope: bytes
+    spki: bytes | None
+    erasure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BodyVerdict:
+    """What a body is. `wrong` says why it is not the leaf's body or no envelope (then the rest means nothing), `unsigned` why its
+    signature is bad; `payload_hash` is the payload's SHA-256 in hex; `erased` the entry that an erasure names."""
+
+    wrong: str | None
+    payload_type: str = ""
+    facts: EventFacts = _NO_FACTS
+    payload_hash: str = ""
+    unsigned: str | None = None
+    erased: int | None = None
+
+
+def check_body(body: Body) -> BodyVerdict:
+    """Look at one body."""
+    try:
+        if body_commitment(body.salt, body.envelope) != body.commitment:
+            return BodyVerdict("the body is not the one its leaf commits to")
+        envelope = parse_envelope(body.envelope)
+    except AuditError as error:
+        return BodyVerdict(error.detail)
+    unsigned: str | None = None
+    if body.spki is not None:
+        try:
+            verify_envelope(envelope, _key(body.spki))
+        except AuditError as error:
+            unsigned = error.detail
+    erased: int | None = None
+    if body.erasure:
+        data = (load_object(envelope.payload) or {}).get("data")
+        named = data.get("entry") if isinstance(data, dict) else None
+        erased = named if type(named) is int else None
+    return BodyVerdict(None, envelope.payload_type, event_facts(envelope.payload_type, envelope.payload), hashlib.sha256(envelope.payload).hexdigest(),
+                       unsigned, erased)
+
+
+class BodyChecks(Generic[T]):
+    """Takes bodies, gives their verdicts back in the order they came, each with what it was handed in with. For one thread; `close` it."""
+
+    def __init__(self, processes: int | None = None) -> None:
+        self._processes = processes or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
+        self._here = HERE if self._processes > 1 else None  # how many more are checked in this process; None: all of them
+        self._gathered: list[tuple[Body, T]] = []
+        self._running: deque[tuple[list[tuple[Body, T]], Future[list[BodyVerdict]]]] = deque()
+
+    def add(self, body: Body, about: T) -> Iterator[tuple[T, BodyVerdict]]:
+        """Take one body; gives the verdicts that are there by now."""
+        self._gathered.append((body, about))
+        if len(self._gathered) < BLOCK:
+            return
+        if self._here is None or self._here > 0:
+            self._here = None if self._here is None else self._here - len(self._gathered)
+            yield from self._check_here()
+            return
+        while len(self._running) >= 2 * self._processes:
+            yield from self._oldest()
+        self._hand_over()
+
+    def finish(self) -> Iterator[tuple[T, BodyVerdict]]:
+        """Give all that is left."""
+        while self._running:
+            yield from self._oldest()
+        yield from self._check_here()
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _check_here(self) -> Iterator[tuple[T, BodyVerdict]]:
+        gathered, self._gathered = self._gathered, []
+        for body, about in gathered:
+            yield about, check_body(body)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        try:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(self._processes, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
+            done = self._pool.submit(_check_bodies, [body for body, _ in gathered])
+        except (BrokenExecutor, OSError) as error:  # no semaphores, no memory, a process was killed
+            done = Future()
+            done.set_exception(error)
+        self._running.append((gathered, done))
+
+    def _oldest(self) -> Iterator[tuple[T, BodyVerdict]]:
+        gathered, done = self._running.popleft()
+        try:
+            verdicts = done.result()
+        except (BrokenExecutor, OSError):
+            verdicts = _check_bodies([body for body, _ in gathered])
+        yield from zip((about for _, about in gathered), verdicts, strict=True)
+
+
+@lru_cache(1_024)
+def _key(spki: bytes) -> VerifyKey:
+    return VerifyKey(spki)
+
+
+def _check_bodies(bodies: Sequence[Body]) -> list[BodyVerdict]:
+    return [check_body(body) for body in bodies]
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the process that started this one, which ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
