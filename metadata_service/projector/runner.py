@@ -22,7 +22,7 @@ from metadata_service.projector.project import project, reads
 from metadata_service.projector.view import Missing
 from metadata_service.telemetry import logger
 
-__all__ = ["BATCH_ENTRIES", "EntrySource", "LogDoesNotExtend", "Projector"]
+__all__ = ["BATCH_ENTRIES", "REBUILDING_STATE", "EntrySource", "LogDoesNotExtend", "Projector"]
 
 BATCH_ENTRIES: Final = 500  # entries per transaction: a second's work at the slowest, thousands of rows at the densest
 BATCH_OPS: Final = 50_000  # a transaction is closed by then: five hundred first runs of 200 columns would be a million, more than Neo4j's memory holds

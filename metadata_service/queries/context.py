@@ -17,7 +17,8 @@ from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
 from metadata_service.graph.port import GraphStore, Position
-from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
+from metadata_service.projector.runner import REBUILDING_STATE
+from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
 
 __all__ = ["EVERYTHING", "Asked", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only"]
@@ -173,6 +174,7 @@ async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
         wanted = await to_thread.run_sync(room.reader.size_at, micros(asked.time))
     least = max(wanted or 0, asked.min_size or 0)
     position = await room.graph.position()
+    await _refuse_half_a_graph(room, position)
     if position.size < least:
         log_size = await to_thread.run_sync(room.reader.size)
         if log_size < least:
@@ -182,6 +184,17 @@ async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
         return QueryContext(room, viewer, None, position.size, position.root, Notes())
     root = await to_thread.run_sync(room.reader.root_at, wanted)
     return QueryContext(room, viewer, wanted, wanted, root.hex(), Notes())
+
+
+async def _refuse_half_a_graph(room: Room, position: Position) -> None:
+    """A graph that is being made again must not pass for the graph of an earlier position: "now" would be the past.
+
+    Only a graph behind its log can be one, so an up-to-date one costs no further read.
+    """
+    if position.size < await to_thread.run_sync(room.reader.size):
+        whole = (await room.graph.load([], [REBUILDING_STATE])).states.get(REBUILDING_STATE)
+        if whole is not None:
+            raise Rebuilding(f"the graph stands at {position.size} and is whole again at {whole}", projected=position.size, whole=whole)
 
 
 async def _wait(room: Room, least: int) -> Position:

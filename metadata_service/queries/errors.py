@@ -4,6 +4,7 @@
     ├── InvalidPosition      invalid-position
     ├── PositionBeyondLog    position-beyond-log
     ├── NotProjected         not-projected (retry)
+    ├── Rebuilding           rebuilding (retry)
     ├── NotHistorical        not-historical
     ├── InvalidCursor        invalid-cursor
     ├── InvalidArgument      invalid-argument
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["AmbiguousName", "Forbidden", "InvalidArgument", "InvalidCursor", "InvalidPosition", "NotHistorical", "NotProjected", "PositionBeyondLog"]
+__all__ = ["AmbiguousName", "Forbidden", "InvalidArgument", "InvalidCursor", "InvalidPosition", "NotHistorical", "NotProjected", "PositionBeyondLog",
+           "Rebuilding"]
 
 
 class InvalidPosition(LineproofError):
@@ -33,6 +35,12 @@ class NotProjected(LineproofError):
     """The log has the position, the graph does not yet; `projected` in `extra` is the graph's size."""
 
     code = "not-projected"
+
+
+class Rebuilding(LineproofError):
+    """The graph is being made again from the log and is not whole yet; `projected` and `whole` in `extra` are sizes."""
+
+    code = "rebuilding"
 
 
 class NotHistorical(LineproofError):

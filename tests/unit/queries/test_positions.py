@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 
+from metadata_service.graph.ops import PutState
+from metadata_service.projector.runner import REBUILDING_STATE, Projector
 from metadata_service.queries.context import Asked, now_only
 from metadata_service.queries.entity import EntityRow, entity, search
-from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog
+from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from tests.flights_world import RAW, World, dataset
 from tests.unit.queries.asking import ask
 
@@ -79,3 +81,20 @@ async def test_search_pages_by_name(shared_world: World) -> None:
             break
     assert [row.urn for row in found] == [row.urn for row in whole.rows]
     assert len(found) > 4
+
+
+async def test_a_graph_that_is_being_made_again_answers_nothing(world: World) -> None:
+    whole = world.log.reader.size()
+    position = await world.graph.position()
+    await world.graph.wipe()
+    empty = await world.graph.position()
+    await world.graph.apply([PutState(REBUILDING_STATE, whole)], expected_size=0, size=0, root=empty.root, digest_delta=0)
+    with pytest.raises(Rebuilding) as refused:
+        await ask(world, entity, dataset("weather", RAW))
+    assert refused.value.extra == {"projected": 0, "whole": whole}
+    again = Projector(world.log.reader, world.graph)
+    await again.step(whole - 1)
+    with pytest.raises(Rebuilding):
+        await ask(world, entity, dataset("weather", RAW))
+    await again.step()
+    assert (await ask(world, entity, dataset("weather", RAW))).computed_at.size == position.size
