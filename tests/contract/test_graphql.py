@@ -75,12 +75,14 @@ def test_the_committed_sdl_is_what_is_served() -> None:
 def test_every_root_field_says_where_it_stands_and_how_complete_it_is() -> None:
     served = build_schema(SDL.read_text(encoding="utf-8"))
     assert served.query_type is not None
-    assert set(served.query_type.fields) == {"entity", "search", "lineage", "impact", "trace", "auditTrail", "event", "checkpoint", "keyHistory", "evidence"}
+    assert set(served.query_type.fields) >= {"entity", "search", "lineage", "impact", "trace", "auditTrail", "event", "checkpoint", "keyHistory", "evidence",
+                                             "feature", "features", "model", "aliases", "deployment", "resolve"}
     for name, field in served.query_type.fields.items():
         assert "at" in field.args, name
         answer: Any = getattr(field.type, "of_type", field.type)
         assert {"computedAt", "completeness"} <= set(answer.fields), name
-    assert served.mutation_type is None
+    assert served.mutation_type is not None
+    assert set(served.mutation_type.fields) == {"moveAlias", "rollback"}
     assert served.subscription_type is None
 
 
