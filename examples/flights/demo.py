@@ -57,8 +57,8 @@ def producers(screen: Screen, work: Workspace, env: dict[str, str], url: str) ->
     return environments
 
 
-def wait_projected(screen: Screen, service: Service, seconds: float = 120) -> None:
-    """Until the graph has reached the log."""
+def wait_projected(screen: Screen, service: Service, seconds: float = 120) -> int:
+    """Until the graph has reached the log; the number of entries."""
     import urllib.request
 
     deadline = time.monotonic() + seconds
@@ -67,7 +67,7 @@ def wait_projected(screen: Screen, service: Service, seconds: float = 120) -> No
             state = json.loads(answer.read())
         if state["graph"] == state["log"]:
             screen.step(f"{state['log']} signed entries in the log, all projected into the graph")
-            return
+            return int(state["log"])
         time.sleep(0.2)
     raise CommandFailed(f"the projection stands at {state['graph']} of {state['log']} entries")
 
@@ -92,6 +92,8 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
             if number == 1:
                 load_raw(screen, work, made["etl"])
             commit_and_build(screen, work, planned, made["ci"], made["etl"])
+            if number == 1:
+                before_changes = wait_projected(screen, service)
             if number in (1, len(HISTORY)):
                 train(screen, work, str(1 if number == 1 else 2), made["etl"])
         wait_projected(screen, service)
@@ -99,7 +101,7 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
         questions.wrong_since_tuesday(screen, work, env)
         questions.wrong_at_the_source(screen, work, env)
         questions.what_breaks(screen, work, env)
-        questions.who_changed_it(screen, work, env)
+        questions.who_changed_it(screen, work, env, before_changes)
         questions.tampered(screen, work, env)
 
         screen.heading("Done")

@@ -45,12 +45,12 @@ def what_breaks(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None
     screen.run("lineproof", "impact", "raw.weather.wind_speed", "--change", "drop-column", env=env, cwd=work.folder)
 
 
-def who_changed_it(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
+def who_changed_it(screen: Screen, work: Workspace, env: Mapping[str, str], start: int) -> None:
     """c. Who changed this feature in this window? With proofs that a process without us verifies."""
-    screen.heading("c. Who changed the carrier's delay feature, and can it be proven?")
+    screen.heading("c. Who changed the carrier's delay feature since the first build, and can it be proven?")
     size = json.loads(screen.run("lineproof", "checkpoint", "--json", env=env, cwd=work.folder, quiet=True).output)["checkpoint"]["logSize"]
-    screen.run("lineproof", "audit", "feat_carrier_delay", "--from", "0", "--to", str(size), "--evidence", "evidence.json", "--with-leaves",
-               env=env, cwd=work.folder)
+    screen.run("lineproof", "audit", "feat_carrier_delay", "--from", str(start), "--to", str(size), "--changes", "--evidence", "evidence.json",
+               "--with-leaves", env=env, cwd=work.folder)
     screen.run("lineproof", "keys", "trust", "--out", "trust.txt", env=env, cwd=work.folder)
     auditor = work.folder / "auditor"
     auditor.mkdir()

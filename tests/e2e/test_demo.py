@@ -27,15 +27,25 @@ def test_wrong_column_leads_to_line_commit_author_run_and_raw_data(demo: Played)
     assert "ben@example.org" in text
     (step,) = [step for step in trace["steps"] if "1.852" in json.dumps(step)]
     assert "models/features/feat_origin_weather.sql" in json.dumps(step)
+    value = [step["urn"].split("flights.duckdb:")[1] for step in trace["steps"] if step["influence"] == "VALUE"]
+    assert value == ["flights.training.training_set:visibility_km", "flights.features.feat_origin_weather:visibility_km",
+                     "flights.staging.stg_weather:visibility_miles", "flights.raw.weather"]
     assert "flights.raw.weather" in text
     assert [change["commit"]["sha"] for change in trace["changes"] if change["suspect"]] == [culprit]
+    assert trace["verdict"]["cause"] == "CODE"
+    rows_only = [change["commit"]["author"] for change in trace["changes"] if change["pathChanged"] and change["influence"] == "ROWS"]
+    assert rows_only == ["Chloe Park"]
+    assert trace["verdict"]["because"].index("Ben Carter") < trace["verdict"]["because"].index("Chloe Park")
 
 
 def test_wrong_source_value_blames_no_commit_but_the_source(demo: Played) -> None:
     trace = demo.ask("trace", "training_set.wind_speed_ms", "--since", "2026-11-17")
-    failed = [finding for finding in trace["quality"] if not finding["success"]]
-    assert failed
-    assert all("raw.weather" in finding["urn"] for finding in failed)
+    assert trace["verdict"]["cause"] == "SOURCE_DATA"
+    (failed,) = trace["quality"]
+    assert "raw.weather" in failed["urn"]
+    assert (failed["column"], failed["onSource"], failed["influence"]) == ("wind_speed", True, "VALUE")
+    assert failed["check"] in trace["verdict"]["because"]
+    assert not any(change["suspect"] for change in trace["changes"])
 
 
 def test_dropping_wind_speed_reaches_model_and_dashboard(demo: Played) -> None:
@@ -48,9 +58,10 @@ def test_dropping_wind_speed_reaches_model_and_dashboard(demo: Played) -> None:
 
 def test_who_changed_the_carrier_feature(demo: Played) -> None:
     rows = demo.ask("audit", "feat_carrier_delay")["rows"]
-    commits = {row["commit"]["sha"] for row in rows if row["commit"]}
-    assert _commit(demo, "as soon as they have departed") in commits
-    assert all(row["status"] == "applied" for row in rows)
+    culprit = _commit(demo, "as soon as they have departed")
+    changed = [row for row in rows if row["commit"] and row["commit"]["sha"] == culprit and "departed_at" in json.dumps(row)]
+    assert changed
+    assert all(row["actor"] == "chloe@example.org" and row["status"] == "applied" for row in changed)
 
 
 def test_evidence_verifies_with_nothing_but_the_trust_file(demo: Played) -> None:
