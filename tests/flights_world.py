@@ -114,8 +114,11 @@ class World:
 
     def run(self, name: str, run: str, at: str, reads: list[str], writes: str, columns: dict[str, tuple[str, list[tuple[str, str]], int]] | None = None,
             text: str | None = None, sha: str | None = None, schema: list[str] | None = None, state: str = "COMPLETE", namespace: str = NS,
-            purpose: str = "normal") -> int:
-        """One run event. `columns`: output column -> (expression, [(dataset, column)], line in the file). Datasets with a slash are raw."""
+            purpose: str = "normal", joins: list[tuple[str, str]] | None = None) -> int:
+        """One run event. `columns`: output column -> (expression, [(dataset, column)], line in the file). Datasets with a slash are raw.
+
+        `joins` are columns that decide which rows there are.
+        """
         job_facets: dict[str, Any] = {}
         if text is not None:
             raw = hashlib.sha256(text.encode()).hexdigest()
@@ -126,10 +129,9 @@ class World:
                                                      "rawCode": raw, "path": f"models/{name}.sql", "repository": REPO, "commit": sha}, at)
         facets: dict[str, Any] = {"schema": {"fields": [{"name": each, "type": "DOUBLE"} for each in schema or [*(columns or {})]]}}
         if columns is not None:
-            facets["columnLineage"] = {"fields": {output: {"inputFields": [
-                {"namespace": RAW if source.startswith("raw/") else NS, "name": source.removeprefix("raw/"), "field": each,
-                 "transformations": [{"type": "DIRECT", "subtype": "TRANSFORMATION"}]} for source, each in inputs]}
-                for output, (_, inputs, _) in columns.items()}}
+            facets["columnLineage"] = {"fields": {output: {"inputFields": [_field(source, each, "DIRECT", "TRANSFORMATION") for source, each in inputs]}
+                                                  for output, (_, inputs, _) in columns.items()},
+                                       "dataset": [_field(source, each, "INDIRECT", "JOIN") for source, each in joins or []]}
             facets["lineproof_columns"] = {"fields": {output: {"expression": expression, "file": f"models/{name}.sql", "line": line, "column": 5,
                                                                "status": "complete", "parser": "tests/1"}
                                                       for output, (expression, _, line) in columns.items()}}
@@ -150,6 +152,11 @@ class World:
 
     def close(self) -> None:
         self.log.close()
+
+
+def _field(source: str, column_name: str, kind: str, subtype: str) -> dict[str, Any]:
+    return {"namespace": RAW if source.startswith("raw/") else NS, "name": source.removeprefix("raw/"), "field": column_name,
+            "transformations": [{"type": kind, "subtype": subtype}]}
 
 
 def open_world(directory: Path, graph: GraphStore) -> World:
@@ -177,6 +184,16 @@ def features(world: World, run: str, at: str, text: str = GOOD, sha: str = "a" *
     return world.run("feat_weather", run, at, ["stg_weather"], "feat_weather", {
         "origin": ("origin", [("stg_weather", "origin")], 2), "observed_at": ("observed_at", [("stg_weather", "observed_at")], 3),
         "wind_ms": (text.split("\n")[4].strip().removesuffix(" as wind_ms"), [("stg_weather", "wind_speed_mph")], 5)}, text, sha, **more)
+
+
+JOINED = "select\n    feat.wind_ms as wind,\n    count(*) over () as rows\nfrom flights\njoin feat_weather as feat using (origin)\n"
+
+
+def joined(world: World, run: str, at: str, joins: list[tuple[str, str]] | None = None, text: str = JOINED, sha: str = "a" * 40) -> int:
+    """A dataset whose rows are decided by a join: its wind is a value of the features, its count nothing but rows."""
+    return world.run("joined", run, at, ["feat_weather", "raw/flights"], "joined", {"wind": ("feat.wind_ms", [("feat_weather", "wind_ms")], 2),
+                                                                                    "rows": ("count(*) over ()", [], 3)},
+                     text, sha, joins=joins if joins is not None else [("feat_weather", "origin"), ("raw/flights", "origin")])
 
 
 def training(world: World, run: str, at: str) -> int:

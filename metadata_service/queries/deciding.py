@@ -18,13 +18,14 @@ MADE_OF_ROWS: Final = "AGGREGATION"  # subtype of direct inputs
 E = TypeVar("E")
 
 
-def deciding(inputs: Iterable[E], named: Callable[[E], tuple[str | None, str | None]]) -> list[E]:
+def deciding(inputs: Iterable[E], named: Callable[[E], tuple[str | None, str | None]], *, complete: bool = True) -> list[E]:
     """Of the inputs of one entity, as one version of code says them, those that decide its value.
 
-    `named` gives an input's type and subtype; one without a type decides: unknown is not clean.
+    `named` gives an input's type and subtype; one without a type decides: unknown is not clean. Where the inputs are not
+    `complete`, that none decides the value says nothing.
     """
     said = [(each, *named(each)) for each in inputs]
     direct = [each for each, kind, subtype in said if kind != "INDIRECT" or subtype in OF_THE_VALUE]
-    if not direct or any(kind == "DIRECT" and subtype == MADE_OF_ROWS for _, kind, subtype in said):
+    if (complete and not direct) or any(kind == "DIRECT" and subtype == MADE_OF_ROWS for _, kind, subtype in said):
         return [each for each, _, _ in said]
     return direct

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.padding import Padding
 from rich.text import Text
 
 from metadata_service.cli.views.names import Names, holder
@@ -15,6 +14,7 @@ from metadata_service.cli.views.names import Names, holder
 __all__ = ["Hanging", "Row", "by_commit", "foot", "indented", "show", "time", "words"]
 
 Row = Mapping[str, Any]
+LEAST_WIDTH: Final = 20  # of a paragraph on a terminal too narrow for anything
 EXAMPLES: Final = 3  # entities named for one reason of incompleteness
 # reasons of which an answer can have hundreds, in words for all of them together
 TOGETHER: Final = {"column-lineage-unknown": "what columns are made of is unknown in"}
@@ -27,22 +27,23 @@ def show(*parts: RenderableType) -> None:
         console.print(part)
 
 
-def indented(text: RenderableType, by: int = 4) -> Padding:
-    """Wraps under its own beginning."""
-    return Padding(text, (0, 0, 0, by), expand=False)
-
-
 class Hanging:
-    """A line whose continuation is indented, so that the eye finds where the next one begins."""
+    """Text whose later lines begin further in than its first one, so that the eye finds where the next paragraph begins."""
 
-    def __init__(self, text: Text, by: int = 4) -> None:
+    def __init__(self, text: Text, by: int = 4, first: int = 0) -> None:
         self._text = text
         self._by = by
+        self._first = first
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for number, line in enumerate(self._text.wrap(console, max(options.max_width - self._by, 20))):
+        for number, line in enumerate(self._text.wrap(console, max(options.max_width - max(self._by, self._first), LEAST_WIDTH))):
             line.rstrip()
-            yield Text.assemble(" " * self._by, line) if number else line
+            yield Text.assemble(" " * (self._by if number else self._first), line)
+
+
+def indented(text: Text, by: int = 4) -> Hanging:
+    """Wraps under its own beginning."""
+    return Hanging(text, by, by)
 
 
 def time(value: str | None) -> str:

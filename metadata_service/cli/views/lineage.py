@@ -22,7 +22,7 @@ def lineage_view(answer: Row, direction: str, *, indirect: bool = False) -> Iter
     """What was shown above is only named again. Without `indirect`, inputs that only decide rows are counted."""
     names, nodes, edges = Names(answer["nodes"]), answer["nodes"], answer["edges"]
     positions = {node["urn"]: index for index, node in enumerate(nodes) if node["urn"] is not None}
-    decisive = {id(edge) for edge in edges} if indirect else _decisive(edges)
+    decisive = {id(edge) for edge in edges} if indirect else _decisive(nodes, edges)
     for root in answer["roots"]:
         for way in ["UPSTREAM", "DOWNSTREAM"] if direction == "BOTH" else [direction]:
             branches = _Branches(names, nodes, edges, decisive, way)
@@ -34,11 +34,13 @@ def lineage_view(answer: Row, direction: str, *, indirect: bool = False) -> Iter
     yield foot(answer, names)
 
 
-def _decisive(edges: Sequence[Row]) -> set[int]:
+def _decisive(nodes: Sequence[Row], edges: Sequence[Row]) -> set[int]:
+    """The edges by which a value is made; of a node at the rim of the answer not all inputs are known."""
     made: dict[tuple[int, str | None], list[Row]] = defaultdict(list)
     for edge in edges:
         made[edge["downstream"], edge["transformation"]].append(edge)
-    return {id(edge) for inputs in made.values() for edge in deciding(inputs, lambda edge: (edge["type"], edge["subtype"]))}
+    return {id(edge) for (node, _), inputs in made.items()
+            for edge in deciding(inputs, lambda edge: (edge["type"], edge["subtype"]), complete=nodes[node]["hiddenUpstream"] == 0)}
 
 
 class _Branches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
@@ -31,9 +32,10 @@ def trace_view(answer: Row) -> Iterable[RenderableType]:
     yield Text(f"\n{roots}, step by step back to raw data", style="bold")
     for number, step in enumerate((step for step in answer["steps"] if step["influence"] == VALUE), 1):
         yield from _step(number, step, names)
+    read = columns_by_dataset(each["urn"] for step in answer["steps"] for each in step["inputs"] if each["influence"] == VALUE)
     for source in answer["sources"]:
         if source["influence"] == VALUE:
-            yield _source(source, names)
+            yield _source(source, read.get(source["urn"]) or source["columns"], names)
     yield from _rows(answer["steps"], names)
     yield foot(answer, names)
 
@@ -83,8 +85,8 @@ def _step(number: int, step: Row, names: Names) -> Iterable[RenderableType]:
         yield indented(Text("the run ran another version of this code", style="yellow"))
     if step["snippet"]:
         snippet = step["snippet"]
-        yield indented(Syntax("\n".join(snippet["lines"]), "sql", line_numbers=True, start_line=snippet["start"], highlight_lines={snippet["highlight"]},
-                              theme="ansi_dark", background_color="default", word_wrap=True), 2)
+        yield Padding(Syntax("\n".join(snippet["lines"]), "sql", line_numbers=True, start_line=snippet["start"], highlight_lines={snippet["highlight"]},
+                             theme="ansi_dark", background_color="default", word_wrap=True), (0, 0, 0, 2))
 
 
 def _made(step: Row) -> str:
@@ -107,14 +109,14 @@ def _made(step: Row) -> str:
     return "; ".join(said) or "run unknown"
 
 
-def _source(source: Row, names: Names) -> RenderableType:
+def _source(source: Row, read: Sequence[str], names: Names) -> RenderableType:
     if source["restricted"]:
         return Text("raw  (outside your grants)", style="dim")
     version = source["version"]
     at = f" of {time(version['committedAt'])}" if version and version["committedAt"] else ""
     known = f"version {short_id(version['id'])}{at}" if version else "no version known"
     changed = {True: ", its data differs from the version before", False: ", its data equals the version before", None: ""}[source["changed"]]
-    columns = f" ({', '.join(source['columns'])})" if source["columns"] else ""
+    columns = f" ({', '.join(sorted(read))})" if read else ""
     return Hanging(Text.assemble(("raw  ", "bold"), (names(source["urn"]), "bold cyan"), f"{columns}  {known}{changed}",
                                  (f"  {source['failedChecks']} failed checks", "red") if source["failedChecks"] else ""))
 

@@ -7,10 +7,11 @@ import pytest
 
 from lineproof_audit.init import revoke_key
 from lineproof_schema.urn import format_urn
+from metadata_service.queries.audit_edges import EdgeAction
 from metadata_service.queries.audit_trail import AuditTrail, audit_trail
 from metadata_service.queries.cursors import MAX_PAGE
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
-from tests.flights_world import NS, PRODUCER, RAW, World, commit, dataset, features, job, training
+from tests.flights_world import JOINED, NS, PRODUCER, RAW, World, column, commit, dataset, features, job, joined, training
 from tests.unit.queries.asking import ask, reader_of
 
 pytestmark = pytest.mark.anyio
@@ -121,3 +122,30 @@ async def test_what_is_restricted_is_not_in_the_trail(shared_world: World) -> No
     assert found.completeness.restricted > 0
     nothing = await ask(shared_world, audit_trail, dataset("weather", RAW), viewer=reader_of(shared_world, NS))
     assert (nothing.rows, [reason.code for reason in nothing.completeness.reasons]) == ((), ["unknown-urn"])
+
+
+async def test_an_entry_says_what_it_changed_in_the_lineage(world: World) -> None:
+    first = joined(world, "joined 1", "2026-03-02T09:30:00Z", [("feat_weather", "origin")])
+    again = joined(world, "joined 2", "2026-03-03T09:30:00Z", [("feat_weather", "origin")])
+    other = joined(world, "joined 3", "2026-03-04T09:30:00Z", [("feat_weather", "observed_at")], JOINED.replace("(origin)", "(observed_at)"), "b" * 40)
+    await world.settle()
+    found = await ask(world, audit_trail, column("wind", "joined"))
+    edges = {row.index: {(edge.action, edge.urn, edge.subtype) for edge in row.edges} for row in found.rows}
+    wind, origin, observed = (column(name, "feat_weather") for name in ("wind_ms", "origin", "observed_at"))
+    assert edges[first] == {(EdgeAction.OPENED, wind, "TRANSFORMATION"), (EdgeAction.OPENED, origin, "JOIN")}
+    assert not edges.get(again)
+    assert edges[other] == {(EdgeAction.CLOSED, origin, "JOIN"), (EdgeAction.OPENED, observed, "JOIN")}, "what is said again is no change"
+
+
+async def test_a_new_expression_is_a_change_of_lineage(shared_world: World) -> None:
+    found = await ask(shared_world, audit_trail, column("wind_ms", "feat_weather"))
+    changed = [row for row in found.rows if any(edge.action is EdgeAction.CLOSED for edge in row.edges)]
+    assert [[(edge.action, edge.expression) for edge in row.edges] for row in changed] == [
+        [(EdgeAction.CLOSED, "round(wind_speed_mph * 0.44704, 1)"), (EdgeAction.OPENED, "round(wind_speed_mph * 0.27778, 1)")]]
+
+
+async def test_restricted_inputs_in_a_change_are_placeholders(shared_world: World) -> None:
+    found = await ask(shared_world, audit_trail, column("late", "training_set"), viewer=reader_of(shared_world, NS))
+    edges = [edge for row in found.rows for edge in row.edges]
+    assert edges
+    assert all((edge.restricted, edge.urn, edge.expression) == (True, None, None) for edge in edges)

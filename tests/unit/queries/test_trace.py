@@ -5,9 +5,30 @@ from datetime import UTC, datetime
 
 import pytest
 
+from metadata_service.queries.influence import Influence
 from metadata_service.queries.trace import trace
 from metadata_service.queries.trace_shapes import Cause
-from tests.flights_world import GOOD, NS, RAW, World, code, column, commit, dataset, features, model, run_id, staging, training, version
+from tests.flights_world import (
+    BOB,
+    GOOD,
+    JOINED,
+    NS,
+    RAW,
+    REPO,
+    STAGING,
+    World,
+    code,
+    column,
+    commit,
+    dataset,
+    features,
+    joined,
+    model,
+    run_id,
+    staging,
+    training,
+    version,
+)
 from tests.unit.queries.asking import ask, reader_of
 
 pytestmark = pytest.mark.anyio
@@ -149,3 +170,99 @@ async def test_an_unknown_column_has_no_trace(shared_world: World) -> None:
     found = await ask(shared_world, trace, column("nothing", "training_set"))
     assert (found.steps, found.verdict.cause) == ((), Cause.UNKNOWN)
     assert [reason.code for reason in found.completeness.reasons] == ["unknown-urn"]
+
+
+async def test_the_path_of_the_value_comes_first_and_what_decides_rows_after_it(world: World) -> None:
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    await world.settle()
+    found = await ask(world, trace, column("wind", "joined"))
+    value = [step.urn for step in found.steps if step.influence is Influence.VALUE]
+    assert value == [column("wind", "joined"), column("wind_ms", "feat_weather"), column("wind_speed_mph", "stg_weather")]
+    assert [step.urn for step in found.steps][:3] == value
+    assert {step.urn for step in found.steps[3:]} == {column("origin", "feat_weather"), column("origin", "stg_weather")}
+    assert [(each.urn, each.influence) for each in found.steps[0].inputs] == [
+        (column("wind_ms", "feat_weather"), Influence.VALUE), (column("origin", "feat_weather"), Influence.ROWS),
+        (column("origin", "flights", RAW), Influence.ROWS)]
+    assert [(source.urn, source.influence) for source in found.sources] == [
+        (dataset("weather", RAW), Influence.VALUE), (dataset("flights", RAW), Influence.ROWS)]
+
+
+async def test_of_a_count_the_rows_are_the_value(world: World) -> None:
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    await world.settle()
+    found = await ask(world, trace, column("rows", "joined"))
+    assert {each.influence for step in found.steps for each in step.inputs} == {Influence.VALUE}
+    assert column("origin", "feat_weather") in {step.urn for step in found.steps}
+
+
+async def test_a_change_of_rows_is_told_and_is_no_suspect(world: World) -> None:
+    """Bob changed the value on day 2; on day 3 Cleo changes how the joined-on column is made."""
+    cleo = {"name": "Cleo Cox", "email": "cleo@example.org"}
+    world.say("lineproof.commit.v1", {"repository": REPO, "sha": "c" * 40, "author": cleo, "committedAt": "2026-03-03T08:00:00Z",
+                                       "subject": "Upper case"}, "2026-03-03T08:00:00Z")
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    world.run("stg_weather", "stg 3", "2026-03-03T09:00:00Z", ["raw/weather"], "stg_weather", {
+        "origin": ("upper(origin)", [("raw/weather", "origin")], 2), "observed_at": ("time_hour", [("raw/weather", "time_hour")], 3),
+        "wind_speed_mph": ("wind_speed", [("raw/weather", "wind_speed")], 4)}, STAGING.replace("origin", "upper(origin)"), "c" * 40)
+    await world.settle()
+    found = await ask(world, trace, column("wind", "joined"), since=TUESDAY)
+    told = [(change.commit.author if change.commit else None, change.influence, change.suspect) for change in found.changes if change.path_changed]
+    assert told == [("Bob Berg", Influence.VALUE, True), ("Cleo Cox", Influence.ROWS, False)]
+    assert found.verdict.cause is Cause.CODE
+    said = found.verdict.because
+    assert said.index("Bob Berg") < said.index("0.27778") < said.index("decides only which rows") < said.index("Cleo Cox")
+    later = await ask(world, trace, column("wind", "joined"), since=datetime(2026, 3, 3, tzinfo=UTC))
+    assert (later.verdict.cause, [change for change in later.changes if change.suspect]) == (Cause.UNKNOWN, [])
+    assert "Cleo Cox" in later.verdict.because
+    assert "Bob Berg" not in later.verdict.because
+
+
+async def test_other_joins_at_the_step_itself_change_rows_only(world: World) -> None:
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    world.say("lineproof.commit.v1", {"repository": REPO, "sha": "d" * 40, "author": BOB, "committedAt": "2026-03-04T08:00:00Z",
+                                       "subject": "Another join"}, "2026-03-04T08:00:00Z")
+    joined(world, "joined 2", "2026-03-04T09:30:00Z", [("feat_weather", "observed_at")], JOINED.replace("(origin)", "(observed_at)"), "d" * 40)
+    await world.settle()
+    found = await ask(world, trace, column("wind", "joined"), since=datetime(2026, 3, 4, tzinfo=UTC))
+    change = next(change for change in found.changes if change.commit and change.commit.sha == "d" * 40)
+    assert (change.path_changed, change.influence, change.suspect) == (True, Influence.ROWS, False)
+    counted = await ask(world, trace, column("rows", "joined"), since=datetime(2026, 3, 4, tzinfo=UTC))
+    assert counted.changes[0].suspect, "of a count the rows are the value"
+    assert "now reads feat_weather.observed_at, no longer" in counted.verdict.because
+
+
+async def test_a_check_is_told_once_and_one_on_rows_decides_nothing(world: World) -> None:
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    for name in ("wind_speed", "origin"):
+        world.say("lineproof.quality.v1", {"subject": dataset("weather", RAW), "check": f"{name}_plausible", "column": name, "success": False,
+                                           "expected": {"max": 200}, "actual": {"failures": 1}}, "2026-03-03T08:05:00Z")
+    await world.settle()
+    found = await ask(world, trace, column("wind", "joined"), since=datetime(2026, 3, 3, tzinfo=UTC))
+    assert [(each.check, each.influence, each.on_source) for each in found.quality] == [
+        ("wind_speed_plausible", Influence.VALUE, True), ("origin_plausible", Influence.ROWS, True)]
+    assert found.verdict.cause is Cause.SOURCE_DATA
+    assert "weather.wind_speed, wind_speed_plausible, expected max 200, found failures 1" in found.verdict.because
+    assert "origin_plausible" not in found.verdict.because
+
+
+async def test_declared_sources_are_raw_although_it_is_known_what_they_were_loaded_from(world: World) -> None:
+    world.run("load", "load 1", "2026-03-02T07:00:00Z", ["raw/weather.csv"], "weather", namespace=RAW)
+    world.say("lineproof.quality.v1", {"subject": dataset("weather", RAW), "check": "plausible", "column": "wind_speed", "success": False})
+    await world.settle()
+    found = await ask(world, trace, column("wind_ms", "feat_weather"), since=datetime(2026, 3, 3, tzinfo=UTC))
+    assert dataset("weather.csv", RAW) in {source.urn for source in found.sources}
+    assert [finding.on_source for finding in found.quality] == [True]
+    assert found.verdict.cause is Cause.SOURCE_DATA
+
+
+async def test_a_step_that_reads_a_snapshot_and_declares_it_did_not_write_it(world: World) -> None:
+    snapshot = f"run:{run_id('feat 2')}"
+    world.openlineage({"eventType": "COMPLETE", "eventTime": "2026-03-03T10:00:00Z", "run": {"runId": run_id("reader")},
+                       "job": {"namespace": NS, "name": "reader"}, "outputs": [],
+                       "inputs": [{"namespace": NS, "name": "feat_weather", "facets": {"version": {"datasetVersion": snapshot}}}]})
+    world.say("lineproof.dataset-version.v1", {"namespace": NS, "name": "feat_weather", "id": snapshot, "runId": run_id("reader"),
+                                               "committedAt": "2026-03-03T10:00:00Z"}, "2026-03-03T10:00:00Z")
+    await world.settle()
+    found = await ask(world, trace, column("wind_ms", "feat_weather"))
+    assert found.steps[0].run is not None
+    assert found.steps[0].run.id == run_id("feat 2")
