@@ -17,7 +17,7 @@ from metadata_service.cli.serve import ADDRESS_FILE
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
 
-__all__ = ["Evidence", "Target", "ask_about", "ask_plainly"]
+__all__ = ["Evidence", "Target", "ask_about", "ask_plainly", "error_of"]
 
 Answer = dict[str, Any]
 Ask = Callable[[str, Answer], Awaitable[Answer]]  # a document and its variables -> the body of a GraphQL response
@@ -147,12 +147,13 @@ async def _resolve(ask: Ask, name: str) -> str:
 async def _data(ask: Ask, document: str, variables: Answer) -> Answer:
     body = await ask(document, {name: value for name, value in variables.items() if value is not None or name == "depth"})
     if body.get("errors"):
-        raise _error(body["errors"][0])
+        raise error_of(body["errors"][0])
     data: Answer = body["data"]
     return data
 
 
-def _error(error: Answer) -> LineproofError:
+def error_of(error: Answer) -> LineproofError:
+    """A GraphQL error as the error it was before."""
     extensions = error.get("extensions") or {}
     code = extensions.get("code")
     detail = str(error.get("message"))
