@@ -12,6 +12,7 @@ from benchmarks.logs import BenchLog, append_all, open_log
 from benchmarks.scale import Scale
 from benchmarks.services import Services, workplace
 from lineproof_audit.log import Log
+from metadata_service import garbage
 from metadata_service.graph.batch import fold
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.ops import GraphOp
@@ -44,6 +45,7 @@ class Part:
 
 def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures."""
+    garbage.relax()  # as the projector's own process does
     with workplace() as directory, open_log(directory) as bench:
         parts = _write_log(bench, scale)
         recorded = _measure(report, bench.log, f"sqlite:///{directory / 'graph.db'}", "SQLite", parts)

@@ -26,7 +26,7 @@ from lineproof_audit.leaf import body_commitment
 __all__ = ["Body", "BodyChecks", "BodyVerdict", "check_body"]
 
 BLOCK = 512  # bodies handed over at once: some 1.5 MB, a few dozen ms of work
-HERE = 4_096  # bodies of a log that are checked in this process before others are started
+HERE = 2_048  # bodies of a log that are checked in this process before others are started
 
 _NO_FACTS = EventFacts(None)
 

@@ -51,6 +51,7 @@ def _run(settings: Settings, rooms: Rooms) -> None:
 
     from metadata_service.app import create_app
     from metadata_service.errors import SettingError
+    from metadata_service.garbage import relax
 
     class Server(uvicorn.Server):
         """Says where it listens once it does."""
@@ -69,6 +70,7 @@ def _run(settings: Settings, rooms: Rooms) -> None:
         raise SettingError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
     address = settings.data / ADDRESS_FILE
     server = Server(config)
+    relax()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)  # uvicorn shuts down in order, then raises the signal again for whoever was there before
     try:

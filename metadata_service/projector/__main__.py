@@ -13,6 +13,7 @@ import sys
 
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
+from metadata_service.garbage import relax
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import Election, election_for
 from metadata_service.projector.runner import WAIT_SECONDS, Projector
@@ -105,4 +106,5 @@ def _stop_with_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> N
 if __name__ == "__main__":
     chosen = load_settings()
     configure_logging(chosen.log_level, chosen.log_format)
+    relax()
     sys.exit(asyncio.run(_main(chosen)))
