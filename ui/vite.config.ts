@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
@@ -5,17 +7,16 @@ import type { Plugin } from 'vite';
 
 const WORTH_PACKING = 10_000; // bytes
 
-/** A .gz beside every larger script and style: the service sends it as it lies. */
+/** A .gz beside every larger script and style, made of what was really written: the service sends it as it lies. */
 function packed(): Plugin {
   return {
     name: 'packed',
     apply: 'build',
-    generateBundle(_, bundle) {
-      for (const file of Object.values(bundle)) {
-        const source = file.type === 'chunk' ? file.code : file.source;
-        if (/\.(js|css)$/.test(file.fileName) && source.length > WORTH_PACKING) {
-          this.emitFile({ type: 'asset', fileName: `${file.fileName}.gz`, source: gzipSync(source, { level: 9 }) });
-        }
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle).filter((each) => /\.(js|css)$/.test(each))) {
+        const file = join(dir ?? '', name);
+        const source = readFileSync(file);
+        if (source.length > WORTH_PACKING) writeFileSync(`${file}.gz`, gzipSync(source, { level: 9 }));
       }
     },
   };

@@ -6,7 +6,7 @@ import { isTyping, useKey } from '../parts/basics';
 import { picture, type Picture } from './cards';
 import { CardActionsContext, CardNode, type CardActions, type CardNodeType } from './CardNode';
 import { Detail } from './Detail';
-import { layered } from './elk';
+import { layered, type Layout } from './elk';
 import { Light, LightContext, type Lit } from './light';
 import { pathThrough, type Graph } from './merge';
 import { place, type Spots } from './place';
@@ -24,6 +24,13 @@ interface Props {
   readonly onExpand: (id: string, direction: 'UPSTREAM' | 'DOWNSTREAM') => void;
 }
 
+/** ELK's way around other cards holds as long as both ends stand where ELK put them. */
+function routeOf(wire: { source: string; target: string }, spots: Spots | null, laid: Layout | null) {
+  const route = laid?.routes.get(`${wire.source}>${wire.target}`);
+  const stands = (id: string) => spots?.get(id)?.x === laid?.spots.get(id)?.x && spots?.get(id)?.y === laid?.spots.get(id)?.y;
+  return route !== undefined && stands(wire.source) && stands(wire.target) ? route : null;
+}
+
 export function LineageGraph(props: Props) {
   return <ReactFlowProvider><Canvas {...props} /></ReactFlowProvider>;
 }
@@ -31,6 +38,7 @@ export function LineageGraph(props: Props) {
 function Canvas({ graph, busy, focus, onFocus, onExpand }: Props) {
   const shown = useMemo(() => picture(graph), [graph]);
   const [spots, setSpots] = useState<Spots | null>(null);
+  const [laid, setLaid] = useState<Layout | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [light] = useState(() => new Light());
   const flow = useReactFlow<CardNodeType, WireEdgeType>();
@@ -39,7 +47,9 @@ function Canvas({ graph, busy, focus, onFocus, onExpand }: Props) {
 
   const tidy = useCallback(async (what: Picture) => {
     try {
-      setSpots(await layered([...what.cards.values()], what.wires));
+      const layout = await layered([...what.cards.values()], what.wires);
+      setSpots(layout.spots);
+      setLaid(layout);
       setProblem(null);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
@@ -60,7 +70,7 @@ function Canvas({ graph, busy, focus, onFocus, onExpand }: Props) {
     const spot = spots.get(card.id);
     return spot ? [{ id: card.id, type: 'card' as const, position: spot, data: { card }, width: card.width, height: card.height }] : [];
   })), [shown, spots]);
-  const edges = useMemo<WireEdgeType[]>(() => shown.wires.map((wire) => ({ id: wire.id, type: 'wire' as const, source: wire.source, target: wire.target, sourceHandle: wire.sourceRow, targetHandle: wire.targetRow, data: { wire } })), [shown]);
+  const edges = useMemo<WireEdgeType[]>(() => shown.wires.map((wire) => ({ id: wire.id, type: 'wire' as const, source: wire.source, target: wire.target, sourceHandle: wire.sourceRow, targetHandle: wire.targetRow, data: { wire, route: routeOf(wire, spots, laid) } })), [shown, spots, laid]);
 
   const through = useCallback((ids: readonly string[]): Lit => {
     const links = shown.wires.map((wire) => ({ id: wire.id, source: wire.sourceRow ?? wire.source, target: wire.targetRow ?? wire.target }));

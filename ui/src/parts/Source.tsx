@@ -10,16 +10,16 @@ const WORDS = /(--.*$|'(?:[^']|'')*'|\{\{.*?\}\}|\b(?:select|distinct|from|where
 
 export function Source({ snippet }: { snippet: Lines }) {
   return (
-    <figure className="source">
+    <figure className="listing">
       <figcaption>{snippet.file}:{snippet.highlight}</figcaption>
       <pre tabIndex={0} aria-label={`Lines ${snippet.start} to ${snippet.start + snippet.lines.length - 1} of ${snippet.file}`}>
         {snippet.lines.map((line, row) => {
           const number = snippet.start + row;
           const meant = number === snippet.highlight;
           return (
-            <span key={number} className={meant ? 'source-line meant' : 'source-line'} aria-current={meant ? 'true' : undefined}>
-              <span className="source-number" aria-hidden="true">{number}</span>
-              <span className="source-text">{coloured(line)}{'\n'}</span>
+            <span key={number} className={meant ? 'listing-line meant' : 'listing-line'} aria-current={meant ? 'true' : undefined}>
+              <span className="listing-number" aria-hidden="true">{number}</span>
+              <span className="listing-text">{coloured(line)}{'\n'}</span>
             </span>
           );
         })}

@@ -115,19 +115,22 @@ function Value({ value }: { value: unknown }) {
 function Schema({ entity, schema, columns }: { entity: Found; schema: unknown; columns: ReadonlyMap<string, Found> }) {
   if (!Array.isArray(schema) || entity.kind !== 'DATASET') return null;
   const fields = schema as readonly { name: string; type?: string; description?: string }[];
+  const failing = (name: string) => columns.get(name)?.facts.filter((fact) => fact.name.startsWith('quality:') && (fact.value as { success?: boolean } | null)?.success === false).length ?? 0;
+  const described = fields.some((field) => field.description ?? columns.get(field.name)?.description);
+  const checked = fields.some((field) => failing(field.name) > 0);
   return (
     <Section title="Schema" note={count(fields.length, 'column')}>
-      <Table caption="Columns" head={['Column', 'Type', 'Description', 'Checks', '']}>
+      <Table caption="Columns" head={['Column', 'Type', ...(described ? ['Description'] : []), ...(checked ? ['Checks'] : []), <span className="unseen">Views</span>]}>
         {fields.map((field) => {
           const column = formatUrn('column', entity.namespace ?? '', entity.name, field.name);
           const own = columns.get(field.name);
-          const failed = own?.facts.filter((fact) => fact.name.startsWith('quality:') && (fact.value as { success?: boolean } | null)?.success === false).length ?? 0;
+          const failed = failing(field.name);
           return (
             <tr key={field.name}>
               <td><Named urn={column}>{field.name}</Named></td>
               <td><code>{field.type ?? ''}</code></td>
-              <td>{field.description ?? own?.description ?? ''}</td>
-              <td>{failed > 0 && <span className="status status-warn">{failed} failing</span>}</td>
+              {described && <td className="wrap">{field.description ?? own?.description ?? ''}</td>}
+              {checked && <td>{failed > 0 && <span className="status status-warn">{failed} failing</span>}</td>}
               <td className="cell-links"><Named urn={column} page="lineage">lineage<span className="unseen"> of {field.name}</span></Named> <Named urn={column} page="trace">trace<span className="unseen"> of {field.name}</span></Named></td>
             </tr>
           );

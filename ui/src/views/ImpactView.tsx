@@ -74,7 +74,7 @@ function Affected({ impact }: { impact: Impact }) {
               {each.deployments.map((deployment) => <span key={deployment.urn} className="status status-warn">live: {deployment.environment ?? label(deployment.urn)}</span>)}
             </td>
             <td className="wrap">{each.reason}{each.columns.length > 0 && <span className="soft"> {each.columns.join(', ')}</span>}</td>
-            <td className="wrap">{each.owners.join(', ') || <span className="soft">nobody is named</span>}</td>
+            <td>{each.owners.length > 0 ? <ul>{each.owners.map((owner) => <li key={owner}>{owner}</li>)}</ul> : <span className="soft">nobody is named</span>}</td>
             <td>{each.binding.toLowerCase()}</td>
             <td><When at={each.lastMaterialization?.at} /> {each.lastRun && each.lastRun.status !== 'COMPLETE' && <Status status={each.lastRun.status} />}</td>
             <td>

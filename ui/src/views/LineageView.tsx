@@ -8,7 +8,7 @@ import { Table } from '../parts/table';
 import { csv, download } from '../csv';
 import { count } from '../text';
 import { changed, navigate, positionOf, type Place } from '../url';
-import { kindWord, label, parseUrn } from '../urn';
+import { datasetOf, kindWord, label, parseUrn } from '../urn';
 
 const DEPTHS = ['1', '2', '3', 'all'] as const;
 const PICTURE_LIMIT = 600; // cards beyond this are for the table: nobody reads such a picture
@@ -55,7 +55,7 @@ export default function LineageView({ place, urn }: { place: Place; urn: string 
         : first.data && graph.shown.nodes.size === 0 ? <Empty title={level === 'COLUMN' ? 'No column lineage is known here' : 'No lineage is known here'}>No run has said what it is made of, or what is made of it{at !== null && ' up to this position'}.</Empty>
           : first.data && (
             <>
-              {first.data.lineage.roots.some((root) => root.urn !== urn) && <p className="soft">Stands for {first.data.lineage.roots.slice(0, 4).map((root) => `${label(root.urn)} (${root.why})`).join(', ')}{first.data.lineage.roots.length > 4 && ` and ${first.data.lineage.roots.length - 4} more`}.</p>}
+              {standsFor(first.data.lineage.roots, urn) !== null && <p className="soft">{standsFor(first.data.lineage.roots, urn)}</p>}
               {graph.shown.edges.length === 0 && aside > 0 && <p className="soft">Only filters and joins lead here; show them to see the {aside}.</p>}
               {table || graph.shown.nodes.size > PICTURE_LIMIT ? (
                 <>
@@ -76,6 +76,15 @@ export default function LineageView({ place, urn }: { place: Place; urn: string 
           )}
     </>
   );
+}
+
+const BASES: Readonly<Record<string, string>> = { lineage: 'as the run said', columnLineage: 'by its columns', inputsOutputs: 'read and written by one run', derivation: 'by the parsed SQL', declared: 'declared' };
+
+/** Which entities the walk started at, when it is not the asked one: a feature stands for its live versions. A dataset's own columns go without saying. */
+function standsFor(roots: readonly { urn: string; why: string }[], urn: string): string | null {
+  const others = roots.filter((root) => root.urn !== urn && datasetOf(root.urn) !== urn);
+  if (others.length === 0) return null;
+  return `Stands for ${others.slice(0, 4).map((root) => `${label(root.urn)} (${root.why})`).join(', ')}${others.length > 4 ? ` and ${others.length - 4} more` : ''}.`;
 }
 
 function parseOpened(text: string): { urn: string; direction: Direction }[] {
@@ -125,7 +134,7 @@ function LineageTable({ graph }: { graph: Graph }) {
           <tr key={edge.id} className={edge.type === 'INDIRECT' ? 'indirect' : undefined}>
             <td>{edge.source.startsWith('urn:') ? <Named urn={edge.source} /> : <span className="soft">restricted</span>}</td>
             <td>{edge.target.startsWith('urn:') ? <Named urn={edge.target} /> : <span className="soft">restricted</span>}</td>
-            <td className="wrap">{edge.expression !== null ? <code>{edge.expression}</code> : <span className="soft">{(edge.subtype ?? edge.basis).toLowerCase().replaceAll('_', ' ')}</span>}</td>
+            <td className="wrap">{edge.expression !== null ? <code>{edge.expression}</code> : <span className="soft">{edge.subtype !== null ? edge.subtype.toLowerCase().replaceAll('_', ' ') : (BASES[edge.basis] ?? edge.basis)}</span>}</td>
             <td>{edge.file !== null && <code>{edge.file}{edge.line !== null && `:${edge.line}`}</code>}</td>
             <td>{edge.commit !== null && <Named urn={edge.commit} />}</td>
             <td className="figure">{edge.from}</td>

@@ -3,7 +3,7 @@ import { useAsk } from '../api/client';
 import type { Operations, StepFragment } from '../api/schema';
 import { Commit, Run, Status } from '../parts/Commit';
 import { Source } from '../parts/Source';
-import { Ask, Empty, Named, Notes, Section, When } from '../parts/basics';
+import { Ask, Empty, Named, Notes, Section, When, isUrn } from '../parts/basics';
 import { Table } from '../parts/table';
 import { count, number, shown } from '../text';
 import { changed, navigate, positionOf, type Place } from '../url';
@@ -59,6 +59,7 @@ function moment(date: string | null): string | null {
 function Traced({ trace, all }: { trace: Traced; all: boolean }) {
   const own = useMemo(() => mainPath(trace.steps), [trace]);
   const steps = all ? trace.steps : own;
+  const named = trace.sources.some((source) => source.columns.length > 0);
   if (trace.steps.length === 0) {
     return <Empty title="There is nothing to trace">It is raw data, or no run has said how it is made.<Notes of={trace.completeness} /></Empty>;
   }
@@ -70,17 +71,17 @@ function Traced({ trace, all }: { trace: Traced; all: boolean }) {
         <p className="soft">Evidence, not proof: the changes and checks below carry it.</p>
       </div>
       <Notes of={trace.completeness} />
-      {trace.changes.length > 0 && <Changes changes={trace.changes} />}
+      {trace.changes.length > 0 && <Changes changes={trace.changes} path={new Set(own.map((step) => step.urn))} />}
       {trace.quality.length > 0 && <Quality findings={trace.quality} />}
       <Section title="The way back" note={all || own.length === trace.steps.length ? count(steps.length, 'step') : `${count(own.length, 'step')} of ${number(trace.steps.length)}: without filters and joins`}>
         <ol className="steps">{steps.map((step, row) => <Step key={step.urn ?? row} step={step} />)}</ol>
       </Section>
       <Section title="Raw data it ends at" note={count(trace.sources.length, 'source')}>
-        <Table caption="Raw data" head={['Dataset', 'Columns', 'Version', 'Committed', 'Rows', 'Against the version before', 'Failed checks']}>
+        <Table caption="Raw data" head={['Dataset', ...(named ? ['Columns'] : []), 'Version', 'Committed', 'Rows', 'Against the version before', 'Failed checks']}>
           {trace.sources.map((source, row) => (
             <tr key={source.urn ?? row}>
               <td>{source.urn === null ? <span className="soft">restricted</span> : <Named urn={source.urn} />}</td>
-              <td className="wrap">{source.columns.join(', ')}</td>
+              {named && <td className="wrap">{source.columns.join(', ')}</td>}
               <td>{source.version && <Named urn={source.version.urn}><code>{source.version.id.slice(0, 12)}</code></Named>}{source.version?.inferred && <span className="soft"> inferred</span>}</td>
               <td><When at={source.version?.committedAt} /></td>
               <td className="figure">{number(source.version?.rowCount)}</td>
@@ -94,31 +95,47 @@ function Traced({ trace, all }: { trace: Traced; all: boolean }) {
   );
 }
 
-function Changes({ changes }: { changes: Traced['changes'] }) {
+function Changes({ changes, path }: { changes: Traced['changes']; path: ReadonlySet<string | null> }) {
+  const real = changes.filter((change) => !change.first);
+  const first = changes.filter((change) => change.first);
   return (
-    <Section title="Code that changed on the way" note={count(changes.length, 'change')}>
+    <Section title="Code that changed on the way" note={count(real.length, 'change')}>
+      <ChangeList changes={real} path={path} />
+      {first.length > 0 && <details className="firsts"><summary className="soft">{count(first.length, 'first version')} seen on the way</summary><ChangeList changes={first} path={path} /></details>}
+    </Section>
+  );
+}
+
+function ChangeList({ changes, path }: { changes: Traced['changes']; path: ReadonlySet<string | null> }) {
+  return (
       <ul className="changes">
         {changes.map((change) => {
           const moved = change.columns.filter((column) => column.changed);
+          const value = moved.some((column) => path.has(column.urn));
           return (
-            <li key={change.openedBy} className={change.pathChanged ? 'change' : 'change change-aside'}>
+            <li key={change.openedBy} className={value || (change.pathChanged && moved.length === 0) ? 'change' : 'change change-aside'}>
               {change.commit ? <Commit commit={change.commit} /> : <span className="soft">no commit was recorded</span>}
               <p className="soft">
-                {change.file !== null && <code>{change.file}{change.line !== null && `:${change.line}`}</code>} {change.first ? 'first version seen' : change.pathChanged ? 'changes a step on this path' : 'changes the same code, not the expressions on this path'} · position {change.size}
+                {change.file !== null && <code>{change.file}{change.line !== null && `:${change.line}`}</code>} {change.first ? 'first version seen' : value ? 'changes how the value is computed' : change.pathChanged ? 'changes which rows there are, by filter, join or grouping' : 'changes the same code, not the expressions on this path'} · position {change.size}
               </p>
               {moved.map((column) => (
                 <dl key={column.urn} className="diff">
                   <dt><Named urn={column.urn} /></dt>
-                  {column.before !== null && <dd className="diff-before"><span className="unseen">before: </span><code>{column.before}</code></dd>}
-                  {column.after !== null && <dd className="diff-after"><span className="unseen">after: </span><code>{column.after}</code></dd>}
+                  {column.before !== column.after && column.before !== null && <dd className="diff-before"><span className="unseen">before: </span><code>{column.before}</code></dd>}
+                  {column.before !== column.after && column.after !== null && <dd className="diff-after"><span className="unseen">after: </span><code>{column.after}</code></dd>}
+                  {column.removed.map((each) => <dd key={each} className="diff-before"><span className="unseen">no longer reads </span><Reading text={each} /></dd>)}
+                  {column.added.map((each) => <dd key={each} className="diff-after"><span className="unseen">now reads </span><Reading text={each} /></dd>)}
                 </dl>
               ))}
             </li>
           );
         })}
       </ul>
-    </Section>
   );
+}
+
+function Reading({ text }: { text: string }) {
+  return isUrn(text) ? <>reads <Named urn={text} /></> : <code>{text}</code>;
 }
 
 function Quality({ findings }: { findings: Traced['quality'] }) {
