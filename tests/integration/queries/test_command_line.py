@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lineproof_audit.directory_lock import DirectoryLock
 from metadata_service.graph.open import open_graph
+from metadata_service.projector.election import FileElection
 from tests.flights_world import RAW, World, column, dataset, flights_world, open_world
 
 LINEPROOF = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
@@ -56,6 +59,12 @@ def as_json(home: Path, *arguments: str) -> Any:
 @pytest.fixture(scope="module")
 def served(home: Path) -> Iterator[str]:
     """The URL of a service on that directory."""
+    with _serving(home) as url:
+        yield url
+
+
+@contextmanager
+def _serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -85,6 +94,12 @@ def test_lineage_is_a_tree(home: Path) -> None:
     assert lines[-1].startswith("at ")
 
 
+def test_column_lineage_shows_how_values_are_made(home: Path) -> None:
+    shown = lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--depth", "0")
+    assert "feat_weather.wind_ms  column  ← feat.wind_ms models/training_set.sql:3" in shown
+    assert lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--indirect", "--depth", "0") == shown, "nothing here only decides rows"
+
+
 def test_impact_names_model_dashboard_and_owners(home: Path) -> None:
     shown = lineproof(home, "impact", "weather.wind_speed")
     assert "8 breaking, 1 possible" in shown
@@ -95,14 +110,17 @@ def test_impact_names_model_dashboard_and_owners(home: Path) -> None:
 def test_trace_shows_line_commit_and_author(home: Path) -> None:
     shown = lineproof(home, "trace", "training_set.wind_ms", "--since", "2026-03-02")
     for word in ("models/feat_weather.sql:5", "bbbbbbbbbbbb by Bob Berg",
-                 "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1)", "raw  weather"):
+                 "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1)", "suspect commit bbbbbbbbbbbb", "raw  weather"):
         assert word in shown
 
 
 def test_audit_search_entity_event_checkpoint_and_keys_speak(home: Path) -> None:
     assert "ml-team" in lineproof(home, "audit", "training_set", "--limit", "5")
     assert dataset("weather", RAW) in lineproof(home, "search", "weather", "--kind", "dataset")
-    assert "weather-desk" in lineproof(home, "entity", dataset("weather", RAW))
+    assert "owners: weather-desk" in lineproof(home, "entity", dataset("weather", RAW))
+    everything, changes = lineproof(home, "audit", "feat_weather"), lineproof(home, "audit", "feat_weather", "--changes")
+    assert "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1) (models/feat_weather.sql:5)" in changes
+    assert len(changes) < len(everything)
     assert "c2sp.org/tlog-proof@v1" in lineproof(home, "event", "5")
     assert "the log has" in lineproof(home, "checkpoint")
     assert "pipeline" in lineproof(home, "key-history")
@@ -146,6 +164,75 @@ def test_what_was_not_projected_yet_is_projected_first(tmp_path: Path) -> None:
 
     asyncio.run(build())
     assert "fresh" in lineproof(tmp_path, "lineage", "fresh")
+
+
+def test_questions_need_no_lock_and_do_not_wait_for_one_another(home: Path) -> None:
+    """Another process writes the directory, and answers no questions."""
+    lock = DirectoryLock(home / "data")
+    try:
+        command = [*LINEPROOF, "lineage", "training_set", "--json"]
+        asking = [subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        answers = [process.communicate(timeout=90)[0] for process in asking]
+    finally:
+        lock.release()
+    assert [process.returncode for process in asking] == [0, 0, 0]
+    assert len(set(answers)) == 1
+
+
+def test_beside_another_projector_the_answer_stands_at_what_is_projected(tmp_path: Path) -> None:
+    asyncio.run(_behind(tmp_path, "known", "fresh"))
+    election = FileElection(tmp_path / "data")
+    assert election.won()
+    try:
+        done = subprocess.run([*LINEPROOF, "search", "known", "--json"], env=environment(tmp_path), capture_output=True, text=True, timeout=90, check=True)
+        assert [row["name"] for row in json.loads(done.stdout)["search"]["rows"]] == ["known"]
+        assert "another process is projecting the rest" in done.stderr
+        assert "not-found" in lineproof(tmp_path, "lineage", "fresh", code=2)
+    finally:
+        election.resign()
+    assert "fresh" in lineproof(tmp_path, "lineage", "fresh")
+
+
+async def _behind(directory: Path, *names: str) -> None:
+    """A log of one dataset per name, of which the graph lacks the last."""
+    (directory / "data").mkdir()
+    graph = open_graph(f"sqlite:///{directory / 'data' / 'graph.db'}")
+    await graph.setup()
+    world = open_world(directory, graph)
+    for name in names:
+        if name == names[-1]:
+            await world.settle()
+        world.say("lineproof.dataset.v1", {"namespace": RAW, "name": name, "columns": [{"name": "x"}]})
+    world.log.integrator.step()
+    world.close()
+    await graph.close()
+
+
+def test_an_address_left_behind_is_not_trusted(home: Path, tmp_path: Path) -> None:
+    """A killed service leaves its address; nobody listens there, or a service of another log."""
+    expected = as_json(home, "lineage", "training_set")
+    address = home / "data" / "address"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address.write_text(f"http://127.0.0.1:{nobody.getsockname()[1]}\n", encoding="utf-8")
+        assert as_json(home, "lineage", "training_set") == expected
+    asyncio.run(_behind(tmp_path, "known", "fresh"))
+    with _serving(tmp_path) as url:
+        address.write_text(url + "\n", encoding="utf-8")
+        assert as_json(home, "lineage", "training_set") == expected
+    address.unlink()
+
+
+def test_a_question_to_a_directory_loads_no_web_framework(home: Path) -> None:
+    script = ("import sys; from metadata_service.cli import main; sys.argv = ['lineproof', 'lineage', 'training_set']\n"
+              "try:\n    main()\nfinally:\n    print('LOADED', *sorted({'fastapi', 'uvicorn', 'httpx', 'jinja2', 'pyarrow'} & sys.modules.keys()))")
+    done = subprocess.run([sys.executable, "-c", script], env=environment(home), capture_output=True, text=True, timeout=90, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_dbt_is_listed_and_loaded_only_when_asked_for(home: Path) -> None:
+    assert re.search(r"dbt +Signed lineage of dbt runs", lineproof(home, "--help"))
+    assert "record" in lineproof(home, "dbt", "--help")
 
 
 def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str) -> None:
