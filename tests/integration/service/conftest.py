@@ -23,3 +23,17 @@ async def projected(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Service
     """A service with small limits and its projector."""
     async with running_service(service_settings(tmp_path, **LIMITS)) as opened:
         yield opened
+
+
+@pytest.fixture
+async def roomy(tmp_path: Path, anyio_backend: str) -> AsyncIterator[ServiceWorld]:
+    """A service with the usual limits and its projector."""
+    async with running_service(service_settings(tmp_path / "roomy")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def another(tmp_path: Path, anyio_backend: str) -> AsyncIterator[ServiceWorld]:
+    """A second service of that kind."""
+    async with running_service(service_settings(tmp_path / "another")) as opened:
+        yield opened
