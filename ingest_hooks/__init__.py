@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from ingest_hooks.call import DuckDB, InputFile, InputTable
     from ingest_hooks.counts import Stats
     from ingest_hooks.emitter import Emitter
-    from ingest_hooks.errors import EventError, GitError, HookError, SettingError, SpoolFullError, SpoolLockedError
+    from ingest_hooks.errors import EventError, GitError, HookError, ResolveError, SettingError, SpoolFullError, SpoolLockedError
     from ingest_hooks.receipt import Receipt
+    from ingest_hooks.resolver import Resolution, Resolver
     from ingest_hooks.step import Dataset, Step
     from ingest_hooks.transformation import transformation_version
     from ingest_hooks.transport import SignedTransport
 
-__all__ = ["Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "SettingError",
-           "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"]
+__all__ = ["Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "Resolution",
+           "ResolveError", "Resolver", "SettingError", "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"]
 
 _HOMES = {"Acknowledgement": "acks", "Dataset": "step", "DuckDB": "call", "Emitter": "emitter", "EventError": "errors", "GitError": "errors",
-          "HookError": "errors", "InputFile": "call", "InputTable": "call", "Receipt": "receipt", "SettingError": "errors", "SignedTransport": "transport",
+          "HookError": "errors", "InputFile": "call", "InputTable": "call", "Receipt": "receipt", "Resolution": "resolver",
+          "ResolveError": "errors", "Resolver": "resolver", "SettingError": "errors", "SignedTransport": "transport",
           "SpoolFullError": "errors", "SpoolLockedError": "errors", "Stats": "counts", "Step": "step", "transformation_version": "transformation"}
 
 

@@ -1,4 +1,5 @@
-"""What can go wrong between a pipeline and its spool. None of these reaches the pipeline: the emitter catches, counts and logs them.
+"""What can go wrong between a pipeline and its spool. None of these reaches the pipeline: the emitter catches, counts
+and logs them. Only `ResolveError` is raised, by the resolver: serving must not guess.
 
     LineproofError
     └── HookError
@@ -6,13 +7,14 @@
         ├── SpoolFullError    the spool's size cap or its disk is reached (spool-full)
         ├── SpoolLockedError  every stream folder of the spool is held by a living process (data-directory-locked)
         ├── EventError        an event that does not match its schema (invalid-event, unknown-event-type, …)
+        ├── ResolveError      a reference without an answer (not-pinned, not-found, retired, unreachable, …); the one that is raised
         └── GitError          no repository, no such commit, or git did not answer in time (not-found)
 """
 from __future__ import annotations
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["EventError", "GitError", "HookError", "SettingError", "SpoolFullError", "SpoolLockedError"]
+__all__ = ["EventError", "GitError", "HookError", "ResolveError", "SettingError", "SpoolFullError", "SpoolLockedError"]
 
 
 class HookError(LineproofError):
@@ -47,3 +49,9 @@ class GitError(HookError):
     """The commit's facts cannot be read."""
 
     code = "not-found"
+
+
+class ResolveError(HookError):
+    """A reference that has no answer; `reference` in `extra` names it."""
+
+    code = "unreachable"

@@ -25,6 +25,17 @@ def test_making_an_emitter_loads_neither_pydantic_nor_httpx():
     assert loaded_after("from ingest_hooks import Emitter\nEmitter.from_env()") & (HEAVY - {"cryptography"}) == set()
 
 
+def test_a_resolver_loads_nothing_heavy():
+    code = """
+from ingest_hooks import ResolveError, Resolver
+try:
+    Resolver(url='http://127.0.0.1:9').one('n:f@1')
+except ResolveError as error:
+    assert error.code == 'unreachable'
+"""
+    assert loaded_after(code) & HEAVY == set()
+
+
 def test_emitting_loads_what_it_needs_and_nothing_of_the_extras(tmp_path):
     code = f"""
 from ingest_hooks import Emitter
@@ -38,8 +49,8 @@ emitter.close(0)
 
 def test_exported_members():
     assert set(ingest_hooks.__all__) == {
-        "Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "SettingError",
-        "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"}
+        "Acknowledgement", "Dataset", "DuckDB", "Emitter", "EventError", "GitError", "HookError", "InputFile", "InputTable", "Receipt", "Resolution",
+        "ResolveError", "Resolver", "SettingError", "SignedTransport", "SpoolFullError", "SpoolLockedError", "Stats", "Step", "transformation_version"}
     for name in ingest_hooks.__all__:
         assert getattr(ingest_hooks, name).__name__ == name
     assert dir(ingest_hooks) == sorted(ingest_hooks.__all__)
