@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench docs contract lock clean
+.PHONY: help demo ui test check bench docs contract lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,17 +20,23 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## The main job on real data, then serve it (DEMO_SERVE=0 to end instead)
+	@$(BIN)/python ui/build.py
 	@$(BIN)/lineproof demo
+
+ui: $(STAMP) ## Build the page into metadata_service/_ui (Node from PATH, else from PyPI into .cache)
+	@$(BIN)/python ui/build.py build --node any
 
 test: $(STAMP) ## Every test; installs or starts PostgreSQL and Neo4j, or says what it skipped
 	@$(BIN)/python -m tests.services.install
+	@$(BIN)/python ui/build.py
 	@$(BIN)/python -m pytest
 
-check: $(STAMP) ## ruff, mypy strict, import-linter, drift of generated files
+check: $(STAMP) ## ruff, mypy strict, import-linter, drift of generated files; the page's types and tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python ui/build.py check
 
 contract: $(STAMP) ## Write JSON Schemas, SDL, OpenAPI and the generated docs again
 	@$(BIN)/python -m docs.generate
@@ -45,4 +51,4 @@ lock: $(STAMP) ## Resolve requirements.lock again
 	@$(BIN)/uv pip compile --quiet --generate-hashes --universal --no-header --all-extras --group dev --group demo pyproject.toml -o requirements.lock
 
 clean: ## Remove what the targets made (not the service caches)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo-run
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo-run metadata_service/_ui ui/node_modules

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.browser import built_page, find_chromium
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
@@ -93,3 +94,14 @@ def neo4j_url(neo4j_server: Neo4jServer) -> str:
     """The URL of an emptied Neo4j, with credentials, as LINEPROOF_GRAPH_URL takes it."""
     wipe(neo4j_server)
     return neo4j_server.url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that can show the page, which is built."""
+    try:
+        built_page()
+        return find_chromium()
+    except Missing as reason:
+        _without("chromium", reason)
+        raise

@@ -1,6 +1,6 @@
 """Install what the service tests need, on Debian as root: `python -m tests.services.install`.
 
-PostgreSQL, a Java runtime and Maven come from apt, Neo4j's jars from Maven Central into the cache. What is there already is left alone.
+PostgreSQL, a Java runtime, Maven and Chromium come from apt, Neo4j's jars from Maven Central into the cache. What is there already is left alone.
 Without root or apt it prints the one command to run and exits with 1.
 """
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services.browser import find_chromium
 from tests.services.neo4j_server import cache, fetch_jars
 from tests.services.postgres_server import find_binaries
 from tests.services.process import Missing
@@ -30,6 +31,10 @@ def missing_packages() -> list[str]:
         packages.append(JAVA)
     if not any((cache() / "lib").glob("neo4j-server-*.jar")) and shutil.which("mvn") is None:
         packages.append("maven")
+    try:
+        find_chromium()
+    except Missing:
+        packages += ["chromium", "fonts-liberation"]
     return packages
 
 
@@ -67,7 +72,7 @@ def main() -> int:
     except Missing as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
-    sys.stdout.write("PostgreSQL, Java and Neo4j are ready.\n")
+    sys.stdout.write("PostgreSQL, Java, Neo4j and Chromium are ready.\n")
     return 0
 
 

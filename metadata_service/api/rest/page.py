@@ -30,7 +30,8 @@ _HINT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Lineproof</title></head><body>
 <h1>Lineproof is running; its page is not built</h1>
 <p>Run <code>make ui</code> in the checkout (it needs Node 20.19 or newer, or takes one from PyPI) and load this address again.</p>
-<p>The service itself is complete: GraphQL at <code>/graphql</code>, REST described by <code>/api/v1/openapi.json</code>, and the <code>lineproof</code> command.</p>
+<p>The service itself is complete: GraphQL at <code>/graphql</code>, REST described by <code>/api/v1/openapi.json</code>, and the
+<code>lineproof</code> command.</p>
 </body></html>
 """
 
