@@ -254,7 +254,8 @@ async def test_what_a_viewer_may_not_see_is_not_resolved_from_the_cache_of_anoth
     assert (await resolve(projected, "demo:delay@1", headers={"Authorization": "Bearer x"}, status=401))["code"] == "unauthenticated"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"references": "x"}', b'{"references": [1]}', b'{"references": [], "more": 1}', b'{"references": ["a"],'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"references": "x"}', b'{"references": [1]}', b'{"references": [], "more": 1}',
+                                  b'{"references": ["a"],'])
 async def test_bad_resolve_bodies_are_refused(projected: ServiceWorld, body: bytes) -> None:
     answer = await projected.http.post("/resolve", content=body, headers=JSON)
     assert answer.status_code == 400, answer.text
@@ -266,7 +267,8 @@ async def test_the_past_of_a_resolution_can_be_asked(projected: ServiceWorld) ->
     await versions(projected, "1", "2")
     first = (await say(projected, "alias", alias("1", None)))["index"]
     second = (await say(projected, "alias", alias("2", first)))["index"]
-    document = "query($at: Position) { resolve(refs: [\"demo:delay@prod\"], at: $at) { computedAt { size } completeness { complete } rows { version aliasIndex } } }"
+    document = """query($at: Position) { resolve(refs: ["demo:delay@prod"], at: $at) {
+      computedAt { size } completeness { complete } rows { version aliasIndex } } }"""
     assert (await ask(projected, document))["data"]["resolve"]["rows"] == [{"version": "2", "aliasIndex": second}]
     then = (await ask(projected, document, at={"size": second}))["data"]["resolve"]
     assert (then["rows"], then["computedAt"]["size"]) == ([{"version": "1", "aliasIndex": first}], second)

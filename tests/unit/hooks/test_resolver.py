@@ -77,8 +77,8 @@ def time() -> dict[str, float]:
 
 def row(reference: str, version: str = "1", ttl: int | None = 60, via: str = "alias") -> dict[str, Any]:
     return {"reference": reference, "urn": f"urn:lineproof:feature-version:ml:delay:{version}", "version": version, "via": via, "alias": "prod",
-            "aliasIndex": 7, "ttlSeconds": ttl, "why": "because", "dataHash": "d" * 64, "dtype": "int", "offline": None, "online": {"uri": "redis://x", "columns": []},
-            "problem": None}
+            "aliasIndex": 7, "ttlSeconds": ttl, "why": "because", "dataHash": "d" * 64, "dtype": "int", "offline": None,
+            "online": {"uri": "redis://x", "columns": []}, "problem": None}
 
 
 def test_answers_are_batched_and_kept_within_their_ttl(service: Service, time: dict[str, float]) -> None:
