@@ -52,7 +52,8 @@ def sql_facts(connection: Connection, sql: str, caller: Path, known: Sequence[Da
     if lineage.output is None:
         return SqlFacts(inputs, None)
     file, relocate = _place(sql, caller)
-    written = {"columnLineage": facets.column_lineage(lineage, dataset), "lineproof_columns": facets.columns(lineage, file=file, relocate=relocate)}
+    written = {"columnLineage": facets.column_lineage(lineage, dataset),
+               "lineproof_columns": facets.columns(lineage, file=file, relocate=relocate, name_of=dataset)}
     return SqlFacts(inputs, dataset(lineage.output), written)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ingest_hooks.signer import PRODUCER
 
 if TYPE_CHECKING:
-    from ingest_hooks.sql import InputColumn, SqlLineage
+    from ingest_hooks.sql import InputColumn, SqlLineage, Timing
 
 __all__ = ["PRODUCER", "RUN_EVENT_SCHEMA", "column_lineage", "columns", "dataset_version", "error_message", "lineproof", "output_statistics",
            "source_code_location", "sql", "table_schema"]
@@ -68,8 +68,8 @@ def column_lineage(lineage: SqlLineage, name_of: NameOf) -> dict[str, Any]:
     return _standard("1-2-0/ColumnLineageDatasetFacet.json#/$defs/ColumnLineageDatasetFacet", fields=fields, dataset=_inputs(lineage.row_inputs, name_of))
 
 
-def columns(lineage: SqlLineage, *, file: str | None, relocate: Relocate) -> dict[str, Any]:
-    """Dataset facet `lineproof_columns`: where each output column is written, the time predicates and the window frames."""
+def columns(lineage: SqlLineage, *, file: str | None, relocate: Relocate, name_of: NameOf) -> dict[str, Any]:
+    """Dataset facet `lineproof_columns`: where each output column is written, the time predicates, the window frames, and the timing of what is read."""
 
     def place(line: int | None, column: int | None) -> dict[str, Any]:
         line, column = relocate(line, column)
@@ -84,7 +84,22 @@ def columns(lineage: SqlLineage, *, file: str | None, relocate: Relocate) -> dic
                      time_predicates=[{"left": item.left, "op": item.op, "right": item.right, "interval": item.interval, **place(item.line, item.column)}
                                       for item in lineage.time_predicates],
                      window_frames=[{"expression": item.expression, "partition_by": item.partition_by, "order_by": item.order_by, "frame": item.frame,
-                                     **place(item.line, item.column)} for item in lineage.window_frames])
+                                     **place(item.line, item.column)} for item in lineage.window_frames], timing=_timing(lineage.timing, name_of, place))
+
+
+def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | None], dict[str, Any]]) -> dict[str, Any]:
+    reads = []
+    for read in timing.reads:
+        namespace, name = name_of(read.table)
+        bounds = [{"field": bound.field, "op": bound.op, "column": bound.column, "seconds": _whole(bound.seconds), "predicates": bound.predicates}
+                  for bound in read.bounds]
+        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "made": read.made, **place(read.line, read.column)})
+    return {"reads": reads, "columns": {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()},
+            "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons)}
+
+
+def _whole(seconds: float | None) -> int | float | None:
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
 
 
 def _inputs(items: Iterable[InputColumn], name_of: NameOf) -> list[dict[str, Any]]:

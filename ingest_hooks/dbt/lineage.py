@@ -22,7 +22,7 @@ def node_lineage(artifacts: Artifacts, names: Names, node: Node, compiled: Any, 
     _, name = names.dataset(node)
     found = column_lineage(str(compiled), dialect="duckdb", schema=warehouse.columns if warehouse is not None else None, output=name,
                            source_map=model_source_map(artifacts, node, variables, file=file))
-    columns = facets.columns(found, file=file, relocate=lambda line, column: (line, column))
+    columns = facets.columns(found, file=file, relocate=lambda line, column: (line, column), name_of=names.table)
     for column in found.outputs:
         if len(column.steps) > 1:
             columns["fields"][column.name]["steps"] = [

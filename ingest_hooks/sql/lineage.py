@@ -18,6 +18,7 @@ from ingest_hooks.sql.resolve import Found, Projection, Resolver
 from ingest_hooks.sql.source_map import SourceMap
 from ingest_hooks.sql.statement import Reduced, reduce_statement, table_name
 from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names, written_tables
+from ingest_hooks.sql.timing import timing
 
 __all__ = ["PARSER", "column_lineage"]
 
@@ -120,8 +121,14 @@ class _Run:
             status = "partial"
         reasons |= {column.reason for column in outputs.values() if column.reason and column.status != "complete"}
         predicates, windows = self._time(scopes, resolver, tables)
+        named = [(root, self._names(reduced, names, target, root)) for root, names in zip(roots, written, strict=True)]
         return SqlLineage(reduced.kind, target, tuple(outputs.values()), tuple(sorted(set(tables.names))), tuple(sorted(row_inputs)),
-                          predicates, windows, status, tuple(sorted(reasons)), PARSER)
+                          predicates, windows, status, tuple(sorted(reasons)), PARSER, timing(named, tables, self.dialect, self._where))
+
+    def _where(self, node: exp.Expr) -> tuple[str | None, int | None, int | None]:
+        extent = remembered(node)
+        place = self._place(*extent) if extent is not None else _NOWHERE
+        return place.file, place.line, place.column
 
     def _prepare(self, queries: Sequence[exp.Query]) -> tuple[list[exp.Expr], Tables]:
         normal: list[exp.Expr] = []

@@ -1,10 +1,12 @@
 """What a SQL statement says about columns, time and windows."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimePredicate", "WindowFrame"]
+__all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimeBound",
+           "TimePredicate", "TimedPredicate", "TimedRead", "Timing", "WindowFrame"]
 
 Status = Literal["complete", "partial", "unknown"]
 Subtype = Literal["IDENTITY", "TRANSFORMATION", "AGGREGATION", "JOIN", "FILTER", "GROUP_BY", "SORT", "WINDOW", "CONDITIONAL"]
@@ -91,6 +93,57 @@ class WindowFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeBound:
+    """For each row that is read: `field op column + seconds`, where `column` is an output column of the same output row.
+
+    `same`: the output column is this very field of this very row; `=`: equal, but maybe another row's. `seconds` None: shifted by an interval
+    of unknown length. `predicates` are positions in `Timing.predicates`.
+    """
+
+    field: str
+    op: Literal["same", "=", "<=", "<"]
+    column: str
+    seconds: float | None = 0.0
+    predicates: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRead:
+    """Rows of `table`, as it stands at one place of the statement. `made`: output columns computed from this very row."""
+
+    table: str
+    bounds: tuple[TimeBound, ...]
+    made: tuple[str, ...] = ()
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPredicate:
+    """A comparison, as written and where."""
+
+    text: str
+    file: str | None
+    line: int | None
+    column: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Which rows make each output column, and what holds between their times and those of the output row.
+
+    `columns`: output column -> (position in `reads`, fields that are read there). `reasons`: output column -> what could not be followed; a
+    column with reasons may be made of more than is told.
+    """
+
+    reads: tuple[TimedRead, ...] = ()
+    columns: Mapping[str, tuple[tuple[int, tuple[str, ...]], ...]] = field(default_factory=dict)
+    predicates: tuple[TimedPredicate, ...] = ()
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SqlLineage:
     """Column lineage of one statement. `inputs` are base tables; `output` is the table written, if the statement names one.
 
@@ -107,3 +160,4 @@ class SqlLineage:
     status: Status
     reasons: tuple[str, ...]
     parser: str
+    timing: Timing = field(default_factory=Timing)

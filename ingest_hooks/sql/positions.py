@@ -83,7 +83,7 @@ class Text:
 
 
 def remember_positions(tree: exp.Expr) -> None:
-    """Note on every select item, comparison and window where it stands, while the tree is still as parsed.
+    """Note on every select item, comparison, window and table where it stands, while the tree is still as parsed.
 
     Qualifying inserts copies of identifiers that carry the positions of another place.
     """
@@ -101,7 +101,7 @@ def remember_positions(tree: exp.Expr) -> None:
                     alias.meta[_REPLACES] = True
         if stars:
             select.meta[_STARS] = stars
-    for node in tree.find_all(*_COMPARISONS):
+    for node in tree.find_all(*_COMPARISONS, exp.NullSafeEQ, exp.Table):
         node.meta[_SPAN] = _span(node)
 
 

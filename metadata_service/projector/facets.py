@@ -21,6 +21,7 @@ __all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "job_lineage
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
 Shows = tuple[list[Shown], int]  # the edges and the rank of the best basis used
 _Position = Mapping[str, Any]
+_NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
 def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mappi
             if facet.get("_deleted") is True:
                 content.pop(name, None)
             else:
-                content[name] = {key: value for key, value in facet.items() if key not in ("_producer", "_schemaURL")}
+                content[name] = {key: value for key, value in facet.items() if key not in _NOT_CONTENT}
     if entry is not None:
         content["lineage"] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
     if not any(name in content for name in CONTENT_FACETS):

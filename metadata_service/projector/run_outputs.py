@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
 from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets
@@ -25,8 +25,6 @@ from metadata_service.projector.runs import (
 from metadata_service.projector.view import Draft
 
 __all__ = ["dataset_facets", "project_outputs", "seen_key"]
-
-_NO_PART: Final[Mapping[str, Any]] = {}
 
 
 def seen_key(set_id: str) -> str:
@@ -82,8 +80,9 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
         draft.need(states=[*keys, *map(set_key, digests.values()), *map(seen_key, digests.values()), *derived])
         for urn in state["out"]:
             _edges(draft, at, urn, identities[urn], settled)
+        _remember_facets(draft, at)
         if is_terminal(state) or settled:
-            _written(draft, at, {dataset_urn(*key): part for key, part in parts.items()})
+            _written(draft, at)
 
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
@@ -108,6 +107,9 @@ def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, en
             said = as_list(columns.get(fact))
             if said and draft.fact(at.code.transformation, fact) is None:
                 draft.revise(at.code.transformation, fact, said)
+        timing = as_dict(as_dict(part.facets.get("lineproof_columns")).get("timing"))
+        if timing and draft.fact(at.code.transformation, f"timing:{urn}") is None:
+            draft.revise(at.code.transformation, f"timing:{urn}", timing)
 
 
 def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool) -> None:
@@ -149,7 +151,20 @@ def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
         draft.stat(set_id, last, runs)
 
 
-def _written(draft: Draft, at: RunEvent, parts: Mapping[str, DatasetPart]) -> None:
+def _remember_facets(draft: Draft, at: RunEvent) -> None:
+    """What the event says of this run's writing stays with the run, whichever of its events said it and however the run ends."""
+    said = {}
+    for part in at.event.outputs:
+        urn = dataset_urn(part.namespace, part.name)
+        facets = {**{key: facet for key, facet in part.facets.items() if key in PER_RUN_FACETS}, **part.io_facets}
+        if urn in at.state["out"] and facets:
+            said[urn] = {key: facet for key, facet in facets.items() if isinstance(facet, dict) and "\0" not in key}
+    if said:
+        known = as_dict(draft.fact(at.run, "outputFacets"))
+        draft.revise(at.run, "outputFacets", {**known, **{urn: {**as_dict(known.get(urn)), **facets} for urn, facets in said.items()}})
+
+
+def _written(draft: Draft, at: RunEvent) -> None:
     """The versions the run wrote; without a `version` facet only a completed run wrote one."""
     state = at.state
     for urn, named in state["writes"].items():
@@ -159,10 +174,9 @@ def _written(draft: Draft, at: RunEvent, parts: Mapping[str, DatasetPart]) -> No
         draft.need(urns=[version], states=[version_clock_key(urn)])
         draft.ensure(version)
         once(draft, at, "GENERATED", version)
-        part = parts.get(urn)
-        facets = {**part.facets, **part.io_facets} if part is not None else _NO_PART
-        for key in PER_RUN_FACETS & facets.keys():
-            draft.revise(version, f"facet:{key}", facets[key])
+        facets = as_dict(as_dict(draft.fact(at.run, "outputFacets")).get(urn))
+        for key, facet in facets.items():
+            draft.revise(version, f"facet:{key}", facet)
         rows = as_dict(facets.get("outputStatistics")).get("rowCount")
         if isinstance(rows, int) and not isinstance(rows, bool) and draft.fact(version, "rowCount") is None:
             draft.revise(version, "rowCount", rows)

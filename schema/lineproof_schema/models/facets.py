@@ -7,8 +7,20 @@ from pydantic import Field, StringConstraints
 
 from lineproof_schema.models.common import EventData, GitSha, Repository, Sha256, SqlPosition, TimePredicate, UrnText, WindowFrame
 
-__all__ = ["FACETS", "ColumnFact", "ColumnsFacet", "ProducerFacet", "RebuildFacet", "RunFacet",
-           "TransformationFacet"]
+__all__ = [
+    "FACETS",
+    "ColumnFact",
+    "ColumnRead",
+    "ColumnsFacet",
+    "ProducerFacet",
+    "RebuildFacet",
+    "RunFacet",
+    "TimeBound",
+    "TimedPredicate",
+    "TimedRead",
+    "Timing",
+    "TransformationFacet",
+]
 
 
 class _Facet(EventData):
@@ -40,12 +52,61 @@ class ColumnFact(SqlPosition):
     approximate: bool = False
 
 
+class TimeBound(EventData):
+    """For each row that is read: `field op column + seconds`, where `column` is an output column of the same output row.
+
+    `same`: the output column is this very field of this very row. Without `seconds` it is shifted by an interval of unknown length.
+    `predicates` are positions in `Timing.predicates`.
+    """
+
+    field: str
+    op: Literal["same", "=", "<=", "<"]
+    column: str
+    seconds: int | float | None = None
+    predicates: tuple[int, ...] = ()
+
+
+class TimedRead(SqlPosition):
+    """Rows of a dataset, as it stands at one place of the statement. `made` are output columns computed from this very row."""
+
+    namespace: str
+    name: str
+    bounds: tuple[TimeBound, ...] = ()
+    made: tuple[str, ...] = ()
+
+
+class TimedPredicate(SqlPosition):
+    """A comparison as written, and where it stands."""
+
+    text: str
+
+
+class ColumnRead(EventData):
+    """What an output column is made of: these fields of the rows of `Timing.reads[read]`."""
+
+    read: int = Field(ge=0)
+    fields: tuple[str, ...] = ()
+
+
+class Timing(EventData):
+    """Which rows make each output column, and what the statement guarantees between their times and those of the output row.
+
+    A column with `reasons` may be made of more than is told.
+    """
+
+    reads: tuple[TimedRead, ...] = ()
+    columns: dict[str, tuple[ColumnRead, ...]] = Field(default_factory=dict)
+    predicates: tuple[TimedPredicate, ...] = ()
+    reasons: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
 class ColumnsFacet(_Facet):
-    """Dataset facet `lineproof_columns`: positions per output column, time predicates and window frames of the statement."""
+    """Dataset facet `lineproof_columns`: positions per output column, time predicates and window frames of the statement, and its `timing`."""
 
     fields: dict[str, ColumnFact] = Field(default_factory=dict)
     time_predicates: tuple[TimePredicate, ...] = ()
     window_frames: tuple[WindowFrame, ...] = ()
+    timing: Timing | None = None
 
 
 class RunFacet(_Facet):

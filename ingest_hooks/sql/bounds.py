@@ -1,0 +1,149 @@
+"""What must hold between the times of rows: symbols, facts about them, and what follows for the rows that make a value.
+
+A symbol stands for one value of one row of a relation. `Fact(low, op, high, seconds)` says `low op high + seconds`. A `Part` says that rows
+of one table, as it stands at one place of a statement, make a value: the row itself (`single`: its columns are symbols) or a set of rows, of
+which `bounds` says what holds for each. Only upper bounds matter: a value may be older than the time it is used at, never younger.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+__all__ = ["Bound", "Fact", "Op", "Part", "Reached", "gathered", "reached", "told"]
+
+Op = Literal["same", "=", "<=", "<"]
+_RANK: Mapping[str, int] = {"<": 0, "same": 1, "=": 2, "<=": 3}  # what is lower says more of an upper bound
+MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`low op high + seconds`; `seconds` None: by an interval of unknown length.
+
+    `instances`: the fact only holds for rows of these places (the optional side of an outer join), None: for all.
+    """
+
+    low: int
+    op: Op
+    high: int
+    seconds: float | None = 0.0
+    instances: frozenset[int] | None = None
+    predicate: int | None = None
+
+    def within(self, instances: frozenset[int]) -> Fact:
+        """The fact as it holds where `instances` may be missing."""
+        return replace(self, instances=instances if self.instances is None else self.instances & instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Each row has `field op symbol + seconds`, by these predicates."""
+
+    field: str
+    op: Op
+    symbol: int
+    seconds: float | None = 0.0
+    predicates: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of the table at place `instance` make a value, by these columns. `facts` only hold for what makes this value (`FILTER (WHERE …)`)."""
+
+    instance: int
+    fields: frozenset[str]
+    single: bool = True
+    bounds: frozenset[Bound] = frozenset()
+    facts: frozenset[Fact] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """`this symbol op target + seconds`."""
+
+    op: Op
+    seconds: float | None
+    predicates: frozenset[int] = field(default=frozenset())
+
+    def then(self, op: Op, seconds: float | None, predicates: Iterable[int]) -> Reached:
+        """What holds of something that stands to this symbol as said."""
+        together = None if self.seconds is None or seconds is None else self.seconds + seconds
+        return Reached(_composed(op, self.op), together, self.predicates | frozenset(predicates))
+
+    def says_more_than(self, other: Reached | None) -> bool:
+        return other is None or self._order() < other._order()
+
+    def _order(self) -> tuple[bool, float, int]:
+        return self.seconds is None, self.seconds or 0.0, _RANK[self.op]
+
+
+def _composed(first: Op, second: Op) -> Op:
+    if "<" in (first, second):
+        return "<"
+    if "<=" in (first, second):
+        return "<="
+    return "=" if "=" in (first, second) else "same"
+
+
+def reached(target: int, facts: Iterable[Fact], instance: int, start: Reached | None = None) -> dict[int, Reached]:
+    """Every symbol that is known to be bounded by `target`, for rows of the place `instance`; of several ways the one that says most."""
+    usable = [fact for fact in facts if fact.instances is None or instance in fact.instances]
+    found = {target: start or Reached("same", 0.0)}
+    frontier = [target]
+    for _ in range(MAX_ROUNDS):
+        changed: list[int] = []
+        for fact in usable:
+            steps = [(fact.high, fact.low, fact.op, fact.seconds)]
+            if fact.op in ("=", "same"):
+                steps.append((fact.low, fact.high, fact.op, None if fact.seconds is None else -fact.seconds))
+            for at, to, op, seconds in steps:
+                if at in frontier:
+                    way = found[at].then(op, seconds, () if fact.predicate is None else (fact.predicate,))
+                    if way.says_more_than(found.get(to)):
+                        found[to] = way
+                        changed.append(to)
+        if not changed:
+            break
+        frontier = changed
+    return found
+
+
+def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tuple[int, Op, int]], atoms: Callable[[int], Mapping[str, int]], *,
+             one_row: bool = False) -> frozenset[Part]:
+    """The parts as sets of rows, told by the symbols that stay visible.
+
+    Args:
+        parts: what makes a value of one row.
+        facts: what holds in that row.
+        visible: (symbol of the row, op, symbol seen from outside): the first is bounded so by the second.
+        atoms: the symbols of the columns at a place.
+        one_row: what is seen from outside is the row itself, not a group it is one of.
+    """
+    facts, visible = list(facts), list(visible)
+    ways: dict[tuple[int, frozenset[Fact]], list[tuple[int, dict[int, Reached]]]] = {}
+    result: set[Part] = set()
+    for part in parts:
+        key = (part.instance, part.facts)
+        if key not in ways:
+            ways[key] = [(seen, reached(inner, [*facts, *part.facts], part.instance, Reached(op, 0.0))) for inner, op, seen in visible]
+        bounds: dict[tuple[str, int], Reached] = {}
+        for seen, found in ways[key]:
+            for name, way in _columns(part, found, atoms):
+                way = replace(way, op="=") if way.op == "same" and not one_row else way  # other rows may have the same value
+                if way.says_more_than(bounds.get((name, seen))):
+                    bounds[name, seen] = way
+        result.add(Part(part.instance, part.fields, False, frozenset(Bound(name, way.op, seen, way.seconds, way.predicates)
+                                                                     for (name, seen), way in bounds.items())))
+    return frozenset(result)
+
+
+def _columns(part: Part, found: Mapping[int, Reached], atoms: Callable[[int], Mapping[str, int]]) -> Iterable[tuple[str, Reached]]:
+    if part.single:
+        return [(name, found[symbol]) for name, symbol in atoms(part.instance).items() if symbol in found]
+    return [(bound.field, found[bound.symbol].then(bound.op, bound.seconds, bound.predicates)) for bound in part.bounds if bound.symbol in found]
+
+
+def told(part: Part, target: int, facts: Iterable[Fact], atoms: Callable[[int], Mapping[str, int]]) -> list[tuple[str, Reached]]:
+    """What holds between the part's columns and the symbol `target` of the same row."""
+    return list(_columns(part, reached(target, [*facts, *part.facts], part.instance), atoms))

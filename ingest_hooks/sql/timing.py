@@ -1,0 +1,71 @@
+"""From evaluated rows to what is told about them: per output column, the rows it is made of and how their times are bounded."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+from ingest_hooks.sql.bounds import Part, Reached, told
+from ingest_hooks.sql.model import TimeBound, TimedPredicate, TimedRead, Timing
+from ingest_hooks.sql.rows import Cell, Rows, RowsOf, TooManyPlaces
+from ingest_hooks.sql.select_rows import select_rows
+from ingest_hooks.sql.tables import Tables
+
+__all__ = ["Where", "timing"]
+
+Where = tuple[str | None, int | None, int | None]  # file, line, column
+_TIMES: Final = ("TIMESTAMP", "DATE", "TIME")
+
+
+def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect: str | None, place: Callable[[exp.Expr], Where]) -> Timing:
+    """Evaluate the queries that fill one output; `roots` pairs each with the names of its output columns. `place` says where a node was written."""
+    rows_of = RowsOf(tables, select_rows)
+    reads: dict[TimedRead, int] = {}
+    columns: dict[str, dict[int, set[str]]] = {}
+    reasons: dict[str, set[str]] = {}
+    try:
+        for scope, names in roots:
+            rows = rows_of.of(scope)
+            cells = dict(zip(names, rows.cells.values(), strict=False))
+            for name, cell in cells.items():
+                found = columns.setdefault(name, {})
+                if missing := cell.reasons | rows.reasons:
+                    reasons.setdefault(name, set()).update(missing)
+                for part in cell.parts:
+                    read = _read(rows_of, rows, part, cells, place)
+                    found.setdefault(reads.setdefault(read, len(reads)), set()).update(part.fields)
+            for name in names[len(rows.cells):]:
+                reasons.setdefault(name, set()).add("unresolved-column")
+    except (TooManyPlaces, RecursionError):
+        return Timing(reasons={name: ("too-many-tables",) for _, names in roots for name in names})
+    predicates = tuple(TimedPredicate(node.sql(dialect=dialect, comments=False), *place(node)) for node in rows_of.predicates)
+    return Timing(tuple(reads), {name: tuple((number, tuple(sorted(fields))) for number, fields in sorted(found.items())) for name, found in columns.items()},
+                  predicates, {name: tuple(sorted(found)) for name, found in reasons.items()})
+
+
+def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place: Callable[[exp.Expr], Where]) -> TimedRead:
+    at = rows_of.places[part.instance]
+    bounds: dict[tuple[str, str], Reached] = {}
+    for column, cell in cells.items():
+        if cell.symbol is None:
+            continue
+        for name, way in told(part, cell.symbol, rows.facts, rows_of.columns):
+            if (way.op in ("<", "<=") or _is_time(at.table.columns, name)) and way.says_more_than(bounds.get((name, column))):
+                bounds[name, column] = way
+    known = {column for _, column in bounds}
+    made = tuple(sorted(column for column, cell in cells.items() if part.single and column not in known and _same_row(part, cell.parts)))
+    found = sorted((TimeBound(name, way.op, column, way.seconds, tuple(sorted(way.predicates))) for (name, column), way in bounds.items()),
+                   key=lambda bound: (bound.field, bound.column))
+    return TimedRead(at.table.name, tuple(found), made, *place(at.node))
+
+
+def _same_row(part: Part, parts: Iterable[Part]) -> bool:
+    return any(other.single and other.instance == part.instance for other in parts)
+
+
+def _is_time(columns: object, name: str) -> bool:
+    """Whether equal values of a column are worth telling: its type is one of time, or unknown."""
+    known = columns.get(name.lower()) if isinstance(columns, dict) else None
+    return known is None or known[1].upper().startswith(_TIMES)
