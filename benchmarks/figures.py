@@ -84,13 +84,14 @@ class Report:
     skipped: list[str] = field(default_factory=list)
     group: str = ""
     titles: dict[str, str] = field(default_factory=dict)
-    began_with_load: float = field(default_factory=lambda: os.getloadavg()[0])
+    loads: dict[str, float] = field(default_factory=dict)
 
     def begin(self, group: str, title: str) -> None:
         """What follows belongs to `group`."""
         self.group = group
         self.titles[group] = title
-        print(f"\n{title}", flush=True)
+        self.loads[group] = os.getloadavg()[0]
+        print(f"\n{title} (load average {self.loads[group]:.1f})", flush=True)
 
     def add(self, name: str, value: float, unit: str, *, against: str | None = None, ratio: float | None = None, size: str | None = None,
             target: Target | None = None, note: str | None = None) -> None:
@@ -121,8 +122,7 @@ class Report:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         lines = ["# Measured figures", "",
                  f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}` in {seconds / 60:.0f} minutes:",
-                 f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}; the load average at the start was "
-                 f"{self.began_with_load:.1f}.",
+                 f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}.",
                  "Client, service and databases share these cores. Read the ratios, which compare two things in the same run, before the",
                  "absolute figures. Tests never assert timings.", "",
                  "`make bench` takes them again and writes this page; `BENCH=full make bench` takes larger sizes."]
@@ -130,7 +130,7 @@ class Report:
             mine = [figure for figure in self.figures if figure.group == group]
             if not mine:
                 continue
-            lines += ["", f"## {title}", "", "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
+            lines += ["", f"## {title}", "", f"Load average of the machine when this part began: {self.loads[group]:.1f}.", "", "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
             lines += [f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
                       f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |" for f in mine]
         missed = [f for f in self.figures if f.met is False]

@@ -25,7 +25,7 @@ class Scale:
     questions: int  # how often each question is asked
 
 
-DEFAULT = Scale("default", appended=40_000, grown_to=100_000, checked=50_000, emitted=1_500, ingested=20_000, load_seconds=6, projected=2_000, repeated=6_000,
-                wide=200, nodes=100_000, edges=300_000, questions=24)
+DEFAULT = Scale("default", appended=40_000, grown_to=100_000, checked=50_000, emitted=1_500, ingested=20_000, load_seconds=6, projected=1_000, repeated=5_000,
+                wide=100, nodes=100_000, edges=300_000, questions=24)
 FULL = Scale("full", appended=100_000, grown_to=1_000_000, checked=200_000, emitted=10_000, ingested=100_000, load_seconds=30, projected=20_000,
              repeated=50_000, wide=2_000, nodes=100_000, edges=300_000, questions=100)
