@@ -130,7 +130,8 @@ class Report:
             mine = [figure for figure in self.figures if figure.group == group]
             if not mine:
                 continue
-            lines += ["", f"## {title}", "", f"Load average of the machine when this part began: {self.loads[group]:.1f}.", "", "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
+            lines += ["", f"## {title}", "", f"Load average of the machine when this part began: {self.loads[group]:.1f}.", "",
+                      "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
             lines += [f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
                       f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |" for f in mine]
         missed = [f for f in self.figures if f.met is False]
