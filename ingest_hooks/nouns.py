@@ -59,11 +59,12 @@ class EventMethods(ABC):
     def dataset_version(self, *, namespace: str, name: str, id: str, pointer: Part | None = None, fingerprint: Part | None = None,
                         row_count: int | None = None, event_time: Part | None = None, knowledge: str = "committed",
                         committed_at: Moment | None = None, partition: Mapping[str, Any] | None = None, hold: Part | None = None,
-                        backfill: bool = False, run_id: str | None = None) -> Receipt:
+                        backfill: bool = False, run_id: str | None = None, column_knowledge: Mapping[str, str] | None = None) -> Receipt:
         """A snapshot of a dataset's content."""
         return self.emit("lineproof.dataset-version.v1", _said(namespace=namespace, name=name, id=id, pointer=pointer, fingerprint=fingerprint,
                                                                row_count=row_count, event_time=event_time, knowledge=knowledge,
-                                                               committed_at=committed_at, partition=partition, hold=hold, backfill=backfill, run_id=run_id))
+                                                               committed_at=committed_at, partition=partition, hold=hold, backfill=backfill, run_id=run_id,
+                                                               column_knowledge=column_knowledge))
 
     # ---- features and models
 
@@ -92,12 +93,13 @@ class EventMethods(ABC):
                       training_datasets: Iterable[Part] = (), training_columns: Iterable[Part] = (), reference_time_column: str | None = None,
                       label_time_column: str | None = None, features: Iterable[str] = (), binding: str = "stable", ttl_seconds: int | None = None,
                       repository: str | None = None, commit: str | None = None, run_id: str | None = None, owners: Iterable[str] = (),
-                      description: str | None = None) -> Receipt:
+                      description: str | None = None, label_columns: Iterable[str] | None = None, as_of: Moment | None = None) -> Receipt:
         """An immutable version of a model; `artifact` is the SHA-256 of its file."""
         return self.emit("lineproof.model-version.v1", _said(namespace=namespace, name=name, version=version, artifact=artifact, framework=framework,
                                                              training_datasets=_tuple(training_datasets), training_columns=_tuple(training_columns),
                                                              reference_time_column=reference_time_column, label_time_column=label_time_column,
-                                                             features=_tuple(features), binding=binding, ttl_seconds=ttl_seconds, repository=repository,
+                                                             label_columns=_tuple(label_columns), as_of=as_of, features=_tuple(features), binding=binding,
+                                                             ttl_seconds=ttl_seconds, repository=repository,
                                                              commit=commit, run_id=run_id, owners=_tuple(owners), description=description))
 
     def deployment(self, *, namespace: str, name: str, id: str, action: str, model_version: str, environment: str, features: Iterable[str] = (),

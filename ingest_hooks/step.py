@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,15 +166,16 @@ class Step:
         return result
 
     def version(self, dataset: DatasetLike, table: Any, *, version: str | None = None, event_time: dict[str, Any] | None = None,
-                knowledge: str = "committed", retain: bool = False, bit: bool = False) -> str | None:
+                knowledge: str = "committed", column_knowledge: Mapping[str, str] | None = None, retain: bool = False, bit: bool = False) -> str | None:
         """Fingerprint the rows of an Arrow table as the version of `dataset` that this step wrote (or read).
 
         Args:
             dataset: one of the step's datasets; any other counts as written.
             table: a `pyarrow.Table` or `RecordBatchReader` (which is read to its end).
             version: id of the version; default: the fingerprint's SHA-256, so equal rows are the same version.
-            event_time: `{column, min, max}`, if rows have an event time.
+            event_time: `{column, min, max}`, if rows have an event time; `{column}` of a `pyarrow.Table` is enough.
             knowledge: when a row could be known (`committed`, `column:<c>`, `eventTime+<duration>`).
+            column_knowledge: the same of columns that could be known earlier than the row as a whole.
             retain: keep the rows in the artifact store (a `pyarrow.Table` of at most 64 MiB).
             bit: also take the digest of the values in their order (a `pyarrow.Table`), for rebuilds at level `bit`.
 
@@ -194,8 +195,9 @@ class Step:
 
                 hold = retained_table(table, target.name, self._producer.artifact)
             written = target in self._outputs or target not in self._inputs
-            self._producer.dataset_version(namespace=target.namespace, name=target.name, id=name, row_count=taken.rows, event_time=event_time,
-                                           knowledge=knowledge, committed_at=datetime.now(UTC) if written else None, hold=hold,
+            self._producer.dataset_version(namespace=target.namespace, name=target.name, id=name, row_count=taken.rows,
+                                           event_time=_event_time(table, event_time), knowledge=knowledge, column_knowledge=column_knowledge,
+                                           committed_at=datetime.now(UTC) if written else None, hold=hold,
                                            run_id=self.run_id if written else None, fingerprint=said)
             side = self._inputs[target] if target in self._inputs and target not in self._outputs else self._outputs.setdefault(target, _Side())
             side.facets["version"] = facets.dataset_version(name)
@@ -274,6 +276,21 @@ class Step:
         except Exception as error:  # the hook boundary
             detail = error.detail if isinstance(error, LineproofError) else f"{type(error).__name__}: {error}"
             logger.warning("step %s could not %s: %s", self.job.name, what, detail)
+
+
+def _event_time(table: Any, said: dict[str, Any] | None) -> dict[str, Any] | None:
+    """With the smallest and largest event time, where the table still has its rows."""
+    if said is None or set(said) != {"column"} or not hasattr(table, "column_names") or said["column"] not in table.column_names:
+        return said
+    import pyarrow
+    from pyarrow import compute
+
+    column = table.column(said["column"])
+    if not pyarrow.types.is_timestamp(column.type):
+        return said
+    ends = compute.min_max(column.cast(pyarrow.timestamp("us", tz=column.type.tz), safe=False)).as_py()
+    aware = {name: value if value.tzinfo else value.replace(tzinfo=UTC) for name, value in ends.items() if value is not None}
+    return {**said, **aware}
 
 
 def _place_in_git(file: Path) -> dict[str, Any]:

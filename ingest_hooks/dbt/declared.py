@@ -8,7 +8,7 @@ from typing import Any
 from ingest_hooks.dbt.artifacts import Artifacts, Node
 from ingest_hooks.dbt.naming import Names
 
-__all__ = ["consumer", "dataset_facts", "lineproof_meta", "quality"]
+__all__ = ["column_knowledge", "consumer", "dataset_facts", "lineproof_meta", "quality"]
 
 _CONSUMERS = {"dashboard": "dashboard", "notebook": "notebook", "analysis": "report", "ml": "application", "application": "application"}
 _KNOWLEDGE = re.compile(r"^(committed|column:.+|eventTime\+.+)$")
@@ -22,6 +22,18 @@ def lineproof_meta(node: Node) -> Mapping[str, Any]:
     if knowledge is not None and not _KNOWLEDGE.match(str(knowledge)):
         return {key: value for key, value in said.items() if key != "knowledge"}
     return said
+
+
+def column_knowledge(node: Node) -> dict[str, str]:
+    """`meta.lineproof.knowledge` of single columns."""
+    found: dict[str, str] = {}
+    for name, column in (node.get("columns") or {}).items():
+        meta = (column.get("config") or {}).get("meta") or column.get("meta") or {}
+        said = meta.get("lineproof") if isinstance(meta, dict) else None
+        knowledge = said.get("knowledge") if isinstance(said, dict) else None
+        if isinstance(knowledge, str) and _KNOWLEDGE.match(knowledge):
+            found[str(name)] = knowledge
+    return found
 
 
 def dataset_facts(artifacts: Artifacts, names: Names, node: Node, columns: Mapping[str, str] | None) -> dict[str, Any]:

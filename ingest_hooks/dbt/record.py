@@ -195,6 +195,8 @@ class _Recorder:
         said = declared.lineproof_meta(node)
         data: dict[str, Any] = {"namespace": namespace, "name": name, "id": found.sha256, "fingerprint": found.to_event(), "rowCount": found.rows,
                                 "knowledge": str(said.get("knowledge") or "committed"), "pointer": {"format": "duckdb", "uri": namespace}}
+        if columns := declared.column_knowledge(node):
+            data["columnKnowledge"] = columns
         if run is not None and _promised(said) == "bit" and (bit := self.warehouse.bits(str(relation))) is not None:
             data["fingerprint"]["bit"] = bit
         if self.retain and (run is None or _promised(said) == "tolerance"):  # what a comparison within a tolerance is made with

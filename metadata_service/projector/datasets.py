@@ -15,7 +15,8 @@ from metadata_service.projector.view import Draft, link_key
 __all__ = ["move_current_version", "project_dataset", "project_dataset_version", "version_clock_key"]
 
 _PLAIN_FACTS: Final = ("description", "classification", "freshness", "retention", "purpose", "isSource")
-_VERSION_FACTS: Final = ("id", "pointer", "fingerprint", "rowCount", "eventTime", "knowledge", "committedAt", "partition", "hold", "backfill")
+_VERSION_FACTS: Final = ("id", "pointer", "fingerprint", "rowCount", "eventTime", "knowledge", "columnKnowledge",
+                         "committedAt", "partition", "hold", "backfill")
 
 
 def version_clock_key(dataset: str) -> str:

@@ -19,8 +19,8 @@ from metadata_service.projector.view import Draft, Rejected, link_key
 __all__ = ["consumer_urn", "deployment_urn", "project_consumer", "project_deployment", "project_model_version"]
 
 # what a version of a model is: said once, it stays
-IMMUTABLE: Final = ("artifact", "framework", "trainingDatasets", "trainingColumns", "referenceTimeColumn", "labelTimeColumn", "features", "binding",
-                    "ttlSeconds")
+IMMUTABLE: Final = ("artifact", "framework", "trainingDatasets", "trainingColumns", "referenceTimeColumn", "labelTimeColumn", "labelColumns", "asOf",
+                    "features", "binding", "ttlSeconds")
 
 
 def consumer_urn(data: ConsumerData) -> str:

@@ -1,13 +1,15 @@
 """Facts on datasets, and snapshots of their content."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from lineproof_schema.models.common import DatasetRef, EventData, Instant, Name, Sha256
 
 __all__ = ["DatasetData", "DatasetVersionData", "EventTimeRange", "Field_", "Fingerprint", "Freshness", "Owner", "RetentionHold", "TablePointer"]
+
+Knowledge = Annotated[str, StringConstraints(pattern=r"^(committed|column:.+|eventTime\+.+)$")]
 
 
 class Field_(EventData):
@@ -95,6 +97,7 @@ class DatasetVersionData(DatasetRef):
     """`lineproof.dataset-version.v1`: a snapshot of a dataset.
 
     `knowledge` says when a row could be known: `committed` (with the snapshot), `column:<c>`, or `eventTime+<ISO 8601 duration>`.
+    `column_knowledge` says so of single columns that could be known earlier than the row as a whole.
     """
 
     id: Name
@@ -102,7 +105,8 @@ class DatasetVersionData(DatasetRef):
     fingerprint: Fingerprint | None = None
     row_count: int | None = Field(default=None, ge=0)
     event_time: EventTimeRange | None = None
-    knowledge: str = Field(default="committed", pattern=r"^(committed|column:.+|eventTime\+.+)$")
+    knowledge: Knowledge = "committed"
+    column_knowledge: dict[Name, Knowledge] | None = None
     committed_at: Instant | None = None
     partition: dict[str, Any] | None = None
     hold: RetentionHold | None = None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lineproof_schema.models.common import ColumnRef, DatasetRef, DatasetVersionRef, EventData, GitSha, Name, Repository, Sha256
+from lineproof_schema.models.common import ColumnRef, DatasetRef, DatasetVersionRef, EventData, GitSha, Instant, Name, Repository, Sha256
 
 __all__ = ["ConsumerData", "DeploymentData", "ModelVersionData"]
 
@@ -14,7 +14,8 @@ class ModelVersionData(EventData):
     """`lineproof.model-version.v1`: an immutable version of a model.
 
     `reference_time_column` is when the prediction is made, `label_time_column` when the outcome is known; both name columns of
-    the training dataset. `training_columns` are the columns that were read (empty = all).
+    the training dataset. `training_columns` are the columns that were read (empty = all), `label_columns` those of them that are learned to
+    predict. `as_of`: the training data claim to hold nothing that was written later.
     """
 
     namespace: Name
@@ -26,6 +27,8 @@ class ModelVersionData(EventData):
     training_columns: tuple[ColumnRef, ...] = ()
     reference_time_column: str | None = None
     label_time_column: str | None = None
+    label_columns: tuple[Name, ...] | None = None
+    as_of: Instant | None = None
     features: tuple[Name, ...] = ()  # <ns>:<name>@<version|alias>
     binding: Literal["stable", "flexible"] = "stable"
     ttl_seconds: int | None = Field(default=None, gt=0)
