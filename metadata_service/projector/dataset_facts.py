@@ -23,7 +23,7 @@ __all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job
 _ELSEWHERE: Final = frozenset({"columnLineage", "lineage", "lineproof_columns", "lifecycleStateChange", "symlinks", "version", "lineproof_producer"})
 PER_RUN_FACETS: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset"})
 WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
-_JOB_ELSEWHERE: Final = frozenset({"lineproof_transformation", "lineproof_producer", "lineage"})
+_JOB_ELSEWHERE: Final = frozenset({"lineproof_transformation", "lineproof_producer"})
 
 
 def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]) -> None:

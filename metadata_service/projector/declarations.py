@@ -7,7 +7,7 @@ from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from metadata_service.projector.code import code_of_job, enrich
-from metadata_service.projector.dataset_facts import project_dataset_facets, project_job_facets
+from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, project_job_facets
 from metadata_service.projector.datasets import move_current_version, version_clock_key
 from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints, set_key
 from metadata_service.projector.facets import content_of, job_lineage, show
@@ -57,7 +57,7 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
         draft.touch(urn, "subject" if kind == "WRITES" else "mention")
         draft.link(kind, job, urn)
         found.append((urn, part))
-        if part.facets:
+        if part.facets or part.io_facets:
             if draft.authority.in_scope(part.namespace):
                 if _declared_facets(draft, urn, part):
                     found.pop()
@@ -68,6 +68,9 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
 
 def _declared_facets(draft: Draft, urn: str, part: DatasetPart) -> bool:
     project_dataset_facets(draft, urn, part.facets)
+    for key, facet in {**{key: part.facets[key] for key in PER_RUN_FACETS & part.facets.keys()}, **part.io_facets}.items():  # there is no run they go to
+        if isinstance(facet, dict) and "\0" not in key:
+            draft.revise(urn, f"facet:{key}", None if facet.get("_deleted") is True else facet)
     if "symlinks" in part.facets:
         project_symlinks(draft, urn, part.facets["symlinks"])
     return project_lifecycle(draft, urn, part.facets.get("lifecycleStateChange"))

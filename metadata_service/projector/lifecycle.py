@@ -33,6 +33,7 @@ def project_lifecycle(draft: Draft, dataset: str, facet: Any) -> bool:
         previous = as_dict(as_dict(facet).get("previousIdentifier"))
         namespace, name = as_text(previous.get("namespace")), as_text(previous.get("name"))
         if namespace is not None and name is not None:
+            draft.revise(dataset, "renamedFrom", {"namespace": namespace, "name": name})
             _rename(draft, namespace, name, dataset)
     exists_again(draft, dataset)
     return False
