@@ -26,8 +26,8 @@ def written(run: str) -> str:
 @pytest.mark.parametrize("states", [("RUNNING", "COMPLETE"), ("COMPLETE", "RUNNING")])
 async def test_output_facets_reach_the_version_whichever_event_said_them(world: World, states: tuple[str, str]) -> None:
     for state in states:
-        said = [output(outputStatistics=STATISTICS, customReport=REPORT)] if state == "RUNNING" else ["t"]
-        world.log.run("a", "r1", inputs=["raw"], outputs=said, state=state, minutes=1 if state == "RUNNING" else 2)
+        said = output(outputStatistics=STATISTICS, customReport=REPORT) if state == "RUNNING" else ds("t")
+        world.log.run("a", "r1", inputs=["raw"], outputs=[said], state=state, minutes=1 if state == "RUNNING" else 2)
     await world.project()
     facts = world.facts(written("r1"))
     assert (facts["facet:outputStatistics"], facts["facet:customReport"], facts["rowCount"]) == (STATISTICS, REPORT, 7)
