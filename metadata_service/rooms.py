@@ -30,12 +30,11 @@ from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Intake, KeyringFollower, Quarantine
 from metadata_service.projection import projecting
 from metadata_service.registry.cache import ResolutionCache
-from metadata_service.settings import Settings
+from metadata_service.settings import ADMIN_TOKEN_FILE, Settings
 from metadata_service.telemetry import Metrics, logger
 
 __all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running", "tokens_of"]
 
-ADMIN_TOKEN_FILE: Final = "admin-token"  # noqa: S105 (a file name)
 ADMIN_TOKEN_DAYS: Final = 365
 CURSOR_DOMAIN: Final = b"lineproof/cursor/v1"
 _LOG = logger(__name__)

@@ -18,10 +18,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from metadata_service.errors import SettingError
 
-__all__ = ["CLIENT_VARIABLES", "DEFAULT_PORT", "SettingRow", "Settings", "load_settings", "setting_rows"]
+__all__ = ["ADMIN_TOKEN_FILE", "CLIENT_VARIABLES", "DEFAULT_PORT", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 PREFIX: Final = "LINEPROOF_"
 DEFAULT_PORT: Final = 8642
+ADMIN_TOKEN_FILE: Final = "admin-token"  # noqa: S105 (a file name, in the log's state directory)
 # Read by ingest_hooks inside pipelines; allowed beside the service's own, so that one shell can hold both.
 CLIENT_VARIABLES: Final = frozenset({"LINEPROOF_CONFIG", "LINEPROOF_KEY", "LINEPROOF_SPOOL", "LINEPROOF_NAMESPACE", "LINEPROOF_SOURCE"})
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^@]*@")

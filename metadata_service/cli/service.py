@@ -18,7 +18,7 @@ from lineproof_audit.errors import DataDirectoryLocked
 from lineproof_audit.lock import state_directory
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli.serve import ADDRESS_FILE
-from metadata_service.settings import Settings, load_settings
+from metadata_service.settings import ADMIN_TOKEN_FILE, Settings, load_settings
 
 __all__ = ["ServiceClient", "ask", "origin_at", "remote", "state_dir_of"]
 
@@ -129,8 +129,6 @@ async def _here(settings: Settings) -> AsyncIterator[ServiceClient]:
 
 
 async def _token_of_this_machine(client: ServiceClient) -> str:
-    from metadata_service.rooms import ADMIN_TOKEN_FILE
-
     origin = str((await client.call("GET", "/readyz"))["origin"])
     path = state_dir_of(client.settings, origin) / ADMIN_TOKEN_FILE
     try:
