@@ -19,6 +19,7 @@ def until(done: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def test_serving_gets_pins_and_goes_on_while_the_service_is_down(tmp_path):
+    (tmp_path / "service").mkdir()
     with running(tmp_path / "service") as service:
         key = service.command("keys", "create", "ci", "-n", "ml")
         token = service.command("tokens", "create", "ci", "--role", "ingest", "--role", "reader")["token"]
