@@ -33,6 +33,7 @@ from metadata_service.queries.errors import InvalidArgument, InvalidCursor
 from metadata_service.queries.impact_shapes import Impact
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.trace_shapes import Trace
+from metadata_service.reproduce import manifest as manifests
 
 __all__ = ["Caller", "Schema", "execute", "schema"]
 
@@ -95,6 +96,10 @@ async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at
         if time is not None and time.tzinfo is None:
             raise InvalidArgument("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
     return await answer(*position_of(info, at), lambda context: traces.trace(context, urn, data_at, since))
+
+
+async def resolve_manifest(info: Info, urn: ID, at: Position | None = None) -> manifests.Manifest:
+    return await answer(*position_of(info, at), lambda context: manifests.manifest(context, urn))
 
 
 async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | None, strawberry.argument(name="from")] = None,
@@ -164,6 +169,8 @@ class Query:
                                   description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
     audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),
                                         description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
+    manifest: Any = strawberry.field(resolver=resolve_manifest, graphql_type=type_(manifests.Manifest),
+                                     description="What it takes to rebuild an entity as it was: code, environment, inputs and parameters by digest.")
     feature: Any = strawberry.field(resolver=registry.feature, graphql_type=type_(registered.FeatureAnswer),
                                     description="A feature with its versions, aliases and their history, and one version in full.")
     features: Any = strawberry.field(resolver=registry.features, graphql_type=type_(registered.FeatureList), description="Features or models. Now only.")
