@@ -201,8 +201,8 @@ class Step:
                                            run_id=self.run_id if written else None, fingerprint=said)
             side = self._inputs[target] if target in self._inputs and target not in self._outputs else self._outputs.setdefault(target, _Side())
             side.facets["version"] = facets.dataset_version(name)
-            side.facets["schema"] = facets.table_schema((column.name, str(column.type)) for column in schema)
-            if target in self._outputs:
+            if target in self._outputs:  # a reader's Arrow types say nothing new of a dataset that others declare
+                side.facets["schema"] = facets.table_schema((column.name, str(column.type)) for column in schema)
                 side.io_facets["outputStatistics"] = facets.output_statistics(taken.rows)
             return name
         return None
