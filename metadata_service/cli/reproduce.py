@@ -127,13 +127,13 @@ def _run(plan: Plan, report: Path, *, yes: bool, into: Path | None, key: Path | 
     from metadata_service.reproduce.sandbox import Sandbox
 
     sandbox = Sandbox((into or Path(f"rebuild-{plan.digest[:12]}")).resolve())
-    problem = ask(lambda client: _signed(client, plan, trust), data=target.data, url=target.server, token=target.token)
     started = _now()
-    if problem is not None:
-        outcome = Outcome(Verdict.bad_signature, problem)
-    elif not plan.rebuildable:
-        outcome = run_plan(plan, sandbox, note)
-    else:
+
+    async def prepared(client: ServiceClient) -> str | None:
+        """Everything that comes from the service; why the signature does not count, if it does not."""
+        problem = await _signed(client, plan, trust)
+        if problem is not None or not plan.rebuildable:
+            return problem
         note(f"Manifest {plan.digest}: the signature is that of this log's notary key" + (", proven by the trust file" if trust else ""))
         if not yes:
             _show_plan(plan)
@@ -142,8 +142,11 @@ def _run(plan: Plan, report: Path, *, yes: bool, into: Path | None, key: Path | 
             sandbox.make()
         except OSError as error:
             raise LineproofError(f"--into needs an empty folder: {error}", code="invalid-argument") from error
-        ask(lambda client: _fetch(client, plan, sandbox), data=target.data, url=target.server, token=target.token)
-        outcome = run_plan(plan, sandbox, note)
+        await _fetch(client, plan, sandbox)
+        return None
+
+    problem = ask(prepared, data=target.data, url=target.server, token=target.token)
+    outcome = Outcome(Verdict.bad_signature, problem) if problem is not None else run_plan(plan, sandbox, note)
     statement = reproduction(plan, outcome, started=started, finished=_now())
     index = None
     if key is not None and outcome.done:

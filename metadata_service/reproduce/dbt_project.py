@@ -22,13 +22,22 @@ Step = Mapping[str, Any]
 
 
 def group(steps: Sequence[Step]) -> list[list[Step]]:
-    """Steps in order, consecutive dbt steps together that one dbt run can build: same lock file, engine and settings, nothing in two versions."""
+    """Steps in an order in which each finds what it reads, dbt steps together that one dbt run can build: same lock file, engine and
+    settings, nothing in two versions. Steps that need nothing of each other are ordered so that the groups are few."""
     groups: list[list[Step]] = []
-    for step in steps:
-        if groups and step["kind"] == "dbt" and groups[-1][0]["kind"] == "dbt" and _fits(groups[-1], step):
+    waiting, done = list(steps), set[str]()
+    made = {str(output["version"]) for step in steps for output in step["outputs"]}
+    while waiting:
+        ready = [step for step in waiting if all(str(each["version"]) in done for each in step["inputs"] if str(each["version"]) in made)]
+        ready = ready or waiting[:1]  # the order of the manifest, if its versions go round in a circle
+        fitting = [step for step in ready if groups and step["kind"] == groups[-1][0]["kind"] == "dbt" and _fits(groups[-1], step)]
+        step = next(iter(fitting), None) or next((step for step in ready if step["kind"] != "dbt"), ready[0])
+        if fitting:
             groups[-1].append(step)
         else:
             groups.append([step])
+        waiting.remove(step)
+        done.update(str(output["version"]) for output in step["outputs"])
     return groups
 
 
@@ -111,7 +120,8 @@ class DbtProject:
         return self.folder if name == self.root else self.folder / "dbt_packages" / name
 
     def _node(self, node: Mapping[str, Any], raw: bytes, config: Mapping[str, Any]) -> None:
-        unique_id, package, name = str(node["uniqueId"]), str(node["package"]), str(node["name"])
+        package, name = str(node["package"]), str(node["name"])
+        unique_id = f"{'seed' if node['resourceType'] == 'seed' else 'model'}.{package}.{name}"  # here, where a stub of anything is a model
         if unique_id in self._names:
             return
         self._names[unique_id] = (str(node.get("schema") or "main"), str(node["identifier"]), str(node.get("database") or ""))
@@ -158,7 +168,7 @@ class DbtProject:
         for at, macro in ((0, NAMING[0]), (1, NAMING[1]), (2, NAMING[2])):
             table = json.dumps({unique_id: names[at] for unique_id, names in self._names.items()})
             naming.append(f"{{% macro {macro}(given=none, node=none) -%}}{{{{ {table}[node.unique_id] if node is not none and node.unique_id in {table} "
-                          f"else (given or target.{'database' if at == 2 else 'schema'}) }}}}{{%- endmacro %}}")
+                          f"else (given or {('target.schema', 'node.name', 'target.database')[at]}) }}}}{{%- endmacro %}}")
         path = self.folder / "macros" / "lineproof_names.sql"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(naming) + "\n", encoding="utf-8")

@@ -57,6 +57,16 @@ class Service:
             self.process.wait(30)
             self.process = None
 
+    def wait_projected(self, seconds: float = 60.0) -> None:
+        """Until the graph has reached the log."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            state = httpx.get(f"{self.url}/readyz", timeout=5).json()
+            if state["graph"] == state["log"]:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the projection did not catch up: {state}")
+
     def command(self, *arguments: str) -> Any:
         done = subprocess.run([*CLI, *arguments, "--json"], env=self.environ, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

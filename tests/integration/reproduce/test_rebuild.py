@@ -1,0 +1,235 @@
+"""Rebuilding from a manifest when project, database, repository clone and environment are gone; and every way in which it must not work."""
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+import rfc8785
+
+from ingest_hooks.fp1 import fingerprint_query
+from lineproof_audit.envelope import PAYLOAD_INTOTO, parse_envelope, sign_envelope, verify_envelope
+from lineproof_audit.keys import SigningKey
+from tests.integration.hooks.service import running
+from tests.integration.reproduce.world import World, play
+
+pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
+FEATURES = "shop.main.order_features"
+Statement = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield play(service, tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="module")
+def features(world: World) -> Path:
+    """The manifest of the feature table, over dbt and the Python step below it."""
+    return world.manifest(FEATURES, "features")
+
+
+@pytest.fixture(scope="module")
+def totals(world: World) -> Path:
+    return world.manifest("totals", "totals")
+
+
+def statement(manifest: Path) -> Statement:
+    found: Statement = json.loads(parse_envelope(manifest.read_bytes()).payload)
+    return found
+
+
+def digest(manifest: Path, role: str, part: str = "") -> str:
+    rows = statement(manifest)["predicate"]["buildDefinition"]["resolvedDependencies"]
+    return next(row["digest"]["sha256"] for row in rows if row["annotations"]["role"] == role and part in row.get("name", "") and "sha256" in row["digest"])
+
+
+def resigned(world: World, manifest: Path, name: str, old: str, new: str) -> Path:
+    """The manifest with one text replaced everywhere, signed by the notary as if the log had always said so."""
+    payload = parse_envelope(manifest.read_bytes()).payload
+    assert old.encode() in payload
+    notary = SigningKey.load(world.service.home / "data/keys/notary.pem")
+    path = world.folder / f"{name}.json"
+    path.write_bytes(sign_envelope(PAYLOAD_INTOTO, rfc8785.dumps(json.loads(payload.replace(old.encode(), new.encode()))), notary))
+    return path
+
+
+def stored(world: World, content: bytes) -> str:
+    """The digest of bytes that are put into the artifact store."""
+    name = hashlib.sha256(content).hexdigest()
+    token = next((world.service.home / "state").glob("**/admin-token")).read_text().strip()
+    httpx.put(f"{world.service.url}/api/v1/artifacts/sha256:{name}", content=content, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
+    return name
+
+
+def test_a_dbt_model_over_a_python_step_is_rebuilt_from_nothing_but_the_log(world, features):
+    found = world.rebuild(features, "built", "--key", str(world.key))
+    assert found["verdict"] == "reproduced"
+    predicate = found["statement"]["predicate"]
+    jobs = [step["job"][1] for step in predicate["steps"]]
+    assert jobs.index("load_orders") < jobs.index("shop.stg_orders") < jobs.index("shop.order_features") == len(jobs) - 1
+    assert {(output["claimed"], output["reached"]) for output in predicate["outputs"]} == {("row-set", "row-set")}
+    with duckdb.connect(str(world.folder / "built/db/shop.duckdb"), read_only=True) as connection:  # not only what the command says
+        taken = fingerprint_query(connection, "select * from main.order_features")
+    assert taken.sha256 == statement(features)["subject"][0]["digest"]["fp1"]
+    # the statement is signed by the key given, and stands in the log
+    signed = parse_envelope(features.with_suffix(".reproduction.json").read_bytes())
+    verify_envelope(signed, SigningKey.load(world.key).verify_key)
+    assert json.loads(signed.payload) == found["statement"]
+    entry = json.loads(world.run("event", str(found["entry"]), "--json").stdout)["event"]["event"]
+    assert (entry["eventType"], entry["payload"]["data"]["predicateType"]) == ("lineproof.statement.v1", "https://lineproof.dev/reproduction/v1")
+    assert predicate["manifest"]["digest"]["sha256"] == hashlib.sha256(parse_envelope(features.read_bytes()).payload).hexdigest()
+
+
+def test_a_python_step_on_a_retained_table_comes_back_bit_for_bit(world, totals, tmp_path):
+    trust = tmp_path / "trust.txt"
+    world.run("keys", "trust", "--out", str(trust))
+    found = world.rebuild(totals, "totals", "--trust", str(trust))
+    (output,) = found["statement"]["predicate"]["outputs"]
+    assert (found["verdict"], output["claimed"], output["reached"]) == ("reproduced", "bit", "bit")
+
+
+def test_a_step_sees_no_variable_of_the_caller(world, totals, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    found = statement(totals)
+    call = found["predicate"]["steps"][0]["call"]
+    code = world.artifact(call["files"]["load.py"]).read_bytes()
+    spy = code + b"\nimport os\nassert not [name for name in os.environ if name.startswith('LINEPROOF') or 'TOKEN' in name], os.environ\n"
+    manifest = resigned(world, totals, "spy", call["files"]["load.py"], stored(world, spy))
+    assert world.rebuild(manifest, "spied")["verdict"] == "reproduced"
+
+
+def test_the_manifest_of_a_position_is_the_same_bytes_again(world, features):
+    position = statement(features)["predicate"]["buildDefinition"]["externalParameters"]["asOf"]
+    again = world.manifest(FEATURES, "again", "--at", str(position["size"]))
+    assert again.read_bytes() == features.read_bytes()
+    payload = parse_envelope(features.read_bytes()).payload
+    assert rfc8785.dumps(json.loads(payload)) == payload
+
+
+def test_the_manifest_pins_code_commit_environment_inputs_and_settings(world, features):
+    found = statement(features)
+    assert (found["_type"], found["predicateType"]) == ("https://in-toto.io/Statement/v1", "https://lineproof.dev/rebuild/v1")
+    predicate = found["predicate"]
+    rows = predicate["buildDefinition"]["resolvedDependencies"]
+    assert {row["annotations"]["role"] for row in rows} == {"code", "commit", "configuration", "input", "lockfile", "module"}
+    commit = next(row for row in rows if row["annotations"]["role"] == "commit")
+    assert (commit["uri"], len(commit["digest"]["gitCommit"])) == ("git+https://git.example.org/shop/data", 40)
+    (csv,) = predicate["inputs"]
+    assert (csv["dataset"], csv["retention"]["state"], list(csv["retention"]["files"])) == (["file://shop", "orders.csv"], "retained", ["orders.csv"])
+    model = next(step for step in predicate["steps"] if step["job"][1] == "shop.stg_orders")
+    assert model["parameters"] == {"cents_per_unit": 100}
+    assert set(model["engine"]["settings"]) >= {"TimeZone", "threads"}
+    assert set(model["code"]["modules"]) == {"macro.shop.to_units", "macro.shop.per_unit"}
+    assert {each["pin"] for step in predicate["steps"] for each in step["inputs"]} == {"exact"}
+    assert len(predicate["runDetails"]["byproducts"]) == 2
+
+
+def test_the_server_gives_the_manifest_over_graphql(world, features):
+    token = next((world.service.home / "state").glob("**/admin-token")).read_text().strip()
+    urn = statement(features)["predicate"]["buildDefinition"]["externalParameters"]["target"]
+    size = statement(features)["predicate"]["buildDefinition"]["externalParameters"]["asOf"]["size"]
+    query = "query($urn: ID!, $size: Long!) { manifest(urn: $urn, at: {size: $size}) { status statement envelope completeness { complete } } }"
+    body = httpx.post(f"{world.service.url}/graphql", json={"query": query, "variables": {"urn": urn, "size": size}},
+                      headers={"Authorization": f"Bearer {token}"}, timeout=30).json()["data"]["manifest"]
+    assert (body["status"], body["completeness"]["complete"]) == ("rebuildable", True)
+    assert body["envelope"] == features.read_text().strip()
+    assert body["statement"] == statement(features)
+
+
+@pytest.mark.parametrize(("role", "part", "old", "new", "verdict"), [
+    ("input", "orders.csv", b"7,2,2026", b"7,3,2026", "changed-input"),
+    ("module", "to_units", b"round", b"floor", "changed-macro"),
+    ("lockfile", "", b"duckdb==2", b"duckdb==1", "changed-lockfile"),
+    ("code", "order_features", b"7, 30", b"8, 30", "changed-code"),
+    ("configuration", "stg_orders", b"100", b"101", "changed-configuration"),
+])
+def test_one_changed_byte_in_the_store_has_its_own_verdict_and_nothing_runs(world, features, role, part, old, new, verdict):
+    name = f"{verdict}-{role}"
+    with world.changed(digest(features, role, part), old, new):
+        found = world.rebuild(features, name, expect=1)
+    assert found["verdict"] == verdict
+    assert part in found["detail"]
+    assert not (world.folder / name / "env0").exists()
+
+
+def test_a_missing_artifact_has_its_own_verdict_and_makes_the_manifest_say_so(world, features):
+    gone = digest(features, "input", "orders.csv")
+    with world.without(gone):
+        found = world.rebuild(features, "missing", expect=1)
+        answer = json.loads(world.run("manifest", FEATURES, "--json", expect=1).stdout)["manifest"]
+    assert (found["verdict"], gone in found["detail"]) == ("missing-artifact", True)
+    assert (answer["status"], [reason["code"] for reason in answer["reasons"]]) == ("not-rebuildable", ["no-producer"])
+
+
+def test_a_manifest_that_was_changed_or_signed_by_another_key_is_refused(world, features, totals):
+    document = json.loads(features.read_text())
+    payload = base64.b64decode(document["payload"])
+    document["payload"] = base64.b64encode(payload.replace(b'"row-set"', b'"schema"')).decode()
+    changed = world.folder / "changed.json"
+    changed.write_text(json.dumps(document))
+    foreign = world.folder / "foreign.json"
+    foreign.write_bytes(sign_envelope(PAYLOAD_INTOTO, payload, SigningKey.generate()))
+    for manifest in (changed, foreign):
+        assert world.rebuild(manifest, "never", expect=1)["verdict"] == "bad-signature"
+    assert not (world.folder / "never").exists()
+    features.with_name("text.json").write_text("{}")
+    assert "invalid-manifest" in world.run("rebuild", str(features.with_name("text.json")), "--yes", expect=1).stderr
+
+
+def test_other_rows_under_a_good_signature_come_out_as_different(world):
+    manifest = world.manifest("shop.raw.orders", "orders")
+    csv = digest(manifest, "input", "orders.csv")
+    other = world.artifact(csv).read_bytes().replace(b"\n7,2,", b"\n7,3,")
+    found = world.rebuild(resigned(world, manifest, "other-row", csv, stored(world, other)), "other-row", expect=1)
+    assert (found["verdict"], found["statement"]["predicate"]["outputs"][0]["reached"]) == ("differs", "schema")
+
+
+def test_a_package_with_another_hash_stops_before_any_step(world, totals):
+    lock = digest(totals, "lockfile")
+    other = world.artifact(lock).read_bytes().replace(b"sha256:", b"sha256:00", 1)
+    text = other.replace(b"sha256:00", b"sha256:", 1)
+    line = next(line for line in text.split(b"\n") if line.startswith(b"pyarrow=="))
+    other = text.replace(line, line.replace(b"pyarrow==", b"pyarrow==1"), 1)
+    found = world.rebuild(resigned(world, totals, "other-lock", lock, stored(world, other)), "other-lock", expect=1)
+    assert (found["verdict"], found["statement"]["predicate"]["steps"]) == ("environment-failed", [])
+
+
+def test_a_step_that_is_not_deterministic_is_found_out(world):
+    found = world.rebuild(world.manifest("noise", "noise"), "noise", expect=1)
+    assert found["verdict"] == "differs"
+
+
+def test_what_was_not_retained_or_not_recorded_is_not_rebuildable_with_the_reason(world):
+    answer = json.loads(world.run("manifest", "forgotten", "--json", expect=1).stdout)["manifest"]
+    assert {reason["code"] for reason in answer["reasons"]} >= {"not-recorded"}
+    assert world.rebuild(world.manifest("forgotten", "forgotten", expect=1), "forgotten", expect=1)["verdict"] == "not-rebuildable"
+    assert answer["statement"]["predicate"]["status"] == "not-rebuildable"
+
+
+def test_what_was_never_materialized_has_no_manifest(world):
+    answer = json.loads(world.run("manifest", "elsewhere", "--json", expect=1).stdout)["manifest"]
+    assert (answer["statement"], answer["envelope"], [reason["code"] for reason in answer["reasons"]]) == (None, None, ["never-materialized"])
+    assert "not-found" in world.run("manifest", "urn:lineproof:dataset:no:such", expect=2).stderr
+
+
+def test_a_rerun_is_planned_and_recorded_without_touching_what_stands_today(world):
+    plan = world.run("rerun", "totals")
+    assert "rebuildable" in plan.stdout
+    assert "retained" in plan.stdout
+    before = json.loads(world.run("lineage", "totals", "--json").stdout)["lineage"]
+    world.run("rerun", "totals", "--yes", "--into", str(world.folder / "again"), expect=2)  # no key, so it could not be recorded
+    found = json.loads(world.run("rerun", "totals", "--yes", "--key", str(world.key), "--into", str(world.folder / "again"), "--json").stdout)
+    assert found["verdict"] == "reproduced"
+    world.service.wait_projected()
+    after = json.loads(world.run("lineage", "totals", "--json").stdout)["lineage"]
+    assert (after["nodes"], after["edges"]) == (before["nodes"], before["edges"])
+    said = json.loads(world.run("event", str(found["entry"] - 1), "--json").stdout)["event"]["event"]
+    assert (said["payload"]["run"]["facets"]["lineproof_run"]["purpose"], said["status"]) == ("rerun", "applied")
