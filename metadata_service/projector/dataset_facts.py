@@ -11,17 +11,18 @@ from typing import Any, Final
 
 import orjson
 
-from lineproof_schema.openlineage import JobPart
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, link_key
 
-__all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job_facets", "revise_columns", "revise_owners"]
+__all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job_facets", "revise_columns", "revise_owners",
+           "unsaid"]
 
 # facets that edges, lifecycle, versions or run provenance are made of: not kept a second time
 _ELSEWHERE: Final = frozenset({"columnLineage", "lineage", "lineproof_columns", "lifecycleStateChange", "symlinks", "version", "lineproof_producer"})
 PER_RUN_FACETS: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset"})
+_FACTS: Final = {"ownership": "owners", "documentation": "description", "dataSource": "storage", "lifecycleStateChange": "lifecycle"}  # else as the key
 WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
 _JOB_ELSEWHERE: Final = frozenset({"lineproof_transformation", "lineproof_producer"})
 
@@ -48,9 +49,9 @@ def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]
                 draft.revise(dataset, f"facet:{key}", None if gone else facet)
 
 
-def project_job_facets(draft: Draft, job: str, part: JobPart) -> None:
+def project_job_facets(draft: Draft, job: str, facets: Mapping[str, Any]) -> None:
     """Revise the facts of a job."""
-    for key, facet in part.facets.items():
+    for key, facet in facets.items():
         if key in _JOB_ELSEWHERE or not isinstance(facet, dict) or "\0" in key:
             continue
         gone = facet.get("_deleted") is True
@@ -66,6 +67,12 @@ def project_job_facets(draft: Draft, job: str, part: JobPart) -> None:
                 draft.revise(job, key, None if gone else {name: value for name, value in facet.items() if not name.startswith("_")})
             case _:
                 draft.revise(job, f"facet:{key}", None if gone else facet)
+
+
+def unsaid(draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the facets of an event that arrived behind later ones those that say something new; what is known was said later and stays."""
+    return {key: facet for key, facet in facets.items()
+            if draft.fact(urn, _FACTS.get(key, key)) is None and draft.fact(urn, f"facet:{key}") is None}
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:

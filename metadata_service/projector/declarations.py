@@ -29,7 +29,7 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     job = job_urn(part.namespace, part.name)
     draft.touch(job)
     draft.ensure(job)
-    project_job_facets(draft, job, part)
+    project_job_facets(draft, job, part.facets)
     code = code_of_job(part)
     if code is not None:
         draft.need(urns=[urn for urn in (code.transformation, code.commit, code.image) if urn])

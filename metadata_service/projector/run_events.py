@@ -8,10 +8,10 @@ from typing import Any
 
 from lineproof_schema.openlineage import OpenLineageEvent
 from metadata_service.projector.code import author_of, code_of_job, enrich, record_commit, sql_digest
-from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_job_facets
+from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_job_facets, unsaid
 from metadata_service.projector.facets import job_lineage
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact
 from metadata_service.projector.run_outputs import dataset_facets, project_outputs
 from metadata_service.projector.runs import (
     RunEvent,
@@ -51,11 +51,12 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
     draft.ensure(job)
     draft.ensure(run)
     draft.commit = state["commit"]
-    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state))
+    behind = before is not None and exact(event.event_time_us) < before["statusAt"]
+    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), behind)
     project_run_facts(draft, run, event, state)
     _provenance(draft, at)
     if at.speaks:
-        project_job_facets(draft, job, part)
+        project_job_facets(draft, job, unsaid(draft, job, part.facets) if at.behind else part.facets)
     _inputs(draft, at)
     project_outputs(draft, at, job_lineage(part))
     _pins(draft, at)
@@ -106,7 +107,7 @@ def _inputs(draft: Draft, at: RunEvent) -> None:
             current = draft.fact(urn, "currentVersion")
             if current is not None:
                 at.state["reads"] = {**at.state["reads"], urn: [current, True]}
-        dataset_facets(draft, at, urn, part)
+        dataset_facets(draft, at, urn, part, behind=at.behind)
         kept = {**{key: facet for key, facet in part.facets.items() if key in PER_RUN_FACETS}, **part.io_facets}
         if kept:
             per_run[urn] = kept

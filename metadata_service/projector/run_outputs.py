@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
-from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets
+from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, unsaid
 from metadata_service.projector.datasets import move_current_version, version_clock_key
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle
@@ -32,7 +32,7 @@ def seen_key(set_id: str) -> str:
     return f"seen:{set_id}"
 
 
-def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart) -> bool:
+def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool) -> bool:
     """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry."""
     facets = part.facets
     if not facets or all(key == "version" for key in facets):
@@ -42,6 +42,8 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart) -> b
         return False
     if not at.speaks:
         return False
+    if behind:
+        facets = unsaid(draft, urn, facets)
     project_dataset_facets(draft, urn, facets)
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
@@ -66,7 +68,7 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
             continue
         draft.touch(urn)
         draft.link("WRITES", at.job, urn)
-        if dataset_facets(draft, at, urn, part):
+        if dataset_facets(draft, at, urn, part, behind=at.behind or _is_behind(draft, at, urn)):
             state["out"] = {key: value for key, value in state["out"].items() if key != urn}
             state["writes"] = {key: value for key, value in state["writes"].items() if key != urn}
             continue
@@ -83,6 +85,12 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
         _remember_facets(draft, at)
         if is_terminal(state) or settled:
             _written(draft, at)
+
+
+def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
+    """Whether this code of the job was already seen to write the output at a later time."""
+    seen = draft.state(seen_key(SetId("run", at.job, at.state["code"], output).digest))
+    return seen is not None and exact(at.event.event_time_us) < seen[0]
 
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:

@@ -157,6 +157,7 @@ class RunEvent:
     state: dict[str, Any]
     code: Code | None
     speaks: bool  # facts of job and datasets may change: a normal run of code that is not older than the job's
+    behind: bool = False  # a later event of the run was here before: what is known may be added to, not replaced
 
 
 def once(draft: Draft, at: RunEvent, kind: str, dst: str, **props: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lineproof_schema.urn import format_urn
-from tests.unit.projector.recorded import ds, uid
+from tests.unit.projector.recorded import columns, ds, uid
 from tests.unit.projector.world import World, dataset
 
 pytestmark = pytest.mark.anyio
@@ -60,3 +60,36 @@ async def test_a_renamed_dataset_knows_its_former_name(world: World) -> None:
     world.log.run("a", "r1", inputs=["raw"], outputs=[ds("t", **previous)])
     await world.project()
     assert world.facts(dataset("t"))["renamedFrom"] == {"namespace": "db", "name": "old"}
+
+
+def told(description: str, *names: str) -> dict[str, Any]:
+    return ds("t", documentation={"description": description}, schema=columns(*names))
+
+
+@pytest.mark.parametrize("order", [("START", "COMPLETE"), ("COMPLETE", "START")])
+async def test_the_later_event_of_a_run_has_the_last_word_whichever_came_first(world: World, order: tuple[str, str]) -> None:
+    said = {"START": (told("planned", "x"), 1), "COMPLETE": (told("made", "x", "y"), 2)}
+    for state in order:
+        world.log.run("a", "r1", inputs=["raw"], outputs=[said[state][0]], state=state, minutes=said[state][1])
+    await world.project()
+    facts = world.facts(dataset("t"))
+    assert (facts["description"], [column["name"] for column in facts["schema"]]) == ("made", ["x", "y"])
+    assert "existence" not in world.facts(format_urn("column", "db", "t", "y"))
+
+
+async def test_an_earlier_run_that_arrives_late_adds_what_nobody_said_and_replaces_nothing(world: World) -> None:
+    world.log.run("a", "r2", inputs=["raw"], outputs=[told("new", "x", "y")], minutes=60)
+    world.log.run("a", "r1", inputs=["raw"], outputs=[{**told("old", "x"), "facets": {**told("old", "x")["facets"], "storage": STATISTICS}}], minutes=1)
+    await world.project()
+    facts = world.facts(dataset("t"))
+    assert (facts["description"], len(facts["schema"]), facts["facet:storage"]) == ("new", 2, STATISTICS)
+
+
+async def test_a_drop_told_late_does_not_end_what_was_written_since(world: World) -> None:
+    drop = ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})
+    create = ds("t", lifecycleStateChange={"lifecycleStateChange": "CREATE"})
+    world.log.run("a", "r1", inputs=["raw"], outputs=[create], state="COMPLETE", minutes=2)
+    world.log.run("a", "r1", inputs=["raw"], outputs=[drop], state="RUNNING", minutes=1)
+    await world.project()
+    assert world.facts(dataset("t"))["existence"] == "exists"
+    assert world.assets() == {("t", "raw")}
