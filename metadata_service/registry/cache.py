@@ -1,7 +1,8 @@
 """Resolution from memory: what was answered at a projected size holds until an entry that can change it is projected.
 
-The position is looked at when it is older than `FRESH_SECONDS`, once for all who wait, so an answer is at most that much behind the
-graph; who has written something names the size to be seen (`Lineproof-Min-Size`) or is announced by `saw`.
+The position is looked at again when the last look is older than `FRESH_SECONDS`, beside the answers that go on meanwhile; one older
+than `STALE_SECONDS` is waited for, so an answer is at most that much behind the graph. Who has written something names the size to be seen
+(`Lineproof-Min-Size`) or is announced by `saw`.
 """
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ from typing import Final
 from metadata_service.graph.port import GraphStore, Position
 from metadata_service.registry.resolution import Resolved, resolve
 
-__all__ = ["FRESH_SECONDS", "ResolutionCache", "Snapshot"]
+__all__ = ["FRESH_SECONDS", "STALE_SECONDS", "ResolutionCache", "Snapshot"]
 
 FRESH_SECONDS: Final = 0.05
+STALE_SECONDS: Final = 0.25  # five looks; a thousand callers a second do not all wait for a look that takes long
 WAIT_SECONDS: Final = 2.0  # as long as other reads of one's own writes wait
 POLL_SECONDS: Final = 0.01
 MAX_ANSWERS: Final = 20_000  # some 50 MB of answers of a few features each
@@ -60,7 +62,10 @@ class ResolutionCache:
         """
         least = max(least, self._least)
         now = self._now
-        if now is not None and self._clock() - self._looked < FRESH_SECONDS and now.position.size >= least:
+        age = self._clock() - self._looked
+        if now is not None and age < STALE_SECONDS and now.position.size >= least:
+            if age >= FRESH_SECONDS:
+                self._start_looking()
             return now
         deadline = self._clock() + WAIT_SECONDS
         while True:
@@ -82,9 +87,13 @@ class ResolutionCache:
 
     async def _look(self) -> Snapshot:
         """Look at the graph's position; those who come while somebody looks share the answer."""
+        return await asyncio.shield(self._start_looking())
+
+    def _start_looking(self) -> asyncio.Task[Snapshot]:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._refresh())
-        return await asyncio.shield(self._looking)
+            self._looking.add_done_callback(_seen)
+        return self._looking
 
     async def _refresh(self) -> Snapshot:
         began, before = self._clock(), self._now
@@ -103,3 +112,9 @@ class ResolutionCache:
         if not 0 < now.size - before.size <= MAX_NEWS:
             return False  # rebuilt, wiped, or too much happened to look through
         return not await self._graph.entries(before.size, now.size, limit=1, event_types=CHANGES)
+
+
+def _seen(look: asyncio.Task[Snapshot]) -> None:
+    """A look beside the answers that failed is reported by the next one that is waited for."""
+    if not look.cancelled():
+        look.exception()

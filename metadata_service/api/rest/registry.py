@@ -94,7 +94,7 @@ async def post_resolve(request: Request) -> Response:
     """One row per reference: the concrete version, where it lies, how long that holds and why; or what is wrong with it.
 
     With `model` (a model version or a deployment) what it is bound to: a stable binding answers its pins, whatever aliases do since.
-    Answered from memory, at most 50 ms behind the graph; `Lineproof-Min-Size` waits for one's own writes.
+    Answered from memory, at most 250 ms behind the graph; `Lineproof-Min-Size` waits for one's own writes.
     """
     services = services_of(request)
     viewer = await authenticate(request)

@@ -7,7 +7,7 @@ import pytest
 
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.graph.port import Position
-from metadata_service.registry.cache import FRESH_SECONDS, ResolutionCache
+from metadata_service.registry.cache import FRESH_SECONDS, STALE_SECONDS, ResolutionCache
 from tests.unit.projector.memory_graph import MemoryGraph
 from tests.unit.projector.world import World
 
@@ -87,6 +87,30 @@ async def test_answers_hold_until_an_entry_that_can_change_them(world: World) ->
     await world.project()
     assert await version(cache) == "1"
     clock.now += 2 * FRESH_SECONDS
+    assert await version(cache) == "1"  # and a look began beside the answer
+    clock.now += STALE_SECONDS
+    assert await version(cache) == "2"
+
+
+async def test_a_look_beside_the_answers_renews_them(world: World) -> None:
+    import asyncio
+
+    graph: Any = world.graph
+    clock = Clock()
+    feature(world, "1")
+    feature(world, "2")
+    first = alias(world, "1", None)
+    await world.project()
+    cache = ResolutionCache(graph, clock)
+    assert await version(cache) == "1"
+    alias(world, "2", first)
+    await world.project()
+    clock.now += 2 * FRESH_SECONDS
+    looks = graph.looks
+    assert await version(cache) == "1"
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert graph.looks == looks + 1
     assert await version(cache) == "2"
 
 
