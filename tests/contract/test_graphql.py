@@ -16,8 +16,8 @@ from lineproof_schema.errors import CODES
 from metadata_service.access import Viewer as Caller
 from metadata_service.api.graphql import Caller as RequestCaller
 from metadata_service.api.graphql import execute, schema
-from metadata_service.api.graphql.router import GraphQLDependencies, create_graphql_router
 from metadata_service.api.graphql.limits import MAX_ALIASES, MAX_DEPTH
+from metadata_service.api.graphql.router import GraphQLDependencies, create_graphql_router
 from metadata_service.cli import documents
 from metadata_service.graph.open import open_graph
 from metadata_service.queries.context import EVERYTHING, Room, Viewer
