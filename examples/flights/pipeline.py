@@ -9,7 +9,9 @@ from examples.flights import repository
 from examples.flights.data import TABLES, csv_files
 from examples.flights.screen import Screen, clean_environment
 
-__all__ = ["Workspace", "commit_and_build", "load_raw", "train"]
+LOCKFILE = Path(__file__).parents[2] / "requirements.lock"  # of the environment that `make` installed, in which the pipeline runs
+
+__all__ = ["LOCKFILE", "Workspace", "commit_and_build", "load_raw", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Workspace:
         """Environment of a pipeline: where to send, as whom, and where to spool."""
         return clean_environment({
             "LINEPROOF_URL": url, "LINEPROOF_KEY": str(key), "LINEPROOF_TOKEN": token, "LINEPROOF_SPOOL": str(self.folder / "spool" / key.stem),
-            "FLIGHTS_DUCKDB": str(self.warehouse), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
+            "FLIGHTS_DUCKDB": str(self.warehouse), "LINEPROOF_LOCKFILE": str(LOCKFILE), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
         })
 
 

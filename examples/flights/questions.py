@@ -13,7 +13,7 @@ import duckdb
 from examples.flights.pipeline import Workspace
 from examples.flights.screen import CommandFailed, Screen, clean_environment
 
-__all__ = ["how_to_go_on", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source", "wrong_since_tuesday"]
+__all__ = ["how_to_go_on", "rebuilt", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source", "wrong_since_tuesday"]
 
 
 def _rows(work: Workspace, sql: str) -> list[tuple[object, ...]]:
@@ -89,6 +89,17 @@ def _change_one_byte(database: Path) -> int:
     content[at + len(leaf) // 2] ^= 1
     database.write_bytes(content)
     return int(index)
+
+
+def rebuilt(screen: Screen, work: Workspace, env: Mapping[str, str], position: int) -> None:
+    """g. The good version of the weather feature, as of `position`, is built again where there is no project, no warehouse and no environment."""
+    screen.heading("g. The good version is built again from its manifest")
+    folder = work.folder / "elsewhere"
+    folder.mkdir()
+    screen.run("lineproof", "keys", "trust", "--out", str(folder / "trust.txt"), env=env, cwd=work.folder, quiet=True)
+    screen.run("lineproof", "manifest", "feat_origin_weather", "--at", str(position), "-o", "good.json", env=env, cwd=folder)
+    screen.say("\nThe rebuild has this file, the log and the artifact store: code, lock file and CSV files by their digests, and an empty environment.")
+    screen.run("lineproof", "rebuild", "good.json", "--trust", "trust.txt", "--into", "again", "--yes", env=env, cwd=folder)
 
 
 def how_to_go_on(screen: Screen, work: Workspace, url: str, env: Mapping[str, str], *, serving: bool) -> None:

