@@ -141,7 +141,7 @@ function Canvas({ graph, busy, focus, onFocus, onExpand }: Props) {
               elementsSelectable={false}
               disableKeyboardA11y
               onlyRenderVisibleElements={nodes.length > 120}
-              minZoom={0.08}
+              minZoom={0.01}
               maxZoom={1.8}
               onNodeDragStop={(_, node) => setSpots((before) => new Map(before ?? []).set(node.id, node.position))}
               onNodesChange={(changes) => {

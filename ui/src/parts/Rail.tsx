@@ -22,18 +22,21 @@ export function Rail({ place, logSize }: { place: Place; logSize: number }) {
   useEffect(() => setDraft(null), [place]);
   useEffect(() => () => clearTimeout(timer.current), []);
 
-  function go(position: number | null): void {
+  /** Dragging asks when the hand rests; a step asks at once. */
+  function go(position: number | null, rest = 0): void {
     const target = position === null || position >= logSize ? null : Math.max(1, position);
     setDraft(target ?? logSize);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => navigate(changed(place, { at: target }), true), SETTLE_MS);
+    const move = () => navigate(changed(place, { at: target }), true);
+    if (rest === 0) move();
+    else timer.current = setTimeout(move, rest);
   }
 
   const before = positions.filter((position) => position < shown).at(-1);
   const after = positions.find((position) => position > shown);
   const entry = time.data?.event.event ?? null;
   return (
-    <div className={past ? 'rail rail-past' : 'rail'} role="group" aria-label="Position in the log">
+    <section className={past ? 'rail rail-past' : 'rail'} aria-label="Position in the log">
       <div className="rail-steps">
         <button type="button" className="quiet" disabled={urn === null || before === undefined} onClick={() => go(before ?? null)} aria-label="Previous entry about this" title="Previous entry about this">‹</button>
         <button type="button" className="quiet" disabled={urn === null || after === undefined} onClick={() => go(after ?? null)} aria-label="Next entry about this" title="Next entry about this">›</button>
@@ -50,7 +53,7 @@ export function Rail({ place, logSize }: { place: Place; logSize: number }) {
           disabled={logSize < 2}
           aria-label="As of log position"
           aria-valuetext={past ? `as of position ${shown}, ${moment(entry?.received)}` : `now, position ${shown}`}
-          onChange={(event) => go(Number(event.target.value))}
+          onChange={(event) => go(Number(event.target.value), SETTLE_MS)}
         />
       </div>
       <div className="rail-text">
@@ -59,6 +62,6 @@ export function Rail({ place, logSize }: { place: Place; logSize: number }) {
         <span className="soft rail-time">{moment(entry?.received)}</span>
         {past && <button type="button" className="now" onClick={() => go(null)}>Back to now</button>}
       </div>
-    </div>
+    </section>
   );
 }

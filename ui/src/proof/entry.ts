@@ -66,12 +66,13 @@ async function checkBody(claim: EntryClaim, leaf: Bytes, keys: ReadonlyMap<strin
     findings.push({ name: 'body', state: 'unknown', text });
     return;
   }
-  const said = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(leaf)) as { body?: unknown; signer?: unknown };
-  await step(findings, 'body', async () => {
+  const said = await step(findings, 'body', async () => {
+    const parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(leaf)) as { body?: unknown; signer?: unknown };
     const commitment = await sha256(concat(BODY_DOMAIN, fromBase64(salt), utf8(envelope)));
-    if (typeof said.body !== 'string' || !equal(commitment, fromHex(said.body))) throw new InvalidProof('the body is not the one the leaf commits to');
-    return ['the body is the one the leaf commits to', true];
+    if (typeof parsed.body !== 'string' || !equal(commitment, fromHex(parsed.body))) throw new InvalidProof('the body is not the one the leaf commits to');
+    return ['the body is the one the leaf commits to', parsed];
   });
+  if (said === null) return;
   await step(findings, 'signature', async () => {
     const parsed = JSON.parse(envelope) as { payloadType: string; payload: string; signatures: { keyid: string; sig: string }[] };
     const [signature] = parsed.signatures;
