@@ -6,7 +6,7 @@ hold: gaps in producers' streams, entries of keys that were revoked at their ind
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from lineproof_audit.streams import StreamFinding, StreamTracker
 from lineproof_audit.tree import CompactRange, leaf_hash, new_nodes
 from lineproof_audit.trust import Trust
 
-__all__ = ["Finding", "FsckReport", "FsckSource", "RawEntry", "fsck"]
+__all__ = ["Finding", "FsckReport", "FsckSource", "RawEntry", "StoredTree", "fsck"]
 
 ERASURE = "lineproof.erasure.v1"
 UNERASABLE = KEYRING_TYPES | {ERASURE, "lineproof.alias.v1"}
@@ -42,8 +42,20 @@ class RawEntry:
     damage: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTree:
+    """A tree as the store keeps it to go on from. `name` says for what; `damage` why it cannot be read, then `tree` is None."""
+
+    name: str
+    tree: CompactRange | None
+    damage: str | None = None
+
+
 class FsckSource(Protocol):
     """A log in a database or directory."""
+
+    def trees(self) -> Sequence[StoredTree]:
+        """What appending and signing go on from; asked before the size, so that on a live log the size covers them."""
 
     def size(self) -> int:
         """Number of entries."""
@@ -144,11 +156,13 @@ class _Fsck:
 
     def run(self, progress: Callable[[int], None] | None) -> FsckReport:
         note = self._source.checkpoint()  # before the size: on a live log the size then covers it
+        trees = self._source.trees()
         size = self._source.size()
         head = self._head(note, size)
         covered = head.size if head else 0
         root: bytes | None = None
         expected = 0
+        wrong = [item for item in trees if item.tree is None or item.tree.size > size or (item.tree.size == 0 and item.tree != self._tree)]
         try:
             for entry in self._source.raw_entries(0, size):
                 if entry.index != expected:
@@ -157,6 +171,7 @@ class _Fsck:
                 expected += 1
                 if expected == covered:
                     root = self._tree.root()
+                wrong += [item for item in trees if item.tree is not None and item.tree.size == expected and item.tree != self._tree]
                 if progress and expected % 1000 == 0:
                     progress(expected)
             if expected < size:
@@ -165,6 +180,9 @@ class _Fsck:
             self._error("unreadable", expected, f"entry {expected} or one soon after it cannot be read: {error.detail}")
         self._settle(self._bodies.finish())
         self._finish(note, head, root, expected)
+        for item in wrong if self._first_bad is None else ():  # where an entry is wrong, every tree over it is
+            detail = item.damage or f"it is not that of the first {item.tree.size if item.tree is not None else 0} leaves"
+            self._error("stored-tree", None, f"the tree kept for {item.name}: {detail}")
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
                           self._count["warning"], self._first_bad, (*_by_entry(self._kept["error"]), *_by_entry(self._kept["warning"])),
                           self._signatures)

@@ -1,15 +1,15 @@
 """What fsck reads of a log in a database: rows as they lie there, and the hashes of its tiles."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog
-from lineproof_audit.fsck import RawEntry
+from lineproof_audit.fsck import RawEntry, StoredTree
 from lineproof_audit.store import Derived, LogStore, StoredRow
 from lineproof_audit.tiles import tile_of
-from lineproof_audit.tree import HASH_BYTES
+from lineproof_audit.tree import HASH_BYTES, CompactRange
 
 __all__ = ["StoreSource"]
 
@@ -24,6 +24,10 @@ class StoreSource:
     def __init__(self, store: LogStore) -> None:
         self._store = store
         self._tiles: dict[int, tuple[int, bytes]] = {}  # tile level -> number and hashes
+
+    def trees(self) -> tuple[StoredTree, ...]:
+        """The appender's and the integrator's."""
+        return _stored("appending", lambda: self._store.head().tree), _stored("signing", lambda: self._store.integrated().tree)
 
     def size(self) -> int:
         """Number of entries, as the head says."""
@@ -66,3 +70,10 @@ class StoreSource:
         except CorruptLog as error:
             return RawEntry(row.index, row.leaf, None, row.salt, columns, damage=error.detail)
         return RawEntry(row.index, row.leaf, envelope, row.salt, columns)
+
+
+def _stored(name: str, read: Callable[[], CompactRange]) -> StoredTree:
+    try:
+        return StoredTree(name, read())
+    except CorruptLog as error:
+        return StoredTree(name, None, error.detail)

@@ -16,7 +16,7 @@ from lineproof_audit.bundle import build_bundle
 from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.errors import CorruptLog
-from lineproof_audit.fsck import RawEntry
+from lineproof_audit.fsck import RawEntry, StoredTree
 from lineproof_audit.keyring import GENESIS, KEY, POLICY, Keyring, Outcome
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.leaf import SYSTEM_TENANT, Leaf, body_commitment, encode_leaf
@@ -59,6 +59,7 @@ class MemoryLog:
         self.outcomes: list[Outcome] = []
         self.note: str | None = None
         self.nodes: dict[tuple[int, int], bytes] = {}
+        self.kept: list[StoredTree] = []
         if genesis:
             self.say(GENESIS, genesis_data(), ADMIN, "ADMIN", SYSTEM_TENANT)
             self.policy()
@@ -117,6 +118,9 @@ class MemoryLog:
         return self
 
     # -- reading: what `bundle` and `fsck` ask of a log
+
+    def trees(self) -> list[StoredTree]:
+        return self.kept
 
     def size(self) -> int:
         return len(self.stored)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from lineproof_audit import fsck_bodies
 from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, sign_envelope
-from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, fsck
+from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, StoredTree, fsck
 from lineproof_audit.fsck_bodies import BLOCK, HERE
 from lineproof_audit.leaf import body_commitment, encode_leaf
+from lineproof_audit.tree import CompactRange, leaf_hash
 from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
 
 STREAM = "6f2c1e0a-5b7d-4c3e-9a8f-0b1c2d3e4f50"
@@ -262,3 +263,26 @@ def test_where_no_process_can_be_started_the_bodies_are_checked_here(monkeypatch
     assert fsck(log, trust=trust()).ok
     log.stored[2 * BLOCK] = replace(log.stored[2 * BLOCK], salt=bytes(32))
     assert fsck(log).first_bad_index == 2 * BLOCK
+
+
+def test_a_tree_that_the_store_goes_on_from_is_that_of_the_leaves() -> None:
+    log = sound_log(5)
+    tree = CompactRange()
+    for entry in log.stored:
+        tree.append(leaf_hash(entry.leaf))
+    whole = CompactRange(tree.size, tree.hashes)
+    log.kept = [StoredTree("appending", whole), StoredTree("signing", CompactRange())]
+    assert fsck(log).ok
+    for kept in (StoredTree("signing", CompactRange(whole.size, [*whole.hashes[:-1], b"\1" * 32])), StoredTree("signing", None, "damaged"),
+                 StoredTree("signing", CompactRange(16, [b"\2" * 32]))):
+        log.kept = [StoredTree("appending", whole), kept]
+        report = fsck(log)
+        assert (kinds(report), report.errors, report.first_bad_index) == ({"stored-tree"}, 1, None)
+        assert "signing" in report.findings[0].detail
+
+
+def test_a_wrong_entry_is_not_reported_again_for_the_trees_over_it() -> None:
+    log = sound_log(5)
+    log.kept = [StoredTree("appending", CompactRange(16, [b"\2" * 32]))]
+    log.stored[3] = replace(log.stored[3], salt=b"\0" * 32)
+    assert kinds(fsck(log)) == {"body"}
