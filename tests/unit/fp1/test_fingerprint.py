@@ -215,6 +215,40 @@ def test_a_duckdb_query_and_the_same_table_in_arrow_agree() -> None:
     assert (found.rows, dict(found.columns)) == (5000, {"id": "int64", "name": "string", "part": "float64", "seen": "timestamptz"})
 
 
+MODERN = st.integers(-(2**55), 2**55)  # µs within some 1,100 years of 1970: beyond, DuckDB has infinity and limits of its own
+IN_DUCKDB: list[tuple[pa.DataType, st.SearchStrategy[Pair]]] = [
+    *(entry for entry in SCALARS if entry[0] in (pa.bool_(), pa.int64(), pa.int8(), pa.uint32(), pa.uint64(), pa.float64(), pa.float32(), pa.string(),
+                                                 pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()), pa.binary(),
+                                                 pa.decimal128(20, 3), pa.decimal128(38, 0), pa.time64("us"))),
+    (pa.date32(), same(st.integers(-400_000, 400_000))),
+    (pa.timestamp("us"), MODERN.map(lambda value: ((value, 0), value))),
+    (pa.timestamp("us", tz="America/New_York"), MODERN.map(lambda value: ((value, 0), value))),
+]
+NESTABLE_IN_DUCKDB = [entry for entry in IN_DUCKDB if not pa.types.is_temporal(entry[0]) and not pa.types.is_dictionary(entry[0])]
+kinds_in_duckdb = st.sampled_from(IN_DUCKDB) | st.recursive(
+    st.sampled_from(NESTABLE_IN_DUCKDB), lambda inner: inner.map(lists) | inner.map(structs) | inner.map(maps), max_leaves=3)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_table_kept_in_duckdb_and_the_reference_agree(data: st.DataObject) -> None:
+    rows = data.draw(st.integers(0, 5))
+    columns: dict[str, tuple[str, list[Any]]] = {}
+    arrays: dict[str, pa.Array] = {}
+    for number in range(data.draw(st.integers(1, 3))):
+        kind, values = data.draw(kinds_in_duckdb)
+        pairs = data.draw(st.lists(nullable(values), min_size=rows, max_size=rows))
+        pairs += pairs[:1]  # a row that stands twice
+        columns[f"c{number}"] = (logical_type(kind), [left for left, _ in pairs])
+        arrays[f"c{number}"] = pa.array([right for _, right in pairs], type=kind)
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'Asia/Kathmandu'")
+        connection.register("given", pa.table(arrays))
+        connection.execute("create table kept as select * from given")
+        found = fingerprint_query(connection, "select * from kept order by random()")
+    assert (found.rows, found.sum, found.sha256) == reference_fingerprint(columns)
+
+
 def vectors() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(files("lineproof_schema").joinpath("vectors/fp1.json").read_text())["vectors"]
     return found
