@@ -95,3 +95,25 @@ async def test_odd_facets_are_logged_and_never_stop_the_projector(projected: Ser
     query = "query($i: Long!) {event(index: $i) {event {status payload}}}"
     shown = await projected.http.post("/graphql", json={"query": query, "variables": {"i": answer.json()["index"]}}, headers=JSON)
     assert shown.json()["data"]["event"]["event"] == {"status": "applied", "payload": event}
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error_of_ours(world: ServiceWorld, caplog: pytest.LogCaptureFixture) -> None:
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": b'{"a":', "more_body": True}, {"type": "http.disconnect"}]
+    came = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(came)
+
+    async def send(message: Any) -> None:
+        raise AssertionError(f"nobody is there to read {message}")
+
+    token = world.http.headers["authorization"].encode()
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/api/v1/lineage", "raw_path": b"/api/v1/lineage",
+             "root_path": "", "scheme": "http", "query_string": b"", "client": ("127.0.0.1", 1), "server": ("service", 80),
+             "headers": [(b"authorization", token), (b"content-type", b"application/json"), (b"content-length", b"5000")]}
+    before = world.size()
+    await world.app(scope, receive, send)
+    assert world.size() == before
+    assert 'status="499"' in (await world.http.get("/metrics")).text
+    assert "unexpected" not in caplog.text
