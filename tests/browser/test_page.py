@@ -125,6 +125,7 @@ def test_an_alias_shows_who_moved_it_and_what_was_refused(page: Page, place: Pla
     expect(page.get_by_role("region", name="Aliases", exact=True).get_by_text("unit fixed")).to_be_visible()
     history = page.get_by_role("region", name="Alias history")
     expect(history.get_by_text("first version")).to_be_visible()
+    expect(page.get_by_role("region", name="Refused moves").get_by_text("alias-moved")).to_be_visible()
     page.get_by_role("link", name="Audit trail").click()
     expect(page.locator(".trail-entry").filter(has_text="alias.v1").locator(".status-bad", has_text="rejected")).to_have_count(1)
 

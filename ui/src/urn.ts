@@ -28,6 +28,7 @@ export function datasetOf(column: string): string | null {
 
 /** Hashes and run ids are too long to be names: the first characters tell them apart. */
 function brief(part: string): string {
+  if (part.startsWith('run:')) return `run ${brief(part.slice(4))}`;
   return /^[0-9a-f]{24,}$/.test(part) || /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(part) ? part.slice(0, 12) : part;
 }
 

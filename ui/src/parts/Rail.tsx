@@ -43,7 +43,7 @@ export function Rail({ place, logSize }: { place: Place; logSize: number }) {
       </div>
       <div className="rail-track">
         <svg className="rail-marks" aria-hidden="true" preserveAspectRatio="none" viewBox={`0 0 ${Math.max(1, logSize - 1)} 1`}>
-          {positions.map((position) => <rect key={position} x={position - 1} y={0} width={Math.max(0.4, logSize / 900)} height={1} className={position > shown ? 'mark mark-after' : 'mark'} />)}
+          {positions.map((position) => <rect key={position} x={position - 1} y={0} width={logSize / 600} height={1} className={position > shown ? 'mark mark-after' : 'mark'} />)}
         </svg>
         <input
           type="range"

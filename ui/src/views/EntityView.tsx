@@ -49,7 +49,7 @@ function Body({ entity, at, children }: { entity: Found; at: number | null; chil
   const columnEntities = useEntities(columns.slice(0, COLUMNS_READ), at);
   const checks = [entity, ...columnEntities].flatMap((each) => (each === null ? [] : each.facts.filter((fact) => fact.name.startsWith('quality:')).map((fact) => ({ urn: each.urn, fact }))));
   const aliases = entity.facts.filter((fact) => fact.name.startsWith('alias:'));
-  const others = entity.facts.filter((fact) => !SHOWN_ELSEWHERE.test(fact.name));
+  const others = entity.facts.filter((fact) => !SHOWN_ELSEWHERE.test(fact.name) && !(Array.isArray(fact.value) && fact.value.length === 0) && fact.value !== null);
   const facets = entity.facts.filter((fact) => fact.name.startsWith('facet:'));
   const code = facts.get('sql');
   return (
@@ -214,13 +214,15 @@ function Runs({ urns, entities }: { urns: readonly string[]; entities: readonly 
 /** Alias pointers now, and every entry that moved or tried to move one. */
 function Aliases({ urn, aliases, at }: { urn: string; aliases: readonly Found['facts'][number][]; at: number | null }) {
   const trail = useAsk('AuditTrail', { urn, first: 200, columns: false, upstream: false, at: at === null ? null : { size: at } });
-  const history = (trail.data?.auditTrail.rows ?? []).flatMap((row) => row.changes.filter((change) => change.fact.startsWith('alias:')).map((change) => ({ row, change }))).reverse();
+  const rows = trail.data?.auditTrail.rows ?? [];
+  const history = rows.flatMap((row) => row.changes.filter((change) => change.fact.startsWith('alias:')).map((change) => ({ row, change }))).reverse();
+  const refused = rows.filter((row) => row.status === 'rejected' && row.eventType === 'lineproof.alias.v1').reverse();
   return (
     <Section title="Aliases">
       <Table caption="Aliases" head={['Alias', 'Points at', 'Since', 'By', 'Reason']}>
         {aliases.map((alias) => {
           const value = (alias.value ?? {}) as { version?: string; actor?: string; reason?: string };
-          return <tr key={alias.name}><td><strong>{alias.name.slice(6)}</strong></td><td>{isUrn(value.version) ? <Named urn={value.version} /> : shown(value.version)}</td><td>position {alias.since}</td><td>{value.actor ?? ''}</td><td className="wrap">{value.reason ?? ''}</td></tr>;
+          return <tr key={alias.name}><td><strong>{alias.name.slice(6)}</strong></td><td><VersionOf urn={urn} version={value.version} /></td><td>position {alias.since}</td><td>{value.actor ?? ''}</td><td className="wrap">{value.reason ?? ''}</td></tr>;
         })}
       </Table>
       {history.length > 0 && (
@@ -230,13 +232,31 @@ function Aliases({ urn, aliases, at }: { urn: string; aliases: readonly Found['f
             {history.map(({ row, change }) => {
               const before = (change.before ?? {}) as { version?: string };
               const after = (change.after ?? {}) as { version?: string; actor?: string; reason?: string };
-              return <tr key={`${row.index}${change.fact}`}><td className="figure">{row.index}</td><td>{change.fact.slice(6)}</td><td>{shown(before.version)}</td><td>{shown(after.version)}</td><td>{after.actor ?? row.actor ?? ''}</td><td className="wrap">{after.reason ?? ''}</td><td><When at={row.loggedAt} /></td></tr>;
+              return <tr key={`${row.index}${change.fact}`}><td className="figure">{row.index}</td><td>{change.fact.slice(6)}</td><td><VersionOf urn={urn} version={before.version} /></td><td><VersionOf urn={urn} version={after.version} /></td><td>{after.actor ?? row.actor ?? ''}</td><td className="wrap">{after.reason ?? ''}</td><td><When at={row.loggedAt} /></td></tr>;
+            })}
+          </Table>
+        </details>
+      )}
+      {refused.length > 0 && (
+        <details open>
+          <summary>Refused moves</summary>
+          <Table caption="Refused moves" head={['Entry', 'Alias', 'To', 'By', 'Refused because', 'Logged']}>
+            {refused.map((row) => {
+              const tried = (row.detail ?? {}) as { alias?: string; to?: string | null };
+              return <tr key={row.index}><td className="figure">{row.index}</td><td>{tried.alias ?? ''}</td><td><VersionOf urn={urn} version={tried.to} /></td><td>{row.actor ?? ''}</td><td className="wrap">{row.reason}</td><td><When at={row.loggedAt} /></td></tr>;
             })}
           </Table>
         </details>
       )}
     </Section>
   );
+}
+
+/** A version of a feature or model, as its alias names it. */
+function VersionOf({ urn, version }: { urn: string; version: string | null | undefined }) {
+  const head = parseUrn(urn);
+  if (!version || head === null) return <>{shown(version)}</>;
+  return <Named urn={isUrn(version) ? version : formatUrn(`${head.kind}-version`, ...head.parts, version)}>{isUrn(version) ? undefined : version}</Named>;
 }
 
 const IN_WORDS: Readonly<Record<string, readonly [string, string]>> = {
