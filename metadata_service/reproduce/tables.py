@@ -128,7 +128,7 @@ class Tables:
                 return pa.ipc.open_file(source).read_all()
         with duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
-            return connection.execute("select * from read_parquet(?)", [path]).to_arrow_table()
+            return connection.read_parquet(path).to_arrow_table()
 
     def _rows(self, connection: duckdb.DuckDBPyConnection, schema: str, identifier: str) -> pa.Table:
         return connection.sql(f"select * from {_quoted(schema)}.{_quoted(identifier)}").to_arrow_table()  # noqa: S608 - quoted
