@@ -1,0 +1,222 @@
+"""Was everything that makes a value known before the time it is used at?
+
+The rule, for the column of a row with reference time R: every row that makes it, back to where somebody declared when rows could be known,
+was known before R. The recorded statements say how times of rows read are bounded by times of rows written; the bounds are followed from
+statement to statement until they reach the column (or event time and delay) at which the rows could be known. No name means anything here.
+
+A proof needs a bound on the declared time itself. A bound on any other column of those rows, or none, contradicts the rule.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lineproof_schema.urn import parse_urn
+from metadata_service.queries.point_in_time.findings import Boundary, CheckState, Finding, Link, Place, worst
+from metadata_service.queries.point_in_time.recorded import Bound, History, Knowledge, Made, Read, Snapshot, later
+
+__all__ = ["Judge"]
+
+MAX_STATEMENTS = 60  # one after another; deeper pipelines are not judged
+_CONTRADICTIONS = ("wrong-time", "no-predicate", "beyond", "delay-not-covered")  # of a declaration by the code that made the rows
+PROVEN, VIOLATION, SUSPECT, UNKNOWN = CheckState.PROVEN, CheckState.VIOLATION, CheckState.SUSPECT, CheckState.UNKNOWN
+
+
+class Judge:
+    """Judges columns of versions. `label_time`: the root's column at which outcomes are known, if it has one."""
+
+    def __init__(self, history: History, boundary: Boundary = Boundary.STRICT, label_time: str | None = None) -> None:
+        self._history = history
+        self._boundary = boundary
+        self._label_time = label_time
+        self._known: dict[tuple[str, str, str | None, Link, float | None], list[Finding]] = {}
+
+    def column(self, version: str, column: str, time: str) -> list[Finding]:
+        """How every reading behind a column of a version stands to its column `time`."""
+        return self._column(version, column, time, Link.SAME, 0.0, 0)
+
+    def _column(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
+        key = (version, column, time, link, seconds)
+        if key not in self._known:
+            self._known[key] = [Finding(UNKNOWN, "made-of-itself", f"{_name(version)} is made of its own earlier rows", None, version, (column,))]
+            self._known[key] = self._judged(version, column, time, link, seconds, depth)
+        return self._known[key]
+
+    def _judged(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
+        made = self._history.made.get(version)
+        if made is None or made.timing is None or column not in made.timing.columns:
+            return [Finding(UNKNOWN, "not-recorded", f"nothing is recorded about which rows make {_name(version)}.{column}", None, version, (column,))]
+        if depth >= MAX_STATEMENTS:
+            return [Finding(UNKNOWN, "too-deep", f"more than {MAX_STATEMENTS} statements behind each other", None, version, (column,))]
+        found: list[Finding] = []
+        for number, fields in made.timing.columns[column]:
+            found += self._read(made, made.timing.reads[number], fields, time, link, seconds, depth)
+        reasons = made.timing.reasons.get(column, ())
+        if reasons:
+            found = [replace(each, state=SUSPECT) if each.state is VIOLATION else each for each in found]
+            found.append(Finding(UNKNOWN, "not-followed", f"the statement could not be followed: {', '.join(reasons)}", None, version, (column,)))
+        return found or [Finding(PROVEN, "constant", "made of no row", None, version, (column,))]
+
+    # ---- one reading
+
+    def _read(self, made: Made, read: Read, fields: tuple[str, ...], time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
+        version = made.inputs.get(read.dataset)
+        snapshot = self._history.snapshots.get(version) if version is not None else None
+        if version is None or snapshot is None:
+            return [Finding(UNKNOWN, "version-not-recorded", f"no version of {_name(read.dataset)} is recorded that was read", read.dataset, None, fields,
+                            Place(made, read))]
+        bounds = [bound for bound in read.bounds if bound.column == time]
+        if snapshot.knowledge.kind == "committed":
+            found = self._undeclared(made, read, snapshot, fields, bounds, time, link, seconds, depth)
+        else:
+            found = self._declared(made, read, snapshot, snapshot.knowledge, fields, bounds, time, link, seconds, depth)
+        if worst(each.state for each in found) is PROVEN or not snapshot.columns:
+            return found
+        single = {name: self._declared(made, read, snapshot, snapshot.columns[name], (name,), bounds, time, link, seconds, depth)
+                  for name in fields if name in snapshot.columns}
+        left = tuple(name for name in fields if name not in single or worst(each.state for each in single[name]) is not PROVEN)
+        if len(left) == len(fields):
+            return found
+        shown = [each for name in fields if name not in left for each in single[name]]
+        return [*shown, *(replace(each, fields=left) if each.version == version else each for each in found)] if left else shown
+
+    def _declared(self, made: Made, read: Read, snapshot: Snapshot, knowledge: Knowledge, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None,
+                  link: Link, seconds: float | None, depth: int) -> list[Finding]:
+        """Rows of which somebody said when they could be known."""
+        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, Place(made, read), declared=True)
+        column = knowledge.column if knowledge.kind == "column" else snapshot.event_column
+        if knowledge.kind == "committed":
+            return [replace(base, code="knowledge-not-declared", detail="said to be known with the snapshot")]
+        if column is None or (knowledge.kind == "delay" and knowledge.delay is None):
+            return [replace(base, code="knowledge-unreadable", detail=f"{_name(read.dataset)} says eventTime+delay without an event time or a readable delay")]
+        delay = knowledge.delay or 0.0
+        when = column if not delay else f"{column} + {_length(delay)}"
+        exact = [bound for bound in bounds if bound.field == column]
+        if not exact:
+            return [self._without_bound(base, made, read, snapshot, (column, when, delay), bounds, time, link if depth == 0 else Link.TIE)]
+        finding = min((self._weighed(base, made, bound, when, delay, link, seconds) for bound in exact), key=lambda each: each.state is not PROVEN)
+        if finding.state is PROVEN:
+            against = [each for name in fields for each in self._column(snapshot.urn, name, column, Link.SAME, 0.0, depth + 1)
+                       if each.declared and each.state is VIOLATION and each.code in _CONTRADICTIONS] \
+                if snapshot.urn in self._history.made else []
+            return against or [finding]
+        return [finding]
+
+    def _weighed(self, base: Finding, made: Made, bound: Bound, when: str, delay: float, link: Link, seconds: float | None) -> Finding:
+        """What a bound on the very time at which rows are known comes to."""
+        base = replace(base, place=_at(base, made, bound))
+        link, total = _through(bound, link, seconds)
+        if total is None:
+            return replace(base, state=SUSPECT, code="interval-unknown", detail=f"rows known at {when} are bounded, but by an interval of unknown length")
+        total += delay
+        if total > 0:
+            code = "delay-not-covered" if delay else "beyond"
+            return replace(base, state=VIOLATION, code=code, detail=f"rows known at {when} are read up to {_length(total)} after the reference time")
+        if total < 0 or link is Link.EARLIER:
+            return replace(base, state=PROVEN, code="known-before", detail=f"rows known at {when} are read only if that was before the reference time")
+        if link is Link.SAME:
+            return replace(base, state=PROVEN, code="own-row", detail=f"of the row whose own time {when} is the reference time")
+        if self._boundary is Boundary.INCLUSIVE:
+            return replace(base, state=PROVEN, code="known-by", detail=f"rows known at {when} are read only if that was not after the reference time")
+        return replace(base, state=VIOLATION, code="boundary", detail=f"rows that became known ({when}) at the very reference time are read, too")
+
+    def _without_bound(self, base: Finding, made: Made, read: Read, snapshot: Snapshot, known: tuple[str, str, float], bounds: Sequence[Bound],
+                       time: str | None, link: Link) -> Finding:
+        """Rows of which nothing bounds when they were known: (column, how to say it, delay in seconds)."""
+        column, when, delay = known
+        if snapshot.event_column == column and _before(snapshot, delay, self._history):
+            return replace(base, state=PROVEN, code="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
+        if any(bound.op == "same" for bound in bounds) and (link is Link.SAME or all(bound.op == "same" for bound in bounds)):
+            labelled = link is Link.SAME and any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
+            state, code = (VIOLATION, "known-with-label") if labelled else (SUSPECT, "own-row-known-later")
+            rest = ", the time of the label" if labelled else ", which nothing relates to the reference time"
+            return replace(base, state=state, code=code, detail=f"read from the very row, which is known only at {when}{rest}")
+        if bounds:
+            lead = min(bounds, key=lambda bound: (not bound.predicates, bound.field))
+            place = _at(base, made, lead)
+            said = f" ({place.predicates[0].text})" if place.predicates else ""
+            return replace(base, state=VIOLATION, code="wrong-time", place=place,
+                           detail=f"rows are known at {when}, but what is bounded by the reference time is {lead.field}{said}")
+        if time is not None and time in read.made:
+            return replace(base, code="computed-time", detail=f"the reference time is computed from the row itself; nothing relates it to {when}")
+        detail = f"rows known at {when} are read without any bound by the reference time"
+        return replace(base, state=VIOLATION, code="no-predicate", unbounded=True, detail=detail)
+
+    def _undeclared(self, made: Made, read: Read, snapshot: Snapshot, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None, link: Link,
+                    seconds: float | None, depth: int) -> list[Finding]:
+        """Rows of which nobody said when they could be known: it follows from what they are made of, if that is recorded."""
+        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, Place(made, read))
+        behind = self._history.made.get(snapshot.urn)
+        if behind is not None and behind.timing is not None:
+            if not bounds and time is not None and time in read.made:
+                return [replace(base, code="computed-time", detail=f"the reference time {time} is computed from the row itself")]
+            ways = [[each for name in self._of_interest(fields, bound, behind)
+                     for each in self._column(snapshot.urn, name, bound.field, *_through(bound, link, seconds), depth + 1)] for bound in bounds]
+            ways = ways or [[each for name in fields for each in self._column(snapshot.urn, name, None, link, seconds, depth + 1)]]
+            return min(ways, key=lambda way: _severity(way)) or [replace(base, code="not-recorded", detail="no column of it is read")]
+        return [self._raw(base, made, snapshot, bounds, behind)]
+
+    @staticmethod
+    def _of_interest(fields: tuple[str, ...], bound: Bound, behind: Made) -> tuple[str, ...]:
+        """The columns beside the time that bounds them; the time itself if there are none."""
+        assert behind.timing is not None
+        return tuple(name for name in fields if name != bound.field and name in behind.timing.columns) or (bound.field,)
+
+    def _raw(self, base: Finding, made: Made, snapshot: Snapshot, bounds: Sequence[Bound], behind: Made | None) -> Finding:
+        """A snapshot of which nothing more is known than itself."""
+        first, committed = self._history.reference_min, snapshot.committed_at
+        if first is not None and committed is not None and committed < first:
+            detail = f"the snapshot was written before the first reference time ({committed:%Y-%m-%d %H:%M})"
+            return replace(base, state=PROVEN, code="committed-before", detail=detail)
+        if snapshot.backfill or (behind is not None and behind.purpose == "backfill"):
+            state = VIOLATION if first is not None and committed is not None else SUSPECT
+            return replace(base, state=state, code="backfill", detail="rows that a backfill wrote after the reference times are read as if they had been known")
+        if bounds:
+            lead = min(bounds, key=lambda bound: (bound.field != snapshot.event_column, not bound.predicates))
+            return replace(base, code="knowledge-not-declared", place=_at(base, made, lead),
+                           detail=f"{lead.field} is bounded, but nobody said when these rows could be known (knowledge of {_name(snapshot.dataset)})")
+        if snapshot.event_column is None:
+            return replace(base, code="no-time", unbounded=True, detail=f"no time of the rows of {_name(snapshot.dataset)} is recorded")
+        certain = first is not None and snapshot.event_max is not None and snapshot.event_max >= first
+        if first is not None and snapshot.event_max is not None and not certain:
+            return replace(base, code="knowledge-not-declared", detail="the events lie before the reference times, but nobody said when they could be known")
+        return replace(base, state=VIOLATION if certain else SUSPECT, code="no-predicate", unbounded=True,
+                       detail=f"rows with event time {snapshot.event_column} are read without any bound by the reference time")
+
+
+_LINKS = {"<": Link.EARLIER, "<=": Link.TIE, "=": Link.TIE, "same": Link.SAME}
+
+
+def _severity(way: Sequence[Finding]) -> int:
+    return [PROVEN, UNKNOWN, SUSPECT, VIOLATION].index(worst(each.state for each in way))
+
+
+def _through(bound: Bound, link: Link, seconds: float | None) -> tuple[Link, float | None]:
+    """How a row that is bounded so stands to the reference time."""
+    further = Link.EARLIER if Link.EARLIER in (link, _LINKS[bound.op]) else Link.TIE if Link.TIE in (link, _LINKS[bound.op]) else Link.SAME
+    return further, None if seconds is None or bound.seconds is None else seconds + bound.seconds
+
+
+def _at(base: Finding, made: Made, bound: Bound) -> Place:
+    assert base.place is not None
+    told = made.timing.predicates if made.timing is not None else ()
+    return replace(base.place, predicates=tuple(told[number] for number in bound.predicates if 0 <= number < len(told)))
+
+
+def _before(snapshot: Snapshot, delay: float, history: History) -> bool:
+    if snapshot.event_max is None or history.reference_min is None:
+        return False
+    known = later(snapshot.event_max, delay)
+    return known is not None and known < history.reference_min
+
+
+def _name(urn: str) -> str:
+    parsed = parse_urn(urn)
+    return parsed.components[1] if parsed.kind == "dataset-version" else parsed.name
+
+
+def _length(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{int(seconds // length)} {unit}"
+    return f"{seconds:g} s"
