@@ -1,4 +1,4 @@
-"""`lineproof features`, `lineproof aliases list|history|move`, `lineproof rollback`: versions and the pointers to them.
+"""`lineproof features [show|check]`, `lineproof aliases list|history|move`, `lineproof rollback`: versions and the pointers to them.
 
 Names are `<namespace>:<name>` with percent-encoded components, or bare if unique; `@<version|alias>` picks a version. Moves are signed by
 the service in the caller's name; a move says which entry it expects the alias to stand at, so of two at once one is refused.
@@ -14,6 +14,7 @@ import typer
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli.asking import Target, ask_plainly
 from metadata_service.cli.output import Json, print_json, print_table, say
+from metadata_service.cli.point_in_time import ShowUnlessNamed, check
 from metadata_service.cli.questions import At, Data, Server, Token, position
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+features_app = typer.Typer(cls=ShowUnlessNamed, help="Features with versions and aliases; one version in full; checks of training data against time.")
 aliases_app = typer.Typer(help="Aliases of features and models: who moved them where, when and why.", no_args_is_help=True)
 
 POLL_SECONDS: Final = 0.1
@@ -132,7 +134,9 @@ def rollback(name: Name, alias: Annotated[str, typer.Option("--alias", help="The
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("features")(features)
+    features_app.command("show")(features)
+    features_app.command("check")(check)
+    app.add_typer(features_app, name="features")
     app.add_typer(aliases_app, name="aliases")
     app.command("rollback")(rollback)
 

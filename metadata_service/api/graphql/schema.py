@@ -20,6 +20,7 @@ from metadata_service.api.graphql.flat import FlatExecutionContext
 from metadata_service.api.graphql.inputs import ChangeInput, EntityRef, LimitsInput, Position, asked
 from metadata_service.api.graphql.limits import QueryLimits
 from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
+from metadata_service.api.graphql.point_in_time import point_in_time
 from metadata_service.queries import audit_trail as auditing
 from metadata_service.queries import entity as entities
 from metadata_service.queries import features as registered
@@ -31,6 +32,7 @@ from metadata_service.queries.context import Asked, QueryContext, Room, answer, 
 from metadata_service.queries.cursors import read_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor
 from metadata_service.queries.impact_shapes import Impact
+from metadata_service.queries.point_in_time import PointInTime
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.trace_shapes import Trace
 from metadata_service.reproduce import manifest as manifests
@@ -169,6 +171,8 @@ class Query:
                                   description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
     audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),
                                         description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
+    point_in_time_checks: Any = strawberry.field(resolver=point_in_time, graphql_type=type_(PointInTime),
+                                                 description="Was everything in training data known when predictions are made? Eight checks with evidence.")
     manifest: Any = strawberry.field(resolver=resolve_manifest, graphql_type=type_(manifests.Manifest),
                                      description="What it takes to rebuild an entity as it was: code, environment, inputs and parameters by digest.")
     feature: Any = strawberry.field(resolver=registry.feature, graphql_type=type_(registered.FeatureAnswer),

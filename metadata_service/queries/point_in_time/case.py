@@ -157,4 +157,4 @@ def of_findings(case: Case, check: CheckName, subject: str, findings: Iterable[F
     state = worst(each.state for each in findings)
     leading = [each for each in findings if each.state is state]
     lead = leading[0]
-    return Result(check, state, subject, lead.code, lead.detail, evidence_of(case.history, leading))
+    return Result(check, state, subject, lead.why, lead.detail, evidence_of(case.history, leading))

@@ -52,7 +52,7 @@ class Finding:
     """
 
     state: CheckState
-    code: str
+    why: str
     detail: str
     dataset: str | None = None
     version: str | None = None

@@ -86,9 +86,9 @@ class Judge:
         base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, Place(made, read), declared=True)
         column = knowledge.column if knowledge.kind == "column" else snapshot.event_column
         if knowledge.kind == "committed":
-            return [replace(base, code="knowledge-not-declared", detail="said to be known with the snapshot")]
+            return [replace(base, why="knowledge-not-declared", detail="said to be known with the snapshot")]
         if column is None or (knowledge.kind == "delay" and knowledge.delay is None):
-            return [replace(base, code="knowledge-unreadable", detail=f"{_name(read.dataset)} says eventTime+delay without an event time or a readable delay")]
+            return [replace(base, why="knowledge-unreadable", detail=f"{_name(read.dataset)} says eventTime+delay without an event time or a readable delay")]
         delay = knowledge.delay or 0.0
         when = column if not delay else f"{column} + {_length(delay)}"
         exact = [bound for bound in bounds if bound.field == column]
@@ -97,7 +97,7 @@ class Judge:
         finding = min((self._weighed(base, made, bound, when, delay, link, seconds) for bound in exact), key=lambda each: each.state is not PROVEN)
         if finding.state is PROVEN:
             against = [each for name in fields for each in self._column(snapshot.urn, name, column, Link.SAME, 0.0, depth + 1)
-                       if each.declared and each.state is VIOLATION and each.code in _CONTRADICTIONS] \
+                       if each.declared and each.state is VIOLATION and each.why in _CONTRADICTIONS] \
                 if snapshot.urn in self._history.made else []
             return against or [finding]
         return [finding]
@@ -107,40 +107,40 @@ class Judge:
         base = replace(base, place=_at(base, made, bound))
         link, total = _through(bound, link, seconds)
         if total is None:
-            return replace(base, state=SUSPECT, code="interval-unknown", detail=f"rows known at {when} are bounded, but by an interval of unknown length")
+            return replace(base, state=SUSPECT, why="interval-unknown", detail=f"rows known at {when} are bounded, but by an interval of unknown length")
         total += delay
         if total > 0:
             code = "delay-not-covered" if delay else "beyond"
-            return replace(base, state=VIOLATION, code=code, detail=f"rows known at {when} are read up to {_length(total)} after the reference time")
+            return replace(base, state=VIOLATION, why=code, detail=f"rows known at {when} are read up to {_length(total)} after the reference time")
         if total < 0 or link is Link.EARLIER:
-            return replace(base, state=PROVEN, code="known-before", detail=f"rows known at {when} are read only if that was before the reference time")
+            return replace(base, state=PROVEN, why="known-before", detail=f"rows known at {when} are read only if that was before the reference time")
         if link is Link.SAME:
-            return replace(base, state=PROVEN, code="own-row", detail=f"of the row whose own time {when} is the reference time")
+            return replace(base, state=PROVEN, why="own-row", detail=f"of the row whose own time {when} is the reference time")
         if self._boundary is Boundary.INCLUSIVE:
-            return replace(base, state=PROVEN, code="known-by", detail=f"rows known at {when} are read only if that was not after the reference time")
-        return replace(base, state=VIOLATION, code="boundary", detail=f"rows that became known ({when}) at the very reference time are read, too")
+            return replace(base, state=PROVEN, why="known-by", detail=f"rows known at {when} are read only if that was not after the reference time")
+        return replace(base, state=VIOLATION, why="boundary", detail=f"rows that became known ({when}) at the very reference time are read, too")
 
     def _without_bound(self, base: Finding, made: Made, read: Read, snapshot: Snapshot, known: tuple[str, str, float], bounds: Sequence[Bound],
                        time: str | None, link: Link) -> Finding:
         """Rows of which nothing bounds when they were known: (column, how to say it, delay in seconds)."""
         column, when, delay = known
         if snapshot.event_column == column and _before(snapshot, delay, self._history):
-            return replace(base, state=PROVEN, code="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
+            return replace(base, state=PROVEN, why="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
         if any(bound.op == "same" for bound in bounds) and (link is Link.SAME or all(bound.op == "same" for bound in bounds)):
             labelled = link is Link.SAME and any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
             state, code = (VIOLATION, "known-with-label") if labelled else (SUSPECT, "own-row-known-later")
             rest = ", the time of the label" if labelled else ", which nothing relates to the reference time"
-            return replace(base, state=state, code=code, detail=f"read from the very row, which is known only at {when}{rest}")
+            return replace(base, state=state, why=code, detail=f"read from the very row, which is known only at {when}{rest}")
         if bounds:
             lead = min(bounds, key=lambda bound: (not bound.predicates, bound.field))
             place = _at(base, made, lead)
             said = f" ({place.predicates[0].text})" if place.predicates else ""
-            return replace(base, state=VIOLATION, code="wrong-time", place=place,
+            return replace(base, state=VIOLATION, why="wrong-time", place=place,
                            detail=f"rows are known at {when}, but what is bounded by the reference time is {lead.field}{said}")
         if time is not None and time in read.made:
-            return replace(base, code="computed-time", detail=f"the reference time is computed from the row itself; nothing relates it to {when}")
+            return replace(base, why="computed-time", detail=f"the reference time is computed from the row itself; nothing relates it to {when}")
         detail = f"rows known at {when} are read without any bound by the reference time"
-        return replace(base, state=VIOLATION, code="no-predicate", unbounded=True, detail=detail)
+        return replace(base, state=VIOLATION, why="no-predicate", unbounded=True, detail=detail)
 
     def _undeclared(self, made: Made, read: Read, snapshot: Snapshot, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None, link: Link,
                     seconds: float | None, depth: int) -> list[Finding]:
@@ -149,11 +149,11 @@ class Judge:
         behind = self._history.made.get(snapshot.urn)
         if behind is not None and behind.timing is not None:
             if not bounds and time is not None and time in read.made:
-                return [replace(base, code="computed-time", detail=f"the reference time {time} is computed from the row itself")]
+                return [replace(base, why="computed-time", detail=f"the reference time {time} is computed from the row itself")]
             ways = [[each for name in self._of_interest(fields, bound, behind)
                      for each in self._column(snapshot.urn, name, bound.field, *_through(bound, link, seconds), depth + 1)] for bound in bounds]
             ways = ways or [[each for name in fields for each in self._column(snapshot.urn, name, None, link, seconds, depth + 1)]]
-            return min(ways, key=lambda way: _severity(way)) or [replace(base, code="not-recorded", detail="no column of it is read")]
+            return min(ways, key=lambda way: _severity(way)) or [replace(base, why="not-recorded", detail="no column of it is read")]
         return [self._raw(base, made, snapshot, bounds, behind)]
 
     @staticmethod
@@ -167,20 +167,20 @@ class Judge:
         first, committed = self._history.reference_min, snapshot.committed_at
         if first is not None and committed is not None and committed < first:
             detail = f"the snapshot was written before the first reference time ({committed:%Y-%m-%d %H:%M})"
-            return replace(base, state=PROVEN, code="committed-before", detail=detail)
+            return replace(base, state=PROVEN, why="committed-before", detail=detail)
         if snapshot.backfill or (behind is not None and behind.purpose == "backfill"):
             state = VIOLATION if first is not None and committed is not None else SUSPECT
-            return replace(base, state=state, code="backfill", detail="rows that a backfill wrote after the reference times are read as if they had been known")
+            return replace(base, state=state, why="backfill", detail="rows that a backfill wrote after the reference times are read as if they had been known")
         if bounds:
             lead = min(bounds, key=lambda bound: (bound.field != snapshot.event_column, not bound.predicates))
-            return replace(base, code="knowledge-not-declared", place=_at(base, made, lead),
+            return replace(base, why="knowledge-not-declared", place=_at(base, made, lead),
                            detail=f"{lead.field} is bounded, but nobody said when these rows could be known (knowledge of {_name(snapshot.dataset)})")
         if snapshot.event_column is None:
-            return replace(base, code="no-time", unbounded=True, detail=f"no time of the rows of {_name(snapshot.dataset)} is recorded")
+            return replace(base, why="no-time", unbounded=True, detail=f"no time of the rows of {_name(snapshot.dataset)} is recorded")
         certain = first is not None and snapshot.event_max is not None and snapshot.event_max >= first
         if first is not None and snapshot.event_max is not None and not certain:
-            return replace(base, code="knowledge-not-declared", detail="the events lie before the reference times, but nobody said when they could be known")
-        return replace(base, state=VIOLATION if certain else SUSPECT, code="no-predicate", unbounded=True,
+            return replace(base, why="knowledge-not-declared", detail="the events lie before the reference times, but nobody said when they could be known")
+        return replace(base, state=VIOLATION if certain else SUSPECT, why="no-predicate", unbounded=True,
                        detail=f"rows with event time {snapshot.event_column} are read without any bound by the reference time")
 
 

@@ -28,7 +28,7 @@ def check(case: Case) -> list[Result]:
             meaning = {CheckState.PROVEN: "made of outcomes that were known before: ", CheckState.VIOLATION: "made of what the label is made of: "}
             results.append(Result(name, result.state, subject, "known-outcomes" if result.state is CheckState.PROVEN else "label-upstream",
                                   meaning.get(result.state, "may be made of what the label is made of: ") + result.detail, result.evidence))
-        elif unclear := [each for each in found if each.code in ("not-recorded", "not-followed", "version-not-recorded", "too-deep")]:
+        elif unclear := [each for each in found if each.why in ("not-recorded", "not-followed", "version-not-recorded", "too-deep")]:
             results.append(of_findings(case, name, subject, unclear))
         else:
             results.append(Result(name, CheckState.PROVEN, subject, "no-label-upstream", "made of nothing that the label is made of"))

@@ -120,9 +120,9 @@ def _judged(history: History, subject: _Subject, boundary: Boundary, schemas: Ma
 
 def _label_or_leak(finding: Finding) -> Finding:
     """Without a declared label, a column known with the label may be the label."""
-    if finding.code != "known-with-label":
+    if finding.why != "known-with-label":
         return finding
-    return replace(finding, state=CheckState.UNKNOWN, code="label-or-leak", detail=f"{finding.detail}: it is the label or a leak; declare labelColumns")
+    return replace(finding, state=CheckState.UNKNOWN, why="label-or-leak", detail=f"{finding.detail}: it is the label or a leak; declare labelColumns")
 
 
 async def _features(context: QueryContext, row: NodeRow, history: History) -> tuple[FeatureUse, ...]:

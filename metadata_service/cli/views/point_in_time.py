@@ -1,0 +1,74 @@
+"""The checks of training data against time: what is wrong first, each with the line of SQL and the commit; what is proven as a count."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from metadata_service.cli.views.frame import Hanging, Row, by_commit, foot, indented
+from metadata_service.cli.views.names import Names
+
+__all__ = ["point_in_time_view"]
+
+STYLES: Final = {"VIOLATION": "bold red", "SUSPECT": "yellow", "UNKNOWN": "dim", "PROVEN": "green"}
+TOLD: Final = ("VIOLATION", "SUSPECT")  # with evidence; of the unknown only the reason
+TOPICS: Final = {"AS_OF": "inputs are not written after the moment the data stand for", "EVENT_RANGE": "later events are kept out",
+                 "TIME_PREDICATE": "only what was known before the reference time is read", "LABEL_UPSTREAM": "no label in a feature",
+                 "BACKFILL": "nothing written afterwards counts as known", "LATE_DATA": "materialized in time",
+                 "BINDING_SKEW": "serving reads what training read",
+                 "LOOKBACK": "what features look back at is kept"}
+
+
+def point_in_time_view(answer: Row, verbose: bool = False) -> Iterable[RenderableType]:
+    """A sentence, then check by check; `verbose` shows what is proven, too."""
+    names = Names(answer)
+    counts = ", ".join(f"{answer[key]} {key}" for key in ("violations", "suspects", "unknown", "proven"))
+    trained = names.list(answer["training"], 3)
+    yield Hanging(Text.assemble((f"{names(answer['urn'])}: {answer['state'].lower()}", STYLES[answer["state"]]), f"  {counts}",
+                                f"; trained on {trained}" if trained and answer["training"] != [answer["urn"]] else "",
+                                f"; predictions are made at {answer['referenceTime']}" if answer["referenceTime"] else "",
+                                f", outcomes are known at {answer['labelTime']}" if answer["labelTime"] else ""))
+    by_topic = {topic: found for topic in TOPICS if (found := [check for check in answer["checks"] if check["check"] == topic])}
+    order = list(STYLES)
+    for topic, found in sorted(by_topic.items(), key=lambda item: min(order.index(check["state"]) for check in item[1])):
+        yield from _topic(topic, found, names, verbose)
+    yield foot(answer, names)
+
+
+def _topic(topic: str, found: list[Row], names: Names, verbose: bool) -> Iterable[RenderableType]:
+    counted = Counter(check["state"] for check in found)
+    states = Text(", ").join(Text(f"{count} {state.lower()}", style=STYLES[state]) for state in STYLES if (count := counted[state]))
+    yield Hanging(Text.assemble((topic.lower().replace("_", " "), "bold"), f" ({TOPICS[topic]}): ", states))
+    for check in _together(found):
+        if check["state"] == "PROVEN" and not verbose:
+            continue
+        yield indented(Text.assemble((check["state"].lower(), STYLES[check["state"]]), "  ", (names.list(check["urns"], 6), "bold"), f"  {check['detail']}"), 2)
+        if check["state"] in TOLD or verbose:
+            yield from _evidence(check, names)
+
+
+def _together(found: list[Row]) -> list[dict[str, Any]]:
+    """Checks that say the same for the same reason, in one entry."""
+    merged: dict[tuple[object, ...], dict[str, Any]] = {}
+    for check in found:
+        places = tuple((each["what"], each["text"], each["file"], each["line"], each["column"], each["version"]) for each in check["evidence"])
+        merged.setdefault((check["state"], check["detail"], places), {**check, "urns": []})["urns"].append(check["urn"])
+    return list(merged.values())
+
+
+def _evidence(check: Row, names: Names) -> Iterable[RenderableType]:
+    commit = None
+    for each in check["evidence"]:
+        if each["restricted"]:
+            yield indented(Text(f"{each['what']} outside your grants", style="dim"), 6)
+            continue
+        place = ":".join(str(part) for part in (each["file"], each["line"], each["column"]) if part is not None)
+        of = f" of {names(each['version'])}" if each["version"] and each["what"] in ("knowledge", "version") else ""
+        said = f"{each['what']} {each['text'] or ''}{of}".rstrip()
+        yield indented(Text.assemble((place, "bold cyan") if place else "", "  " if place else "", said, (f"  entry {each['entry']}", "dim")), 6)
+        if each["commit"] is not None and each["commit"] != commit:
+            commit = each["commit"]
+            yield indented(by_commit(commit), 6)
