@@ -28,6 +28,7 @@ from tests.services.browser import FLAGS
 SHOTS = Path(__file__).resolve().parents[2] / ".cache" / "screenshots"
 ODD = "odd \"quotes\", 'ticks'/slashes\\ <b>ünïcødé 数据</b> 100% #?&+~"
 READERS = 400
+WRITTEN_AT_ONCE = 10
 WAIT_MS = 15_000
 
 
@@ -47,7 +48,8 @@ class Place:
 
 async def _world(folder: Path) -> World:
     """Everything that the tests look at, settled and covered by a checkpoint."""
-    graph = open_graph(f"sqlite:///{folder}/scratch.db")
+    (folder / "data").mkdir(mode=0o700)
+    graph = open_graph(f"sqlite:///{folder}/data/graph.db")  # the service goes on with it
     await graph.setup()
     world = await flights_world(folder, graph)
     for version in ("1", "2"):
@@ -60,9 +62,10 @@ async def _world(folder: Path) -> World:
     _alias(world, "2", moved, "unit fixed")
     _alias(world, "1", moved, "a stale move")
     world.say("lineproof.dataset.v1", {"namespace": "odd/ns", "name": ODD, "description": "<script>alert(1)</script>", "columns": [{"name": ODD}]})
-    world.openlineage({"eventType": "COMPLETE", "eventTime": "2026-03-03T00:00:00Z", "run": {"runId": run_id("fan"), "facets": {}},
-                       "job": {"namespace": NS, "name": "fan", "facets": {}}, "inputs": [{"namespace": NS, "name": "hub"}],
-                       "outputs": [{"namespace": NS, "name": f"reader_{number:03}"} for number in range(READERS)]})
+    for batch in range(0, READERS, WRITTEN_AT_ONCE):
+        world.openlineage({"eventType": "COMPLETE", "eventTime": "2026-03-03T00:00:00Z", "run": {"runId": run_id(f"fan {batch}")},
+                           "job": {"namespace": NS, "name": f"fan_{batch}"}, "inputs": [{"namespace": NS, "name": "hub"}],
+                           "outputs": [{"namespace": NS, "name": f"reader_{number:03}"} for number in range(batch, batch + WRITTEN_AT_ONCE)]})
     await world.settle()
     await graph.close()
     return world
