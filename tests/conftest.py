@@ -9,11 +9,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services.browser import built_page, find_chromium
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
+
+# Machines are shared and noisy: no test fails for being slow.
+settings.register_profile("lineproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lineproof")
 
 _missing: dict[str, str] = {}
 
