@@ -30,7 +30,7 @@ export function TrustView() {
     <>
       <header className="head">
         <h1>What this browser trusts</h1>
-        <p className="lead">Every proof on these pages is recomputed here, from the entry’s bytes up to the signed root. What remains to be trusted is one key.</p>
+        <p className="lead">Every proof on these pages is recomputed here, from the entry’s bytes up to the signed root. What remains to be trusted is one key, and this page itself, which comes from the service; <code>lineproof log verify</code> needs neither.</p>
       </header>
       <TrustLine anchor={anchor} problem={problem} />
       {anchor && (
