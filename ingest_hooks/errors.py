@@ -1,5 +1,5 @@
 """What can go wrong between a pipeline and its spool. None of these reaches the pipeline: the emitter catches, counts
-and logs them. Only `ResolveError` is raised, by the resolver: serving must not guess.
+and logs them. Only `ResolveError` and `AsofError` are raised: serving must not guess, nor a training set.
 
     LineproofError
     └── HookError
@@ -7,14 +7,15 @@ and logs them. Only `ResolveError` is raised, by the resolver: serving must not 
         ├── SpoolFullError    the spool's size cap or its disk is reached (spool-full)
         ├── SpoolLockedError  every stream folder of the spool is held by a living process (data-directory-locked)
         ├── EventError        an event that does not match its schema (invalid-event, unknown-event-type, …)
-        ├── ResolveError      a reference without an answer (not-pinned, not-found, retired, unreachable, …); the one that is raised
+        ├── AsofError         an as-of join that has no one answer (invalid-argument); raised to the caller
+        ├── ResolveError      a reference without an answer (not-pinned, not-found, retired, unreachable, …); raised to the caller
         └── GitError          no repository, no such commit, or git did not answer in time (not-found)
 """
 from __future__ import annotations
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["EventError", "GitError", "HookError", "ResolveError", "SettingError", "SpoolFullError", "SpoolLockedError"]
+__all__ = ["AsofError", "EventError", "GitError", "HookError", "ResolveError", "SettingError", "SpoolFullError", "SpoolLockedError"]
 
 
 class HookError(LineproofError):
@@ -55,3 +56,9 @@ class ResolveError(HookError):
     """A reference that has no answer; `reference` in `extra` names it."""
 
     code = "unreachable"
+
+
+class AsofError(HookError):
+    """The tables cannot be joined as asked, or more than one row answers."""
+
+    code = "invalid-argument"
