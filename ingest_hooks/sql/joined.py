@@ -70,7 +70,9 @@ class Joined(ABC):
         conditions = [found for key in ("on", "match_condition") if isinstance(found := join.args.get(key), exp.Expr)]
         facts = [fact for condition in conditions for fact in self._conjuncts(condition)]
         for condition in conditions:
-            self._decides(condition)
+            for part in condition.flatten() if isinstance(condition, exp.And) else (condition,):
+                if not isinstance(part.unnest(), exp.EQ | exp.NullSafeEQ):  # keys say which rows belong together, and nothing more
+                    self._decides(part)
         if side == "FULL":  # either side may be missing: what holds inside one of them holds for its own rows only
             self.facts = [fact.within(before if fact not in added.facts else added.places) for fact in self.facts]
             return

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from lineproof_schema.urn import format_urn, parse_urn
-from metadata_service.queries.point_in_time.findings import CheckState, Finding, worst
+from metadata_service.queries.point_in_time.findings import CheckState, Finding, Place, worst
 from metadata_service.queries.point_in_time.recorded import History, Knowledge
 
 __all__ = ["Case", "CheckName", "Deployed", "Evidence", "FeatureUse", "Materialized", "Result", "column_of", "evidence_of",
@@ -135,8 +135,7 @@ def evidence_of(history: History, findings: Iterable[Finding]) -> tuple[Evidence
     """Where in code readings stand, and who said when their rows could be known."""
     found: dict[Evidence, None] = {}
     for finding in findings:
-        place = finding.place
-        if place is not None:
+        for place in _places(finding):
             made = place.made
             for predicate in place.predicates:
                 found[Evidence("predicate", predicate.text, made.entry, predicate.file, predicate.line, predicate.column, finding.version,
@@ -149,6 +148,14 @@ def evidence_of(history: History, findings: Iterable[Finding]) -> tuple[Evidence
         if snapshot is not None and finding.declared:
             found[Evidence("knowledge", said(snapshot.knowledge), snapshot.entry, version=snapshot.urn)] = None
     return tuple(found)[:MAX_EVIDENCE]
+
+
+def _places(finding: Finding) -> list[Place]:
+    """Where the rows are read, after the comparison that bounded them if it stands in another statement."""
+    place = finding.place
+    if place is None:
+        return []
+    return [place] if place.via is None or place.predicates else [place.via, place]
 
 
 def of_findings(case: Case, check: CheckName, subject: str, findings: Iterable[Finding]) -> Result:

@@ -37,11 +37,12 @@ class Link(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in code, and who says so."""
+    """Where in code, and who says so. `via`: the comparison, in a later statement, by which these rows were bounded before."""
 
     made: Made
     read: Read
     predicates: tuple[Predicate, ...] = ()
+    via: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

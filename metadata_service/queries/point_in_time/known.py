@@ -29,20 +29,21 @@ class Judge:
         self._history = history
         self._boundary = boundary
         self._label_time = label_time
-        self._known: dict[tuple[str, str, str | None, Link, float | None], list[Finding]] = {}
+        self._known: dict[tuple[str, str, str | None, Link, float | None, int | None], list[Finding]] = {}
+        self._trails: list[Place] = []  # the comparisons that bounded the rows read so far, by number
 
     def column(self, version: str, column: str, time: str) -> list[Finding]:
         """How every reading behind a column of a version stands to its column `time`."""
-        return self._column(version, column, time, Link.SAME, 0.0, 0)
+        return self._column(version, column, time, Link.SAME, 0.0, None, 0)
 
-    def _column(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
-        key = (version, column, time, link, seconds)
+    def _column(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
+        key = (version, column, time, link, seconds, trail)
         if key not in self._known:
             self._known[key] = [Finding(UNKNOWN, "made-of-itself", f"{_name(version)} is made of its own earlier rows", None, version, (column,))]
-            self._known[key] = self._judged(version, column, time, link, seconds, depth)
+            self._known[key] = self._judged(version, column, time, link, seconds, trail, depth)
         return self._known[key]
 
-    def _judged(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
+    def _judged(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
         made = self._history.made.get(version)
         if made is None or made.timing is None or column not in made.timing.columns:
             return [Finding(UNKNOWN, "not-recorded", f"nothing is recorded about which rows make {_name(version)}.{column}", None, version, (column,))]
@@ -50,7 +51,7 @@ class Judge:
             return [Finding(UNKNOWN, "too-deep", f"more than {MAX_STATEMENTS} statements behind each other", None, version, (column,))]
         found: list[Finding] = []
         for number, fields in made.timing.columns[column]:
-            found += self._read(made, made.timing.reads[number], fields, time, link, seconds, depth)
+            found += self._read(made, made.timing.reads[number], fields, time, link, seconds, trail, depth)
         reasons = made.timing.reasons.get(column, ())
         if reasons:
             found = [replace(each, state=SUSPECT) if each.state is VIOLATION else each for each in found]
@@ -59,20 +60,21 @@ class Judge:
 
     # ---- one reading
 
-    def _read(self, made: Made, read: Read, fields: tuple[str, ...], time: str | None, link: Link, seconds: float | None, depth: int) -> list[Finding]:
+    def _read(self, made: Made, read: Read, fields: tuple[str, ...], time: str | None, link: Link, seconds: float | None, trail: int | None,
+              depth: int) -> list[Finding]:
         version = made.inputs.get(read.dataset)
         snapshot = self._history.snapshots.get(version) if version is not None else None
         if version is None or snapshot is None:
             return [Finding(UNKNOWN, "version-not-recorded", f"no version of {_name(read.dataset)} is recorded that was read", read.dataset, None, fields,
-                            Place(made, read))]
+                            self._place(made, read, trail))]
         bounds = [bound for bound in read.bounds if bound.column == time]
         if snapshot.knowledge.kind == "committed":
-            found = self._undeclared(made, read, snapshot, fields, bounds, time, link, seconds, depth)
+            found = self._undeclared(made, read, snapshot, fields, bounds, time, link, seconds, trail, depth)
         else:
-            found = self._declared(made, read, snapshot, snapshot.knowledge, fields, bounds, time, link, seconds, depth)
+            found = self._declared(made, read, snapshot, snapshot.knowledge, fields, bounds, time, link, seconds, trail, depth)
         if worst(each.state for each in found) is PROVEN or not snapshot.columns:
             return found
-        single = {name: self._declared(made, read, snapshot, snapshot.columns[name], (name,), bounds, time, link, seconds, depth)
+        single = {name: self._declared(made, read, snapshot, snapshot.columns[name], (name,), bounds, time, link, seconds, trail, depth)
                   for name in fields if name in snapshot.columns}
         left = tuple(name for name in fields if name not in single or worst(each.state for each in single[name]) is not PROVEN)
         if len(left) == len(fields):
@@ -81,9 +83,9 @@ class Judge:
         return [*shown, *(replace(each, fields=left) if each.version == version else each for each in found)] if left else shown
 
     def _declared(self, made: Made, read: Read, snapshot: Snapshot, knowledge: Knowledge, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None,
-                  link: Link, seconds: float | None, depth: int) -> list[Finding]:
+                  link: Link, seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
         """Rows of which somebody said when they could be known."""
-        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, Place(made, read), declared=True)
+        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, self._place(made, read, trail), declared=True)
         column = knowledge.column if knowledge.kind == "column" else snapshot.event_column
         if knowledge.kind == "committed":
             return [replace(base, why="knowledge-not-declared", detail="said to be known with the snapshot")]
@@ -93,18 +95,23 @@ class Judge:
         when = column if not delay else f"{column} + {_length(delay)}"
         exact = [bound for bound in bounds if bound.field == column]
         if not exact:
-            return [self._without_bound(base, made, read, snapshot, (column, when, delay), bounds, time, link if depth == 0 else Link.TIE)]
-        finding = min((self._weighed(base, made, bound, when, delay, link, seconds) for bound in exact), key=lambda each: each.state is not PROVEN)
+            return [self._without_bound(base, read, snapshot, (column, when, delay), bounds, time, link if depth == 0 else Link.TIE)]
+        finding = min((self._weighed(base, bound, when, delay, link, seconds) for bound in exact), key=lambda each: each.state is not PROVEN)
         if finding.state is PROVEN:
-            against = [each for name in fields for each in self._column(snapshot.urn, name, column, Link.SAME, 0.0, depth + 1)
+            against = [each for name in fields for each in self._column(snapshot.urn, name, column, Link.SAME, 0.0, None, depth + 1)
                        if each.declared and each.state is VIOLATION and each.why in _CONTRADICTIONS] \
                 if snapshot.urn in self._history.made else []
             return against or [finding]
+        behind = self._history.made.get(snapshot.urn)
+        if finding.why == "boundary" and behind is not None and behind.timing is not None:  # known by then at the latest: its code may show that it was earlier
+            found = self._derived(made, read, snapshot, behind, fields, bounds, link, seconds, trail, depth)
+            if found and worst(each.state for each in found) in (PROVEN, VIOLATION):
+                return found
         return [finding]
 
-    def _weighed(self, base: Finding, made: Made, bound: Bound, when: str, delay: float, link: Link, seconds: float | None) -> Finding:
+    def _weighed(self, base: Finding, bound: Bound, when: str, delay: float, link: Link, seconds: float | None) -> Finding:
         """What a bound on the very time at which rows are known comes to."""
-        base = replace(base, place=_at(base, made, bound))
+        base = _with(base, bound)
         link, total = _through(bound, link, seconds)
         if total is None:
             return replace(base, state=SUSPECT, why="interval-unknown", detail=f"rows known at {when} are bounded, but by an interval of unknown length")
@@ -120,22 +127,23 @@ class Judge:
             return replace(base, state=PROVEN, why="known-by", detail=f"rows known at {when} are read only if that was not after the reference time")
         return replace(base, state=VIOLATION, why="boundary", detail=f"rows that became known ({when}) at the very reference time are read, too")
 
-    def _without_bound(self, base: Finding, made: Made, read: Read, snapshot: Snapshot, known: tuple[str, str, float], bounds: Sequence[Bound],
+    def _without_bound(self, base: Finding, read: Read, snapshot: Snapshot, known: tuple[str, str, float], bounds: Sequence[Bound],
                        time: str | None, link: Link) -> Finding:
         """Rows of which nothing bounds when they were known: (column, how to say it, delay in seconds)."""
         column, when, delay = known
         if snapshot.event_column == column and _before(snapshot, delay, self._history):
             return replace(base, state=PROVEN, why="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
-        if any(bound.op == "same" for bound in bounds) and (link is Link.SAME or all(bound.op == "same" for bound in bounds)):
-            labelled = link is Link.SAME and any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
+        if link is Link.SAME and any(bound.op == "same" for bound in bounds):
+            labelled = any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
             state, code = (VIOLATION, "known-with-label") if labelled else (SUSPECT, "own-row-known-later")
             rest = ", the time of the label" if labelled else ", which nothing relates to the reference time"
             return replace(base, state=state, why=code, detail=f"read from the very row, which is known only at {when}{rest}")
         if bounds:
             lead = min(bounds, key=lambda bound: (not bound.predicates, bound.field))
-            place = _at(base, made, lead)
-            said = f" ({place.predicates[0].text})" if place.predicates else ""
-            return replace(base, state=VIOLATION, why="wrong-time", place=place,
+            base = _with(base, lead)
+            told = [each for place in (base.place, base.place.via if base.place else None) if place is not None for each in place.predicates]
+            said = f" ({told[0].text})" if told else ""
+            return replace(base, state=VIOLATION, why="wrong-time",
                            detail=f"rows are known at {when}, but what is bounded by the reference time is {lead.field}{said}")
         if time is not None and time in read.made:
             return replace(base, why="computed-time", detail=f"the reference time is computed from the row itself; nothing relates it to {when}")
@@ -143,18 +151,43 @@ class Judge:
         return replace(base, state=VIOLATION, why="no-predicate", unbounded=True, detail=detail)
 
     def _undeclared(self, made: Made, read: Read, snapshot: Snapshot, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None, link: Link,
-                    seconds: float | None, depth: int) -> list[Finding]:
+                    seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
         """Rows of which nobody said when they could be known: it follows from what they are made of, if that is recorded."""
-        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, Place(made, read))
+        base = Finding(UNKNOWN, "", "", read.dataset, snapshot.urn, fields, self._place(made, read, trail))
         behind = self._history.made.get(snapshot.urn)
         if behind is not None and behind.timing is not None:
             if not bounds and time is not None and time in read.made:
                 return [replace(base, why="computed-time", detail=f"the reference time {time} is computed from the row itself")]
-            ways = [[each for name in self._of_interest(fields, bound, behind)
-                     for each in self._column(snapshot.urn, name, bound.field, *_through(bound, link, seconds), depth + 1)] for bound in bounds]
-            ways = ways or [[each for name in fields for each in self._column(snapshot.urn, name, None, link, seconds, depth + 1)]]
-            return min(ways, key=lambda way: _severity(way)) or [replace(base, why="not-recorded", detail="no column of it is read")]
-        return [self._raw(base, made, snapshot, bounds, behind)]
+            found = self._derived(made, read, snapshot, behind, fields, bounds, link, seconds, trail, depth)
+            return found or [replace(base, why="not-recorded", detail="no column of it is read")]
+        return [self._raw(base, snapshot, bounds, behind)]
+
+    def _derived(self, made: Made, read: Read, snapshot: Snapshot, behind: Made, fields: tuple[str, ...], bounds: Sequence[Bound], link: Link,
+                 seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
+        """What follows from the statement that made the rows; of several bounds the one that proves most."""
+        if not bounds:
+            return [each for name in fields for each in self._column(snapshot.urn, name, None, link, seconds, trail, depth + 1)]
+        ways = []
+        for bound in bounds:
+            further = self._further(made, read, bound, trail)
+            ways.append([each for name in self._of_interest(fields, bound, behind)
+                         for each in self._column(snapshot.urn, name, bound.field, *_through(bound, link, seconds), further, depth + 1)])
+        return min(ways, key=_severity)
+
+    def _further(self, made: Made, read: Read, bound: Bound, trail: int | None) -> int | None:
+        """The trail beyond a reading: its comparison, if it is one that says earlier, else what led to it."""
+        if bound.op not in ("<", "<="):
+            return trail
+        place = _at(Place(made, read), bound)
+        if not place.predicates:
+            return trail
+        known = next((number for number, each in enumerate(self._trails) if each == place), None)
+        if known is None:
+            self._trails.append(place)
+        return len(self._trails) - 1 if known is None else known
+
+    def _place(self, made: Made, read: Read, trail: int | None) -> Place:
+        return Place(made, read, via=self._trails[trail] if trail is not None else None)
 
     @staticmethod
     def _of_interest(fields: tuple[str, ...], bound: Bound, behind: Made) -> tuple[str, ...]:
@@ -162,7 +195,7 @@ class Judge:
         assert behind.timing is not None
         return tuple(name for name in fields if name != bound.field and name in behind.timing.columns) or (bound.field,)
 
-    def _raw(self, base: Finding, made: Made, snapshot: Snapshot, bounds: Sequence[Bound], behind: Made | None) -> Finding:
+    def _raw(self, base: Finding, snapshot: Snapshot, bounds: Sequence[Bound], behind: Made | None) -> Finding:
         """A snapshot of which nothing more is known than itself."""
         first, committed = self._history.reference_min, snapshot.committed_at
         if first is not None and committed is not None and committed < first:
@@ -173,7 +206,7 @@ class Judge:
             return replace(base, state=state, why="backfill", detail="rows that a backfill wrote after the reference times are read as if they had been known")
         if bounds:
             lead = min(bounds, key=lambda bound: (bound.field != snapshot.event_column, not bound.predicates))
-            return replace(base, why="knowledge-not-declared", place=_at(base, made, lead),
+            return replace(_with(base, lead), why="knowledge-not-declared",
                            detail=f"{lead.field} is bounded, but nobody said when these rows could be known (knowledge of {_name(snapshot.dataset)})")
         if snapshot.event_column is None:
             return replace(base, why="no-time", unbounded=True, detail=f"no time of the rows of {_name(snapshot.dataset)} is recorded")
@@ -197,10 +230,14 @@ def _through(bound: Bound, link: Link, seconds: float | None) -> tuple[Link, flo
     return further, None if seconds is None or bound.seconds is None else seconds + bound.seconds
 
 
-def _at(base: Finding, made: Made, bound: Bound) -> Place:
-    assert base.place is not None
-    told = made.timing.predicates if made.timing is not None else ()
-    return replace(base.place, predicates=tuple(told[number] for number in bound.predicates if 0 <= number < len(told)))
+def _at(place: Place, bound: Bound) -> Place:
+    told = place.made.timing.predicates if place.made.timing is not None else ()
+    return replace(place, predicates=tuple(told[number] for number in bound.predicates if 0 <= number < len(told)))
+
+
+def _with(finding: Finding, bound: Bound) -> Finding:
+    """The finding, told by the comparisons of a bound."""
+    return replace(finding, place=_at(finding.place, bound)) if finding.place is not None else finding
 
 
 def _before(snapshot: Snapshot, delay: float, history: History) -> bool:
