@@ -8,7 +8,7 @@ from enum import Enum
 
 from lineproof_schema.urn import format_urn, parse_urn
 from metadata_service.queries.point_in_time.findings import CheckState, Finding, Place, worst
-from metadata_service.queries.point_in_time.recorded import History, Knowledge
+from metadata_service.queries.point_in_time.recorded import History, Knowledge, Predicate, Read
 
 __all__ = ["Case", "CheckName", "Deployed", "Evidence", "FeatureUse", "Materialized", "Result", "column_of", "evidence_of",
            "of_findings", "said"]
@@ -162,6 +162,13 @@ def of_findings(case: Case, check: CheckName, subject: str, findings: Iterable[F
     """The result that readings come to: the worst of them decides, and only those of its state are told."""
     findings = list(findings)
     state = worst(each.state for each in findings)
-    leading = [each for each in findings if each.state is state]
+    leading = sorted((each for each in findings if each.state is state), key=_position)
     lead = leading[0]
     return Result(check, state, subject, lead.why, lead.detail, evidence_of(case.history, leading))
+
+
+def _position(finding: Finding) -> tuple[str, int, int]:
+    """Where a reader of the code meets it."""
+    places = _places(finding)
+    stands: Predicate | Read | None = (places[0].predicates[0] if places[0].predicates else places[0].read) if places else None
+    return (stands.file or "", stands.line or 0, stands.column or 0) if stands is not None else ("", 0, 0)
