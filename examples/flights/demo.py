@@ -103,6 +103,7 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
         questions.what_breaks(screen, work, env)
         questions.who_changed_it(screen, work, env, before_changes)
         questions.tampered(screen, work, env)
+        questions.point_in_time(screen, work, env)
 
         screen.heading("Done")
         questions.how_to_go_on(screen, work, url, env, serving=serve)

@@ -13,7 +13,7 @@ import duckdb
 from examples.flights.pipeline import Workspace
 from examples.flights.screen import CommandFailed, Screen, clean_environment
 
-__all__ = ["how_to_go_on", "rebuilt", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source", "wrong_since_tuesday"]
+__all__ = ["how_to_go_on", "point_in_time", "rebuilt", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source", "wrong_since_tuesday"]
 
 
 def _rows(work: Workspace, sql: str) -> list[tuple[object, ...]]:
@@ -100,6 +100,15 @@ def rebuilt(screen: Screen, work: Workspace, env: Mapping[str, str], position: i
     screen.run("lineproof", "manifest", "feat_origin_weather", "--at", str(position), "-o", "good.json", env=env, cwd=folder)
     screen.say("\nThe rebuild has this file, the log and the artifact store: code, lock file and CSV files by their digests, and an empty environment.")
     screen.run("lineproof", "rebuild", "good.json", "--trust", "trust.txt", "--into", "again", "--yes", env=env, cwd=folder)
+
+
+def point_in_time(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
+    """f. Was everything in the training data known when predictions are made? Which SQL line and commit say no?"""
+    screen.heading("f. Does the model know the future?")
+    screen.say("The second model was trained after “Carrier delay: use flights as soon as they have departed”. It looks better than it will be.")
+    screen.run("lineproof", "features", "check", "delay@2", env=env, cwd=work.folder, expect=1)
+    screen.say("\nThe first one, trained two commits before, uses the same features made as they should be:")
+    screen.run("lineproof", "features", "check", "delay@1", env=env, cwd=work.folder, limit=3)
 
 
 def how_to_go_on(screen: Screen, work: Workspace, url: str, env: Mapping[str, str], *, serving: bool) -> None:

@@ -64,6 +64,22 @@ def test_who_changed_the_carrier_feature(demo: Played) -> None:
     assert all(row["actor"] == "chloe@example.org" and row["status"] == "applied" for row in changed)
 
 
+def test_the_leak_is_found_by_line_and_commit_and_nothing_else_is_called_one(demo: Played) -> None:
+    found = json.loads(demo.run("lineproof", "features", "check", "delay@2", "--json", expect=1))["pointInTimeChecks"]
+    wrong = {check["urn"].rpartition(":")[2]: check for check in found["checks"] if check["check"] == "TIME_PREDICATE" and check["state"] == "VIOLATION"}
+    assert set(wrong) == {"carrier_flights_7d", "carrier_late_flights_7d"}
+    place = wrong["carrier_late_flights_7d"]["evidence"][0]
+    lines = (demo.folder / "flights/models/features/feat_carrier_delay.sql").read_text().splitlines()
+    assert place["file"] == "models/features/feat_carrier_delay.sql"
+    assert lines[place["line"] - 1][place["column"] - 1:].startswith("requests.reference_time > totals.known_at")
+    assert place["commit"]["sha"] == _commit(demo, "as soon as they have departed")
+    earlier = demo.ask("features", "check", "delay@1")
+    assert (earlier["violations"], earlier["suspects"]) == (0, 0)
+    proven = {check["urn"].rpartition(":")[2] for check in earlier["checks"] if check["check"] == "TIME_PREDICATE" and check["state"] == "PROVEN"}
+    assert proven == {"distance_miles", "carrier_flights_7d", "carrier_late_flights_7d", "route_flights_7d", "route_late_flights_7d", "temperature_c",
+                      "wind_speed_ms", "visibility_km", "precipitation_mm"}
+
+
 def test_evidence_verifies_with_nothing_but_the_trust_file(demo: Played) -> None:
     verdict = json.loads(demo.run("lineproof", "log", "verify", "evidence.json", "--trust", "trust.txt", "--json", cwd=demo.folder / "auditor"))
     assert verdict["ok"] is True

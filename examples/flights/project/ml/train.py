@@ -48,7 +48,7 @@ def main(version: str) -> None:
             namespace="flights", name="delay", version=version, artifact=artifact, framework="scikit-learn",
             training_datasets=[{"namespace": namespace, "name": name, "version": trained_on}],
             training_columns=[{"namespace": namespace, "name": name, "column": column} for column in [*FEATURES, "label"]],
-            reference_time_column="reference_time", label_time_column="label_time", commit=commit, run_id=step.run_id,
+            reference_time_column="reference_time", label_time_column="label_time", label_columns=["label"], commit=commit, run_id=step.run_id,
             owners=["delay-model@example.org"], description=f"Arrival more than 15 minutes late; area under the ROC curve {score:.3f}")
         before = str(int(version) - 1) if int(version) > 1 else None
         emitter.deployment(namespace="flights", name="delay", id=f"production-{version}", action="deploy", model_version=version, environment="production",
