@@ -25,43 +25,56 @@ TOPICS: Final = {"AS_OF": "inputs are not written after the moment the data stan
 def point_in_time_view(answer: Row, verbose: bool = False) -> Iterable[RenderableType]:
     """A sentence, then check by check; `verbose` shows what is proven, too."""
     names = Names(answer)
-    counts = ", ".join(f"{answer[key]} {key}" for key in ("violations", "suspects", "unknown", "proven"))
+    counts = ", ".join(_count(answer[key], state) for key, state in (("violations", "VIOLATION"), ("suspects", "SUSPECT"), ("unknown", "UNKNOWN"),
+                                                                    ("proven", "PROVEN")))
     trained = names.list(answer["training"], 3)
     yield Hanging(Text.assemble((f"{names(answer['urn'])}: {answer['state'].lower()}", STYLES[answer["state"]]), f"  {counts}",
                                 f"; trained on {trained}" if trained and answer["training"] != [answer["urn"]] else "",
                                 f"; predictions are made at {answer['referenceTime']}" if answer["referenceTime"] else "",
                                 f", outcomes are known at {answer['labelTime']}" if answer["labelTime"] else ""))
     by_topic = {topic: found for topic in TOPICS if (found := [check for check in answer["checks"] if check["check"] == topic])}
-    order = list(STYLES)
+    order, shown = list(STYLES), set[object]()
     for topic, found in sorted(by_topic.items(), key=lambda item: min(order.index(check["state"]) for check in item[1])):
-        yield from _topic(topic, found, names, verbose)
+        yield from _topic(topic, found, names, verbose, shown)
     yield foot(answer, names)
 
 
-def _topic(topic: str, found: list[Row], names: Names, verbose: bool) -> Iterable[RenderableType]:
+def _count(number: int, state: str) -> str:
+    return f"{number} {state.lower()}{'s' if state == 'VIOLATION' and number != 1 else ''}"
+
+
+def _topic(topic: str, found: list[Row], names: Names, verbose: bool, shown: set[object]) -> Iterable[RenderableType]:
     counted = Counter(check["state"] for check in found)
-    states = Text(", ").join(Text(f"{count} {state.lower()}", style=STYLES[state]) for state in STYLES if (count := counted[state]))
+    states = Text(", ").join(Text(_count(count, state), style=STYLES[state]) for state in STYLES if (count := counted[state]))
     yield Hanging(Text.assemble((topic.lower().replace("_", " "), "bold"), f" ({TOPICS[topic]}): ", states))
-    for check in _together(found):
+    for check in _together(found, verbose):
         if check["state"] == "PROVEN" and not verbose:
             continue
         yield indented(Text.assemble((check["state"].lower(), STYLES[check["state"]]), "  ", (names.list(check["urns"], 6), "bold"), f"  {check['detail']}"), 2)
         if check["state"] in TOLD or verbose:
-            yield from _evidence(check, names)
+            yield from _evidence(check, names, shown)
 
 
-def _together(found: list[Row]) -> list[dict[str, Any]]:
+def _together(found: list[Row], verbose: bool) -> list[dict[str, Any]]:
     """Checks that say the same for the same reason, in one entry."""
     merged: dict[tuple[object, ...], dict[str, Any]] = {}
     for check in found:
-        places = tuple((each["what"], each["text"], each["file"], each["line"], each["column"], each["version"]) for each in check["evidence"])
+        places = tuple(map(_place, check["evidence"])) if check["state"] in TOLD or verbose else ()
         merged.setdefault((check["state"], check["detail"], places), {**check, "urns": []})["urns"].append(check["urn"])
     return list(merged.values())
 
 
-def _evidence(check: Row, names: Names) -> Iterable[RenderableType]:
+def _place(evidence: Row) -> tuple[object, ...]:
+    return tuple(evidence[key] for key in ("what", "text", "file", "line", "column", "version"))
+
+
+def _evidence(check: Row, names: Names, shown: set[object]) -> Iterable[RenderableType]:
     commit = None
-    for each in check["evidence"]:
+    told = [each for each in check["evidence"] if each["restricted"] or _place(each) not in shown]
+    shown.update(map(_place, told))
+    if len(told) < len(check["evidence"]):
+        yield indented(Text("as above" + (", and" if told else ""), style="dim"), 6)
+    for each in told:
         if each["restricted"]:
             yield indented(Text(f"{each['what']} outside your grants", style="dim"), 6)
             continue

@@ -147,7 +147,7 @@ def evidence_of(history: History, findings: Iterable[Finding]) -> tuple[Evidence
         snapshot = history.snapshots.get(finding.version or "")
         if snapshot is not None and finding.declared:
             found[Evidence("knowledge", said(snapshot.knowledge), snapshot.entry, version=snapshot.urn)] = None
-    return tuple(found)[:MAX_EVIDENCE]
+    return tuple(sorted(found, key=lambda each: each.what == "knowledge"))[:MAX_EVIDENCE]
 
 
 def _places(finding: Finding) -> list[Place]:
