@@ -104,6 +104,7 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
         questions.who_changed_it(screen, work, env, before_changes)
         questions.tampered(screen, work, env)
         questions.point_in_time(screen, work, env)
+        questions.pull_request(screen, work, env)
 
         screen.heading("Done")
         questions.how_to_go_on(screen, work, url, env, serving=serve)

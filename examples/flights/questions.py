@@ -13,7 +13,8 @@ import duckdb
 from examples.flights.pipeline import Workspace
 from examples.flights.screen import CommandFailed, Screen, clean_environment
 
-__all__ = ["how_to_go_on", "point_in_time", "rebuilt", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source", "wrong_since_tuesday"]
+__all__ = ["how_to_go_on", "point_in_time", "pull_request", "rebuilt", "tampered", "what_breaks", "who_changed_it", "wrong_at_the_source",
+           "wrong_since_tuesday"]
 
 
 def _rows(work: Workspace, sql: str) -> list[tuple[object, ...]]:
@@ -109,6 +110,18 @@ def point_in_time(screen: Screen, work: Workspace, env: Mapping[str, str]) -> No
     screen.run("lineproof", "features", "check", "delay@2", env=env, cwd=work.folder, expect=1)
     screen.say("\nThe first one, trained two commits before, uses the same features made as they should be:")
     screen.run("lineproof", "features", "check", "delay@1", env=env, cwd=work.folder, limit=3)
+
+
+def pull_request(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
+    """h. A pull request drops a source column: what the gate says of it."""
+    screen.heading("h. A pull request drops weather.wind_speed")
+    branch = work.folder / "pull-request"
+    shutil.copytree(work.repository, branch, ignore=shutil.ignore_patterns(".git", "target", "logs"))
+    sources = branch / "models" / "sources.yml"
+    before, _, rest = sources.read_text().partition("          - name: wind_speed\n")
+    sources.write_text(before + rest[rest.index("          - name: visib\n"):])
+    screen.run("dbt", "--quiet", "parse", "--profiles-dir", ".", env={**env, "FLIGHTS_DUCKDB": str(work.warehouse)}, cwd=branch)
+    screen.run("lineproof", "ci", "gate", "flights/target/manifest.json", "pull-request/target/manifest.json", env=env, cwd=work.folder, expect=1)
 
 
 def how_to_go_on(screen: Screen, work: Workspace, url: str, env: Mapping[str, str], *, serving: bool) -> None:

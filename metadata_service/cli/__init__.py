@@ -12,7 +12,7 @@ from typing import Final
 import typer
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli import demo, doctor, graph, keys, log, quarantine, questions, registry, reproduce, serve, settings, tokens
+from metadata_service.cli import demo, doctor, gate, graph, keys, log, quarantine, questions, registry, reproduce, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -40,6 +40,7 @@ app.command("doctor")(doctor.doctor)
 def _hooks() -> None:
     from ingest_hooks.cli import ci_app, emit_command
 
+    ci_app.command("gate")(gate.gate)
     app.add_typer(ci_app, name="ci")
     app.command("emit")(emit_command)
     if sys.argv[1:2] == ["dbt"]:  # loads sqlglot, pyarrow and jinja2

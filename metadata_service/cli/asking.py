@@ -17,7 +17,7 @@ from metadata_service.cli.serve import ADDRESS_FILE
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
 
-__all__ = ["Evidence", "Target", "ask_about", "ask_plainly", "error_of"]
+__all__ = ["Ask", "Evidence", "Target", "ask_about", "ask_plainly", "error_of"]
 
 Answer = dict[str, Any]
 Ask = Callable[[str, Answer], Awaitable[Answer]]  # a document and its variables -> the body of a GraphQL response

@@ -80,6 +80,15 @@ def test_the_leak_is_found_by_line_and_commit_and_nothing_else_is_called_one(dem
                       "wind_speed_ms", "visibility_km", "precipitation_mm"}
 
 
+def test_the_gate_of_the_pull_request_names_dashboard_and_owner(demo: Played) -> None:
+    found = json.loads(demo.run("lineproof", "ci", "gate", "flights/target/manifest.json", "pull-request/target/manifest.json", "--json", expect=1))
+    (change,) = found["changes"]
+    assert (change["kind"], change["name"]) == ("drop-column", "flights.raw.weather.wind_speed")
+    text = json.dumps(change["impact"])
+    assert "delay_dashboard" in text
+    assert "control-room@example.org" in text
+
+
 def test_evidence_verifies_with_nothing_but_the_trust_file(demo: Played) -> None:
     verdict = json.loads(demo.run("lineproof", "log", "verify", "evidence.json", "--trust", "trust.txt", "--json", cwd=demo.folder / "auditor"))
     assert verdict["ok"] is True

@@ -235,6 +235,26 @@ def test_dbt_is_listed_and_loaded_only_when_asked_for(home: Path) -> None:
     assert "record" in lineproof(home, "dbt", "--help")
 
 
+def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
+    base, head, report = tmp_path / "base.json", tmp_path / "head.json", tmp_path / "report.md"
+    base.write_text(json.dumps({"weather": {"origin": "text", "wind_speed": "double", "precip": "double"}, "nobody_told": {"x": "int"}}))
+    head.write_text(json.dumps({"weather": {"origin": "text", "precip": "double"}, "nobody_told": {}}))
+    lineproof(home, "ci", "gate", str(base), str(head), "--out", str(report), code=1)
+    text = report.read_text()
+    assert "drops the column weather.wind\\_speed" in text
+    assert "model version delay@1" in text
+    assert "production" in text
+    assert "Unknown: nothing recorded is called nobody\\_told.x" in text
+    base.write_text(json.dumps({"nobody_told": {"x": "int"}}))
+    head.write_text(json.dumps({"nobody_told": {}}))
+    assert "1 possible" in lineproof(home, "ci", "gate", str(base), str(head))
+    lineproof(home, "ci", "gate", str(base), str(head), "--fail-on", "possible", code=1)
+    base.write_text(head.read_text())
+    found = json.loads(lineproof(home, "ci", "gate", str(base), str(head), "--json", "--fail-on", "possible"))
+    assert found == {"breaking": 0, "possible": 0, "changes": []}
+    assert "invalid-argument" in lineproof(home, "ci", "gate", str(tmp_path / "none.json"), str(head), code=2)
+
+
 def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str) -> None:
     """Runs last: from here on the directory is served, and commands without an address find the service by themselves."""
     for arguments in (["lineage", "training_set", "--depth", "0"], ["impact", "weather.wind_speed"], ["trace", "training_set.wind_ms"],
