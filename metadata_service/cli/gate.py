@@ -34,8 +34,8 @@ def gate(base: Annotated[Path, typer.Argument(help="Schemas before: dbt's manife
 
     Asks a service, or a data directory without one.
     """
-    from metadata_service.gate.changes import changes
     from metadata_service.cli.views.gate import Checked, breaking, markdown, possible
+    from metadata_service.gate.changes import changes
     from metadata_service.gate.schemas import read_schemas
 
     found = changes(read_schemas(base), read_schemas(head))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.gate.changes import Change, changes
 from metadata_service.cli.views.gate import Checked, breaking, markdown, possible
+from metadata_service.gate.changes import Change, changes
 from metadata_service.gate.schemas import read_schemas
 
 
