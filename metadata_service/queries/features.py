@@ -1,149 +1,54 @@
 """Questions to the registry: features, models, aliases, deployments and resolution, as one viewer may see them at one position."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext, Viewer
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
+from metadata_service.queries.feature_shapes import (
+    AliasAnswer,
+    DeploymentAnswer,
+    Feature,
+    FeatureAnswer,
+    FeatureList,
+    FeatureRow,
+    Model,
+    ModelAnswer,
+    ResolveAnswer,
+)
 from metadata_service.queries.mask import hidden, visible_prefixes
-from metadata_service.queries.shapes import Completeness, ComputedAt
 from metadata_service.registry import aliases as alias_rules
-from metadata_service.registry.aliases import Alias, AliasMove
 from metadata_service.registry.errors import UnknownEntity
 from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell
-from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, Subject, read_deployment
+from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, read_deployment
 from metadata_service.registry.resolution import resolve as resolve_now
 from metadata_service.registry.versions import (
     DeploymentState,
     FeatureVersion,
     ModelVersion,
-    VersionRow,
     deployment_state,
     deployments_of,
     feature_version,
     model_version,
     owners,
     select,
+    text_of,
     version_row,
     versions_of,
 )
 
-__all__ = ["AliasAnswer", "DeploymentAnswer", "Feature", "FeatureAnswer", "FeatureList", "FeatureRow", "Model", "ModelAnswer", "ResolveAnswer", "aliases",
-           "deployment", "feature", "features", "locate", "mask_resolved", "model", "resolve"]
+__all__ = ["aliases", "deployment", "feature", "features", "locate", "mask_resolved", "model", "resolve"]
 
 CANDIDATES = 20
 SEARCH_PAGE = 500
 MAX_PAGES = 40  # of a search for a bare name; 20,000 features whose names contain it
 NOT_FOUND = "not-found"
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """A feature, its versions oldest first, its aliases, and the version asked for (else the newest)."""
-
-    urn: str
-    namespace: str
-    name: str
-    owners: tuple[str, ...]
-    description: str | None
-    versions: tuple[VersionRow, ...]
-    aliases: tuple[Alias, ...]
-    history: tuple[AliasMove, ...]
-    version: FeatureVersion | None
-    because: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureAnswer:
-    """`feature` is null when nothing of that name is visible at the position; the reasons say so."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    feature: Feature | None
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model, its versions oldest first, its aliases, and the version asked for (else the newest)."""
-
-    urn: str
-    namespace: str
-    name: str
-    owners: tuple[str, ...]
-    description: str | None
-    versions: tuple[VersionRow, ...]
-    aliases: tuple[Alias, ...]
-    history: tuple[AliasMove, ...]
-    version: ModelVersion | None
-    because: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAnswer:
-    """`model` is null when nothing of that name is visible at the position; the reasons say so."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    model: Model | None
-
-
-@dataclass(frozen=True, slots=True)
-class AliasAnswer:
-    """Where the aliases of a feature or model point, and every attempt to move them; `urn` is null when it does not exist."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    urn: str | None
-    aliases: tuple[Alias, ...]
-    history: tuple[AliasMove, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentAnswer:
-    """`deployment` is null when there is no such thing."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    deployment: DeploymentState | None
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
-    """A feature in a list, as of now; `newest` is its newest version."""
-
-    urn: str
-    reference: str
-    namespace: str
-    name: str
-    owners: tuple[str, ...]
-    description: str | None
-    versions: int
-    newest: str | None
-    aliases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureList:
-    """Features by (name, urn); `after` continues, null at the end. Each alias is spelled `alias=version`."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    rows: tuple[FeatureRow, ...]
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolveAnswer:
-    """One row per reference, in the order asked; `subject` is the model version they were resolved for."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    subject: Subject | None
-    rows: tuple[Resolution, ...]
+_Shape = TypeVar("_Shape", Feature, Model)
 
 
 async def locate(context: QueryContext, text: str, kind: Kind, selector: str | None = None) -> tuple[Head, NodeRow | None]:
@@ -174,35 +79,20 @@ async def locate(context: QueryContext, text: str, kind: Kind, selector: str | N
 
 async def feature(context: QueryContext, name: str, selector: str | None = None) -> FeatureAnswer:
     """A feature and one of its versions. Raises UrnError, AmbiguousName."""
-    head, row = await locate(context, name, "feature", selector)
-    found: Feature | None = None
-    if row is not None:
-        versions = (await versions_of(context.graph, context.at, [row.urn]))[row.urn]
-        chosen = select(row, versions, head.selector)
-        _note_unknown(context, row, head, chosen is None)
-        detail = await feature_version(context.graph, context.at, row, versions, chosen[0]) if chosen is not None else None
-        found = Feature(row.urn, str(row.namespace), row.name, owners(row), _text(row, "description"),
-                        tuple(version_row(row, each) for each in versions.values()), await alias_rules.aliases_of(context.graph, row),
-                        await alias_rules.history(context.graph, row.urn, None, context.size),
-                        await _masked(context, detail) if detail is not None else None, chosen[1] if chosen is not None else None)
+    async def detail(head: NodeRow, versions: Mapping[str, NodeRow], row: NodeRow) -> FeatureVersion:
+        return await _masked(context, await feature_version(context.graph, context.at, head, versions, row))
+
+    found = await _with_version(context, name, "feature", selector, Feature, detail)
     return FeatureAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 
 async def model(context: QueryContext, name: str, selector: str | None = None) -> ModelAnswer:
     """A model and one of its versions, with its pins and deployments. Raises UrnError, AmbiguousName."""
-    head, row = await locate(context, name, "model", selector)
-    found: Model | None = None
-    if row is not None:
-        versions = (await versions_of(context.graph, context.at, [row.urn]))[row.urn]
-        chosen = select(row, versions, head.selector)
-        _note_unknown(context, row, head, chosen is None)
-        detail = None
-        if chosen is not None:
-            deployed = await deployments_of(context.graph, context.at, [chosen[0].urn])
-            detail = await _masked_model(context, model_version(row, chosen[0], deployed.get(chosen[0].urn, ())))
-        found = Model(row.urn, str(row.namespace), row.name, owners(row), _text(row, "description"),
-                      tuple(version_row(row, each) for each in versions.values()), await alias_rules.aliases_of(context.graph, row),
-                      await alias_rules.history(context.graph, row.urn, None, context.size), detail, chosen[1] if chosen is not None else None)
+    async def detail(head: NodeRow, _: Mapping[str, NodeRow], row: NodeRow) -> ModelVersion:
+        deployed = await deployments_of(context.graph, context.at, [row.urn])
+        return await _masked_model(context, model_version(head, row, deployed.get(row.urn, ())))
+
+    found = await _with_version(context, name, "model", selector, Model, detail)
     return ModelAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 
@@ -247,7 +137,7 @@ async def features(context: QueryContext, text: str = "", kind: Kind = "feature"
         names = tuple(f"{fact[len(ALIAS_PREFIX):]}={value['version']}" for fact, value in sorted(row.facts.items())
                       if fact.startswith(ALIAS_PREFIX) and isinstance(value, dict))
         newest = select(row, versions, None)
-        found.append(FeatureRow(row.urn, spell(row.urn), str(row.namespace), row.name, owners(row), _text(row, "description"), len(versions),
+        found.append(FeatureRow(row.urn, spell(row.urn), str(row.namespace), row.name, owners(row), text_of(row.facts.get("description")), len(versions),
                                 parse_urn(newest[0].urn).components[2] if newest is not None else None, names))
     following = write_cursor(secret, question, Cursor(context.size, list(page.after))) if page.after else None
     return FeatureList(await context.computed_at(), context.notes.completeness(), tuple(found), following)
@@ -286,6 +176,22 @@ def _masked_row(viewer: Viewer, row: Resolution) -> Resolution:
     return Resolution(row.reference, problem=Problem(NOT_FOUND, f"{row.reference[:200]} is no registered version or alias"))
 
 
+async def _with_version(context: QueryContext, name: str, kind: Kind, selector: str | None, shape: Callable[..., _Shape],
+                        detail: Callable[[NodeRow, Mapping[str, NodeRow], NodeRow], Awaitable[Any]]) -> _Shape | None:
+    """The feature or model called `name`, with what `detail` tells of the version that is meant; None if there is no such thing."""
+    head, row = await locate(context, name, kind, selector)
+    if row is None:
+        return None
+    versions = (await versions_of(context.graph, context.at, [row.urn]))[row.urn]
+    chosen = select(row, versions, head.selector)
+    if chosen is None and head.selector is not None:
+        context.notes.doubt("unknown-version", f"{spell(row.urn)} has no version or alias {head.selector!r} at size {context.size}", row.urn)
+    version, because = (await detail(row, versions, chosen[0]), chosen[1]) if chosen is not None else (None, None)
+    return shape(row.urn, str(row.namespace), row.name, owners(row), text_of(row.facts.get("description")),
+                 tuple(version_row(row, each) for each in versions.values()), await alias_rules.aliases_of(context.graph, row),
+                 await alias_rules.history(context.graph, row.urn, None, context.size), version, because)
+
+
 async def _called(context: QueryContext, name: str, kind: Kind) -> list[str]:
     """The features or models with exactly this name that the viewer may see."""
     found: list[str] = []
@@ -319,13 +225,3 @@ async def _masked_model(context: QueryContext, found: ModelVersion) -> ModelVers
         return found
     pins = replace(found.pins, features=tuple(pin for pin in found.pins.features if pin.urn not in masked)) if found.pins is not None else None
     return replace(found, pins=pins, training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked))
-
-
-def _note_unknown(context: QueryContext, row: NodeRow, head: Head, missing: bool) -> None:
-    if missing and head.selector is not None:
-        context.notes.doubt("unknown-version", f"{spell(row.urn)} has no version or alias {head.selector!r} at size {context.size}", row.urn)
-
-
-def _text(row: NodeRow, fact: str) -> str | None:
-    value = row.facts.get(fact)
-    return value if isinstance(value, str) else None

@@ -11,7 +11,7 @@ from metadata_service.registry.compatibility import Compatibility, check
 from metadata_service.registry.names import Kind, alias_of, registered, version_urn
 
 __all__ = ["Adapter", "DeploymentState", "FeatureVersion", "ModelVersion", "Pin", "Pins", "Storage", "StorageColumn", "VersionRow", "deployment_state",
-           "deployments_of", "feature_version", "model_version", "owners", "pins_of", "select", "storage", "version_row", "versions_of"]
+           "deployments_of", "feature_version", "model_version", "owners", "pins_of", "select", "storage", "text_of", "version_row", "versions_of"]
 
 VERSION_LIMIT = 5_000
 Long = Annotated[int, "Long"]
@@ -193,8 +193,8 @@ async def feature_version(graph: GraphStore, at: int | None, head: NodeRow, vers
     place = facts.get("column")
     column = format_urn("column", place["namespace"], place["name"], place["column"]) if isinstance(place, dict) else None
     return FeatureVersion(row.urn, namespace, name, version, _registered_from(row) - 1, str(facts["dataHash"]), str(facts.get("metadataHash")),
-                          facts.get("definition"), column, storage(facts.get("offline")), storage(facts.get("online")), _text(facts.get("repository")),
-                          _text(facts.get("commit")), _text(facts.get("description")), owners(row) or owners(head), _texts(facts.get("tags")),
+                          facts.get("definition"), column, storage(facts.get("offline")), storage(facts.get("online")), text_of(facts.get("repository")),
+                          text_of(facts.get("commit")), text_of(facts.get("description")), owners(row) or owners(head), _texts(facts.get("tags")),
                           _aliases(head, row), facts.get("materialization"), facts.get("existence") == "dropped", compared, _adapters(row, versions))
 
 
@@ -203,10 +203,10 @@ def model_version(head: NodeRow, row: NodeRow, deployments: tuple[DeploymentStat
     facts = row.facts
     namespace, name, version = parse_urn(row.urn).components
     trained = tuple(format_urn("dataset-version", item["namespace"], item["name"], item["version"]) for item in facts.get("trainingDatasets") or ())
-    return ModelVersion(row.urn, namespace, name, version, _registered_from(row) - 1, str(facts["artifact"]), _text(facts.get("framework")),
+    return ModelVersion(row.urn, namespace, name, version, _registered_from(row) - 1, str(facts["artifact"]), text_of(facts.get("framework")),
                         str(facts.get("binding") or "stable"), facts.get("ttlSeconds"), _texts(facts.get("features")), pins_of(row),
-                        _texts(facts.get("unpinned")), trained, _text(facts.get("referenceTimeColumn")), _text(facts.get("labelTimeColumn")),
-                        _text(facts.get("commit")), _text(facts.get("run")), _text(facts.get("description")), owners(row) or owners(head),
+                        _texts(facts.get("unpinned")), trained, text_of(facts.get("referenceTimeColumn")), text_of(facts.get("labelTimeColumn")),
+                        text_of(facts.get("commit")), text_of(facts.get("run")), text_of(facts.get("description")), owners(row) or owners(head),
                         _aliases(head, row), facts.get("existence") == "dropped", deployments)
 
 
@@ -233,8 +233,8 @@ def deployment_state(row: NodeRow) -> DeploymentState:
     """A deployment as its facts say."""
     facts = row.facts
     live = bool(facts.get("live")) and facts.get("existence") != "dropped"
-    return DeploymentState(row.urn, parse_urn(row.urn).components[2], str(facts.get("modelVersion")), _text(facts.get("environment")), live,
-                           str(facts.get("action")), _texts(facts.get("features")), _text(facts.get("image")), _text(facts.get("previous")),
+    return DeploymentState(row.urn, parse_urn(row.urn).components[2], str(facts.get("modelVersion")), text_of(facts.get("environment")), live,
+                           str(facts.get("action")), _texts(facts.get("features")), text_of(facts.get("image")), text_of(facts.get("previous")),
                            row.since.get("live", row.from_))
 
 
@@ -243,8 +243,8 @@ def storage(value: Any) -> Storage | None:
     if not isinstance(value, dict):
         return None
     columns = [column for column in value.get("schema") or () if isinstance(column, dict)]
-    return Storage(str(value.get("uri")), tuple(StorageColumn(str(column.get("name")), _text(column.get("type")), column.get("nullable"),
-                                                              _text(column.get("description"))) for column in columns))
+    return Storage(str(value.get("uri")), tuple(StorageColumn(str(column.get("name")), text_of(column.get("type")), column.get("nullable"),
+                                                              text_of(column.get("description"))) for column in columns))
 
 
 def owners(row: NodeRow) -> tuple[str, ...]:
@@ -289,7 +289,8 @@ def _registered_from(row: NodeRow) -> int:
     return row.since.get("dataHash" if row.kind == "feature-version" else "artifact", row.from_)
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A fact that is text; None if it is anything else."""
     return value if isinstance(value, str) else None
 
 

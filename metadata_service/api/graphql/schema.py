@@ -23,7 +23,7 @@ from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
 from metadata_service.api.graphql.point_in_time import point_in_time
 from metadata_service.queries import audit_trail as auditing
 from metadata_service.queries import entity as entities
-from metadata_service.queries import features as registered
+from metadata_service.queries import feature_shapes as registered
 from metadata_service.queries import impact as impacts
 from metadata_service.queries import lineage as lineages
 from metadata_service.queries import logged
