@@ -6,12 +6,13 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, print_json, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The graph that is projected from the log: status, rebuild, verify.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option(help="Data directory.")]
 
 
 @app.command("status")

@@ -15,6 +15,7 @@ from lineproof_audit.keys import SigningKey, VerifyKey
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.trust import TrustedLog, format_trust
 from lineproof_schema.errors import LineproofError
+from metadata_service.cli.options import Data, Url, ask
 from metadata_service.cli.output import Json, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ __all__ = ["app"]
 ROOT_ADMIN = "root-admin.pem"
 app = typer.Typer(help="Producer keys, and what a verifier trusts.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option(help="Data directory.")]
-Url = Annotated[str | None, typer.Option(help="Address of the service.")]
 AdminKey = Annotated[Path | None, typer.Option(help="Root admin key (PEM); default: the one of this machine.")]
 Namespaces = Annotated[list[str] | None, typer.Option("--namespace", "-n", help="Namespace prefix the key may write in; * = all. Repeat for more.")]
 EventTypes = Annotated[list[str] | None, typer.Option("--event-type", help="Event type, or a prefix ending in *. Default: all.")]
@@ -65,7 +64,7 @@ def create(name: Annotated[str, typer.Argument(help="Name of the key, e.g. ci or
             raise
         return {"name": name, "keyId": key.keyid, "tenant": owner, "path": str(pem), "index": answer["index"]}
 
-    made = _ask(work, data, url)
+    made = ask(work, data, url)
     if as_json:
         print_json(made)
         return
@@ -87,7 +86,7 @@ def register(file: Annotated[Path, typer.Argument(help="Public key (PEM, or base
         answer = await _append(client, ring, _admin_key(client, ring, admin_key), _registration(key, owner, scope, label or file.stem))
         return {"keyId": key.keyid, "tenant": owner, "index": answer["index"]}
 
-    done = _ask(work, data, url)
+    done = ask(work, data, url)
     if as_json:
         print_json(done)
     else:
@@ -112,7 +111,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Key id, or the first char
         answer = await _append(client, ring, _admin_key(client, ring, admin_key), body)
         return {"keyId": found[0], "lastValid": body["lastValid"], "index": answer["index"]}
 
-    done = _ask(work, data, url)
+    done = ask(work, data, url)
     if as_json:
         print_json(done)
     else:
@@ -122,7 +121,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Key id, or the first char
 @app.command("list")
 def list_keys(data: Data = None, url: Url = None, as_json: Json = False) -> None:
     """All keys of the log with their scope and validity."""
-    ring = _ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
+    ring = ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
     if as_json:
         print_json(ring)
         return
@@ -138,7 +137,7 @@ def list_keys(data: Data = None, url: Url = None, as_json: Json = False) -> None
 def trust(data: Data = None, url: Url = None,
           out: Annotated[Path | None, typer.Option(help="Write here instead of to the screen.")] = None) -> None:
     """Print the trust file (C2SP tlog-policy) that `lineproof log verify --trust` takes. Trust is first-use: compare the key over another channel."""
-    ring = _ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
+    ring = ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
     logs = [TrustedLog(NoteVerifier(ring["origin"], VerifyKey(base64.b64decode(key["publicKey"])))) for key in ring["keys"]
             if key["purpose"] == "log" and key["lastValid"] is None]
     text = format_trust(logs)
@@ -147,12 +146,6 @@ def trust(data: Data = None, url: Url = None,
     else:
         out.write_text(text, encoding="utf-8")
         note(f"wrote {out}")
-
-
-def _ask(work: Any, data: Path | None, url: str | None) -> Any:
-    from metadata_service.cli.service import ask  # httpx and the server, which `lineproof ci` never needs
-
-    return ask(work, data=data, url=url)
 
 
 def _scope(namespaces: list[str] | None, event_types: list[str] | None, sources: list[str] | None) -> _Scope:

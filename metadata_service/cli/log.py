@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineproof_schema.errors import LineproofError
+from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, note, print_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = ["app"]
 MAX_BUNDLE_BYTES = 2 * 2**30  # all leaves of some 4 million entries; a larger file is not read into memory by mistake
 app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option(help="Data directory.")]
 Trust = Annotated[Path | None, typer.Option("--trust", help="Trust file, see lineproof keys trust.")]
 
 

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lineproof_schema.errors import LineproofError
+from metadata_service.cli.options import Data, Url, ask
 from metadata_service.cli.output import Json, print_json, print_table, say, when
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ __all__ = ["app"]
 PAGE = 1000
 app = typer.Typer(help="Events that were refused: list, show, take in again.", no_args_is_help=True)
 
-Data = Annotated[Path | None, typer.Option(help="Data directory.")]
-Url = Annotated[str | None, typer.Option(help="Address of the service.")]
 Code = Annotated[str | None, typer.Option(help="Only those refused with this code.")]
 
 
@@ -28,7 +26,7 @@ def list_items(code: Code = None, limit: Annotated[int, typer.Option(min=1, max=
                as_json: Json = False) -> None:
     """Refused events, last seen first."""
     query = {"limit": limit, **({"code": code} if code else {})}
-    answer = _ask(lambda client: client.call("GET", "/api/v1/admin/quarantine", params=query), data, url)
+    answer = ask(lambda client: client.call("GET", "/api/v1/admin/quarantine", params=query), data, url)
     if as_json:
         print_json(answer)
         return
@@ -40,7 +38,7 @@ def list_items(code: Code = None, limit: Annotated[int, typer.Option(min=1, max=
 @app.command("show")
 def show(item: Annotated[str, typer.Argument(help="Id, see list.")], data: Data = None, url: Url = None, as_json: Json = False) -> None:
     """One refused event with its bytes."""
-    found = _ask(lambda client: client.call("GET", f"/api/v1/admin/quarantine/{item}"), data, url)
+    found = ask(lambda client: client.call("GET", f"/api/v1/admin/quarantine/{item}"), data, url)
     if as_json:
         print_json(found)
         return
@@ -64,7 +62,7 @@ def replay(items: Annotated[list[str] | None, typer.Argument(help="Ids, see list
             chosen = [item["id"] for item in reversed(listed["items"]) if item["appended"] is None]
         return [await _replay(client, item) for item in chosen]
 
-    done = _ask(work, data, url)
+    done = ask(work, data, url)
     if as_json:
         print_json({"replayed": done})
     else:
@@ -81,9 +79,3 @@ async def _replay(client: ServiceClient, item: str) -> dict[str, Any]:
             raise
         return {"id": item, "code": error.code, "detail": error.detail}
     return {"id": item, "index": answer["index"], "duplicate": answer["duplicate"]}
-
-
-def _ask(work: Any, data: Path | None, url: str | None) -> Any:
-    from metadata_service.cli.service import ask  # httpx and the server, which `lineproof ci` never needs
-
-    return ask(work, data=data, url=url)

@@ -1,19 +1,16 @@
 """`lineproof tokens`: bearer tokens."""
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from metadata_service.cli.options import Data, Url, ask
 from metadata_service.cli.output import Json, note, print_json, print_table, say, when
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Bearer tokens.", no_args_is_help=True)
-
-Data = Annotated[Path | None, typer.Option(help="Data directory.")]
-Url = Annotated[str | None, typer.Option(help="Address of the service.")]
 
 
 @app.command("create")
@@ -24,7 +21,7 @@ def create(subject: Annotated[str, typer.Argument(help="Who holds it, e.g. ci, a
            days: Annotated[int, typer.Option(help="Days it lives.")] = 90, data: Data = None, url: Url = None, as_json: Json = False) -> None:
     """Issue a token. It is shown once: on stdout, so that it can be piped into a secret store."""
     body = {"subject": subject, "roles": role, "namespaces": namespace or [""], "ceiling": ceiling, "days": days}
-    issued = _ask(lambda client: client.call("POST", "/api/v1/admin/tokens", json=body), data, url)
+    issued = ask(lambda client: client.call("POST", "/api/v1/admin/tokens", json=body), data, url)
     if as_json:
         print_json(issued)
         return
@@ -35,7 +32,7 @@ def create(subject: Annotated[str, typer.Argument(help="Who holds it, e.g. ci, a
 @app.command("list")
 def list_tokens(data: Data = None, url: Url = None, as_json: Json = False) -> None:
     """All tokens, without their secrets."""
-    answer = _ask(lambda client: client.call("GET", "/api/v1/admin/tokens"), data, url)
+    answer = ask(lambda client: client.call("GET", "/api/v1/admin/tokens"), data, url)
     if as_json:
         print_json(answer)
         return
@@ -47,14 +44,8 @@ def list_tokens(data: Data = None, url: Url = None, as_json: Json = False) -> No
 @app.command("revoke")
 def revoke(token_id: Annotated[str, typer.Argument(help="Id of the token, see list.")], data: Data = None, url: Url = None, as_json: Json = False) -> None:
     """Revoke a token."""
-    _ask(lambda client: client.call("DELETE", f"/api/v1/admin/tokens/{token_id}"), data, url)
+    ask(lambda client: client.call("DELETE", f"/api/v1/admin/tokens/{token_id}"), data, url)
     if as_json:
         print_json({"id": token_id, "revoked": True})
     else:
         say(f"Token {token_id} is revoked.")
-
-
-def _ask(work: Any, data: Path | None, url: str | None) -> Any:
-    from metadata_service.cli.service import ask  # httpx and the server, which `lineproof ci` never needs
-
-    return ask(work, data=data, url=url)
