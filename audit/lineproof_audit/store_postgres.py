@@ -18,18 +18,16 @@ from psycopg.conninfo import conninfo_to_dict
 from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
 from lineproof_audit.schema_postgres import CREATE, GRANTS
 from lineproof_audit.store import (
-    CONTROL_TYPES,
     STORE_VERSION,
     AppendTransaction,
-    Derived,
     Head,
-    IntegratedTree,
     Known,
     NewRow,
     SignedCheckpoint,
     StoredRow,
     TileKey,
 )
+from lineproof_audit.store_reads import EMPTY_TREE, StoreReads, head_of
 from lineproof_audit.tree import CompactRange
 
 __all__ = ["PostgresStore", "plain_url"]
@@ -42,7 +40,6 @@ CONNECT_SECONDS = 10
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _Result = TypeVar("_Result")
-_EMPTY_TREE = CompactRange().to_bytes()
 _ENTRY_TYPES = ("int8", "bytea", "int8", "text", "text", "text", "text", "text", "text")
 
 # A process that hangs inside a batch must not hold the head for ever; one that hangs outside must not be waited for.
@@ -53,7 +50,6 @@ SET default_transaction_isolation = 'read committed';
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
 SET client_min_messages = 'warning'
 """
-_CONTROL = ", ".join(f"'{name}'" for name in CONTROL_TYPES)
 
 
 def plain_url(url: str) -> str:
@@ -62,7 +58,7 @@ def plain_url(url: str) -> str:
     return f"{scheme.partition('+')[0]}://{rest}"
 
 
-class PostgresStore:
+class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
     """The log in schema `lineproof_log` of the database at `url`.
 
     Connections are made on first use and again after a failure, so the store outlives a restart of the server. With `readonly` the
@@ -96,8 +92,8 @@ class PostgresStore:
             if not present:
                 connection.execute(CREATE)
                 connection.execute("INSERT INTO lineproof_log.version (version) VALUES (%s)", (STORE_VERSION,))
-                connection.execute("INSERT INTO lineproof_log.log_head VALUES (true, 0, 0, %s, NULL)", (_EMPTY_TREE,))
-                connection.execute("INSERT INTO lineproof_log.tree VALUES (true, 0, %s, 0)", (_EMPTY_TREE,))
+                connection.execute("INSERT INTO lineproof_log.log_head VALUES (true, 0, 0, %s, NULL)", (EMPTY_TREE,))
+                connection.execute("INSERT INTO lineproof_log.tree VALUES (true, 0, %s, 0)", (EMPTY_TREE,))
             version = _one(connection.execute("SELECT version FROM lineproof_log.version"))[0]
             if version > STORE_VERSION:
                 raise LogUnavailable(f"{self.location} was written by a newer Lineproof (store version {version})")
@@ -148,41 +144,8 @@ class PostgresStore:
 
     # -- reading
 
-    def head(self) -> Head:
-        return _head(self._read(lambda c: c.execute("SELECT next, last_received, compact_range FROM lineproof_log.log_head").fetchone()))
-
-    def rows(self, start: int, stop: int) -> list[StoredRow]:
-        return self._read(lambda c: [StoredRow(*row) for row in c.execute(
-            "SELECT e.idx, e.leaf, b.salt, b.envelope FROM lineproof_log.entries e LEFT JOIN lineproof_log.bodies b USING (idx) "
-            "WHERE e.idx >= %s AND e.idx < %s ORDER BY e.idx", (start, stop), binary=True)])
-
-    def leaves(self, start: int, stop: int) -> list[bytes]:
-        return self._read(lambda c: [row[0] for row in c.execute(
-            "SELECT leaf FROM lineproof_log.entries WHERE idx >= %s AND idx < %s ORDER BY idx", (start, stop), binary=True)])
-
-    def derived(self, index: int) -> Derived | None:
-        return self.derived_between(index, index + 1).get(index)
-
-    def derived_between(self, start: int, stop: int) -> Mapping[int, Derived]:
-        return self._read(lambda c: {row[0]: Derived(*row[1:]) for row in c.execute(
-            "SELECT idx, received, event_type, media_type, tenant, signer, signed_by, caller FROM lineproof_log.entries WHERE idx >= %s AND idx < %s",
-            (start, stop), binary=True)})
-
-    def received(self, index: int) -> int:
-        row = self._read(lambda c: c.execute("SELECT received FROM lineproof_log.entries WHERE idx = %s", (index,)).fetchone())
-        if row is None:
-            raise NoSuchEntry(f"there is no entry {index}")
-        return int(row[0])
-
-    def control_indices(self, start: int, stop: int) -> list[int]:
-        query = f"SELECT idx FROM lineproof_log.entries WHERE event_type IN ({_CONTROL}) AND idx >= %s AND idx < %s ORDER BY idx"  # noqa: S608 (constants)
-        return self._read(lambda c: [row[0] for row in c.execute(query, (start, stop))])
-
-    def wait_for(self, size: int, timeout: float) -> int:
-        deadline = time.monotonic() + timeout
-        while (now := self.head().size) < size and (left := deadline - time.monotonic()) > 0:
-            self._doze(min(POLL_SECONDS, left))
-        return now
+    def _fetch(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        return self._read(lambda connection: connection.execute(query, parameters, binary=True).fetchall())
 
     # -- tree and checkpoints
 
@@ -214,12 +177,6 @@ class PostgresStore:
                     self._leader.execute("SELECT pg_advisory_unlock_all()")
             self._abdicate()
 
-    def integrated(self) -> IntegratedTree:
-        row = self._read(lambda c: c.execute("SELECT size, compact_range, epoch FROM lineproof_log.tree").fetchone())
-        if row is None:
-            raise LogUnavailable(f"{self.location} holds no log yet")
-        return IntegratedTree(_tree(row[0], row[1]), row[2])
-
     def tiles(self, keys: Sequence[TileKey]) -> Mapping[TileKey, bytes]:
         levels, numbers = [key[0] for key in keys], [key[1] for key in keys]
         return self._read(lambda c: {(row[0], row[1]): row[2] for row in c.execute(
@@ -243,15 +200,6 @@ class PostgresStore:
                                "DO UPDATE SET note = excluded.note, signed_at = excluded.signed_at WHERE old.root = excluded.root",
                                (checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.signed_at))
             return True
-
-    def checkpoint(self) -> SignedCheckpoint | None:
-        row = self._read(lambda c: c.execute("SELECT size, root, note, signed_at FROM lineproof_log.checkpoints ORDER BY size DESC LIMIT 1").fetchone())
-        return None if row is None else SignedCheckpoint(*row)
-
-    def checkpoint_covering(self, size: int) -> SignedCheckpoint | None:
-        row = self._read(lambda c: c.execute("SELECT size, root, note, signed_at FROM lineproof_log.checkpoints WHERE size >= %s ORDER BY size LIMIT 1",
-                                             (size,)).fetchone())
-        return None if row is None else SignedCheckpoint(*row)
 
     # -- connections
 
@@ -326,7 +274,7 @@ class PostgresStore:
                 self._listener = self._connect()
                 self._listener.execute("LISTEN lineproof_log")
                 return  # look once more: a batch may have been announced before we listened
-            for _ in self._listener.notifies(timeout=seconds, stop_after=1):
+            for _ in self._listener.notifies(timeout=min(POLL_SECONDS, seconds), stop_after=1):
                 pass
         except psycopg.Error as error:
             _close(self._listener)
@@ -344,7 +292,7 @@ class _Append:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         # FOR UPDATE, not an UPDATE that changes nothing: the same row lock, and a batch of retries leaves no dead row behind.
-        self.head = _head(connection.execute("SELECT next, last_received, compact_range FROM lineproof_log.log_head FOR UPDATE").fetchone())
+        self.head = head_of(connection.execute("SELECT next, last_received, compact_range FROM lineproof_log.log_head FOR UPDATE").fetchone())
 
     def known(self, identities: Sequence[bytes]) -> Mapping[bytes, Known]:
         return {row[0]: Known(row[2], row[1]) for row in self._connection.execute(
@@ -383,22 +331,6 @@ def _one(cursor: psycopg.Cursor[tuple[Any, ...]]) -> tuple[Any, ...]:
     if row is None:
         raise LogUnavailable("the database holds no log yet")
     return row
-
-
-def _head(row: tuple[Any, ...] | None) -> Head:
-    if row is None:
-        raise LogUnavailable("the database holds no log yet")
-    return Head(row[0], row[1], _tree(row[0], row[2]))
-
-
-def _tree(size: int, raw: bytes) -> CompactRange:
-    try:
-        tree = CompactRange.from_bytes(raw)
-    except ValueError as error:
-        raise CorruptLog("the stored compact range is damaged") from error
-    if tree.size != size:
-        raise CorruptLog(f"the stored compact range is of size {tree.size}, {size} expected")
-    return tree
 
 
 def _meaning(error: psycopg.Error, location: str) -> AuditError:

@@ -16,19 +16,17 @@ from typing import Any, TypeVar
 from lineproof_audit.directory_lock import DirectoryLock
 from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
 from lineproof_audit.store import (
-    CONTROL_TYPES,
     STORE_VERSION,
     UNERASABLE_TYPES,
     AppendTransaction,
-    Derived,
     Head,
-    IntegratedTree,
     Known,
     NewRow,
     SignedCheckpoint,
     StoredRow,
     TileKey,
 )
+from lineproof_audit.store_reads import CONTROL, EMPTY_TREE, StoreReads, head_of
 from lineproof_audit.tree import CompactRange
 
 __all__ = ["APPLICATION_ID", "SqliteStore"]
@@ -39,8 +37,6 @@ CACHE_KIB = 64 * 1024  # the dedupe index is hit at random: 1 M entries have abo
 WAL_PAGES = 4_096  # 16 MB between checkpoints: the pages of the dedupe index are written to the file once per that much
 POLL_SECONDS = 0.02
 
-_CONTROL = ", ".join(f"'{name}'" for name in CONTROL_TYPES)
-_EMPTY_TREE = CompactRange().to_bytes()
 _FORBIDDEN = "SELECT RAISE(ABORT, 'entries of a log are never changed')"
 
 SCHEMA = f"""
@@ -51,7 +47,7 @@ CREATE TABLE entries (
     idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL, received INTEGER NOT NULL, event_type TEXT NOT NULL, media_type TEXT NOT NULL, tenant TEXT NOT NULL,
     signer TEXT NOT NULL, signed_by TEXT NOT NULL, caller TEXT
 ) STRICT;
-CREATE INDEX entries_control ON entries (idx) WHERE event_type IN ({_CONTROL});
+CREATE INDEX entries_control ON entries (idx) WHERE event_type IN ({CONTROL});
 CREATE TABLE bodies (idx INTEGER PRIMARY KEY, salt BLOB NOT NULL, envelope BLOB NOT NULL) STRICT;
 CREATE TABLE dedupe (identity BLOB PRIMARY KEY, payload BLOB NOT NULL, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE erasures (idx INTEGER PRIMARY KEY, evidence INTEGER NOT NULL) STRICT;
@@ -72,7 +68,7 @@ PRAGMA user_version = {STORE_VERSION};
 _Result = TypeVar("_Result")
 
 
-class SqliteStore:
+class SqliteStore(StoreReads, schema="", mark="?"):
     """The log in `<directory>/log.db`. A writing store holds the directory's lock until `close`.
 
     Args:
@@ -115,8 +111,8 @@ class SqliteStore:
                 raise LogUnavailable(f"{self._path} was written by a newer Lineproof (store version {version})")
             if version == 0:
                 connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA}; COMMIT")
-            connection.execute("INSERT OR IGNORE INTO log_head VALUES (1, 0, 0, ?, NULL)", (_EMPTY_TREE,))
-            connection.execute("INSERT OR IGNORE INTO tree VALUES (1, 0, ?, 0)", (_EMPTY_TREE,))
+            connection.execute("INSERT OR IGNORE INTO log_head VALUES (1, 0, 0, ?, NULL)", (EMPTY_TREE,))
+            connection.execute("INSERT OR IGNORE INTO tree VALUES (1, 0, ?, 0)", (EMPTY_TREE,))
 
         self._write(make)
 
@@ -159,41 +155,11 @@ class SqliteStore:
 
     # -- reading
 
-    def head(self) -> Head:
-        return _head(self._read(lambda connection: connection.execute("SELECT next, last_received, compact_range FROM log_head").fetchone()))
+    def _fetch(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        return self._read(lambda connection: connection.execute(query, parameters).fetchall())
 
-    def rows(self, start: int, stop: int) -> list[StoredRow]:
-        return self._read(lambda connection: [StoredRow(*row) for row in connection.execute(
-            "SELECT e.idx, e.leaf, b.salt, b.envelope FROM entries e LEFT JOIN bodies b ON b.idx = e.idx WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx",
-            (start, stop))])
-
-    def leaves(self, start: int, stop: int) -> list[bytes]:
-        return self._read(lambda connection: [row[0] for row in connection.execute(
-            "SELECT leaf FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx", (start, stop))])
-
-    def derived(self, index: int) -> Derived | None:
-        return self.derived_between(index, index + 1).get(index)
-
-    def derived_between(self, start: int, stop: int) -> Mapping[int, Derived]:
-        return self._read(lambda connection: {row[0]: Derived(*row[1:]) for row in connection.execute(
-            "SELECT idx, received, event_type, media_type, tenant, signer, signed_by, caller FROM entries WHERE idx >= ? AND idx < ?", (start, stop))})
-
-    def received(self, index: int) -> int:
-        row = self._read(lambda connection: connection.execute("SELECT received FROM entries WHERE idx = ?", (index,)).fetchone())
-        if row is None:
-            raise NoSuchEntry(f"there is no entry {index}")
-        return int(row[0])
-
-    def control_indices(self, start: int, stop: int) -> list[int]:
-        # The condition on event_type stands in the text exactly as in the index, or SQLite would not use it.
-        query = f"SELECT idx FROM entries WHERE event_type IN ({_CONTROL}) AND idx >= ? AND idx < ? ORDER BY idx"  # noqa: S608 (constants)
-        return self._read(lambda connection: [row[0] for row in connection.execute(query, (start, stop))])
-
-    def wait_for(self, size: int, timeout: float) -> int:
-        deadline = time.monotonic() + timeout
-        while (now := self.head().size) < size and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(POLL_SECONDS, left))
-        return now
+    def _doze(self, seconds: float) -> None:
+        time.sleep(min(POLL_SECONDS, seconds))
 
     # -- tree and checkpoints
 
@@ -208,12 +174,6 @@ class SqliteStore:
 
     def resign(self) -> None:
         self._epoch = None
-
-    def integrated(self) -> IntegratedTree:
-        row = self._read(lambda connection: connection.execute("SELECT size, compact_range, epoch FROM tree").fetchone())
-        if row is None:
-            raise LogUnavailable(f"{self._path} holds no log yet")
-        return IntegratedTree(_tree(row[0], row[1]), row[2])
 
     def tiles(self, keys: Sequence[TileKey]) -> Mapping[TileKey, bytes]:
         def load(connection: sqlite3.Connection) -> dict[TileKey, bytes]:
@@ -243,15 +203,6 @@ class SqliteStore:
                                "signed_at = excluded.signed_at WHERE root = excluded.root",
                                (checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.signed_at))
             return True
-
-    def checkpoint(self) -> SignedCheckpoint | None:
-        row = self._read(lambda connection: connection.execute("SELECT size, root, note, signed_at FROM checkpoints ORDER BY size DESC LIMIT 1").fetchone())
-        return None if row is None else SignedCheckpoint(*row)
-
-    def checkpoint_covering(self, size: int) -> SignedCheckpoint | None:
-        row = self._read(lambda connection: connection.execute(
-            "SELECT size, root, note, signed_at FROM checkpoints WHERE size >= ? ORDER BY size LIMIT 1", (size,)).fetchone())
-        return None if row is None else SignedCheckpoint(*row)
 
     # -- connections
 
@@ -351,7 +302,7 @@ class _Append:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.head = _head(connection.execute("SELECT next, last_received, compact_range FROM log_head").fetchone())
+        self.head = head_of(connection.execute("SELECT next, last_received, compact_range FROM log_head").fetchone())
 
     def known(self, identities: Sequence[bytes]) -> Mapping[bytes, Known]:
         marks = ",".join("?" * len(identities))
@@ -382,22 +333,6 @@ class _Append:
         """
         marks = ",".join([f"({','.join('?' * columns)})"] * rows)
         self._connection.execute(f"INSERT OR FAIL INTO {table} VALUES {marks}", values)  # noqa: S608 (marks only)
-
-
-def _head(row: tuple[Any, ...] | None) -> Head:
-    if row is None:
-        raise LogUnavailable("the database holds no log yet")
-    return Head(row[0], row[1], _tree(row[0], row[2]))
-
-
-def _tree(size: int, raw: bytes) -> CompactRange:
-    try:
-        tree = CompactRange.from_bytes(raw)
-    except ValueError as error:
-        raise CorruptLog("the stored compact range is damaged") from error
-    if tree.size != size:
-        raise CorruptLog(f"the stored compact range is of size {tree.size}, {size} expected")
-    return tree
 
 
 def _meaning(error: sqlite3.Error, path: Path) -> AuditError:
