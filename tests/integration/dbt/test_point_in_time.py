@@ -17,12 +17,12 @@ import pytest
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.open import open_graph
+from tests.command_line import as_json, lineproof
 from tests.flights_world import BOB, World, open_world
 from tests.integration.dbt.test_dbt_hook import RUN
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
 DATASETS, REPOSITORY = "duckdb://w.duckdb", "git.example.org/any/thing"
-LINEPROOF = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
 MACRO = """{{% macro {m_totals}(relation, keys, at) %}}
     select {{{{ keys | join(', ') }}}}, {{{{ at }}}} as {c_at},
         sum(count(*)) over (partition by {{{{ keys | join(', ') }}}} order by {{{{ at }}}} rows between unbounded preceding and current row) as {c_n},
@@ -214,17 +214,9 @@ async def build(home: Path, names: Names, events: list[tuple[str, Any]], sha: st
     await graph.close()
 
 
-def lineproof(checked: Checked, *arguments: str, code: int) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
-    environment = {**kept, "LINEPROOF_DATA": str(checked.home / "data"), "LINEPROOF_STATE_DIR": str(checked.home / "state"), "COLUMNS": "200"}
-    done = subprocess.run([*LINEPROOF, *arguments], env=environment, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == code, f"seed {checked.names.seed}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def answer(checked: Checked) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lineproof(checked, "features", "check", f"{checked.names['m_model']}@1", "--json", code=1))["pointInTimeChecks"]
+    found: dict[str, Any] = as_json(checked.home, "features", "check", f"{checked.names['m_model']}@1", code=1)["pointInTimeChecks"]
     return found
 
 
@@ -266,6 +258,6 @@ def test_what_is_given_with_the_request_is_proven(checked: Checked, answer: dict
 
 
 def test_the_command_names_file_line_and_commit(checked: Checked) -> None:
-    shown = lineproof(checked, "features", "check", f"{checked.names['m_model']}@1", code=1)
+    shown = lineproof(checked.home, "features", "check", f"{checked.names['m_model']}@1", code=1)
     assert f"models/{checked.names['t_leak0']}.sql:9" in shown
     assert f"commit {checked.sha[:12]} by Bob Berg" in shown

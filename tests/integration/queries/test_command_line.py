@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import socket
 import subprocess
@@ -12,16 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lineproof_audit.directory_lock import DirectoryLock
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import FileElection
+from tests.command_line import LINEPROOF, as_json, environment, lineproof
 from tests.flights_world import RAW, World, column, dataset, flights_world, open_world
-
-LINEPROOF = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +36,6 @@ async def _build(directory: Path) -> None:
     world: World = await flights_world(directory, graph)
     world.close()
     await graph.close()
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
-    return {**kept, "LINEPROOF_DATA": str(home / "data"), "LINEPROOF_STATE_DIR": str(home / "state"), "COLUMNS": "200", **more}
-
-
-def lineproof(home: Path, *arguments: str, code: int = 0, **more: str) -> str:
-    done = subprocess.run([*LINEPROOF, *arguments], env=environment(home, **more), capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
-
-
-def as_json(home: Path, *arguments: str) -> Any:
-    return json.loads(lineproof(home, *arguments, "--json"))
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +127,7 @@ def test_evidence_of_a_trace_verifies_with_the_trust_file_alone(home: Path, tmp_
     assert {step["openedBy"] for step in answer["trace"]["steps"]} <= cited
     assert {step["commit"]["recordedBy"] for step in answer["trace"]["steps"]} <= cited
     nowhere = tmp_path / "nothing"  # the verifier has no log and no keys
+    nowhere.mkdir()
     assert "keys-complete" in lineproof(nowhere, "log", "verify", str(bundle), "--trust", str(trust))
     held["entries"][0]["envelope"] = held["entries"][1]["envelope"]
     bundle.write_text(json.dumps(held), encoding="utf-8")

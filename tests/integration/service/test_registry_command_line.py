@@ -2,19 +2,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from metadata_service.graph.open import open_graph
+from tests.command_line import as_json, lineproof
 from tests.flights_world import open_world
-
-LINEPROOF = [sys.executable, "-c", "from metadata_service.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +30,6 @@ async def _build(directory: Path) -> None:
             "definition": {"entities": ["flight"], "dtype": "double" if version < "3" else "text", "sql": f"select {version}"}})
     world.close()
     await graph.close()
-
-
-def lineproof(home: Path, *arguments: str, code: int = 0) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
-    environment = {**kept, "LINEPROOF_DATA": str(home / "data"), "LINEPROOF_STATE_DIR": str(home / "state"), "COLUMNS": "200"}
-    done = subprocess.run([*LINEPROOF, *arguments], env=environment, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
-
-
-def as_json(home: Path, *arguments: str) -> Any:
-    return json.loads(lineproof(home, *arguments, "--json"))
 
 
 def test_aliases_move_go_back_and_tell_their_history(home: Path) -> None:
