@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Final
 
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
@@ -93,17 +94,22 @@ def slot_of(shown: Shown) -> str:
 
 # -- state <-> edges
 
-_FIELDS: Final = ("family", "downstream", "upstream", "basis", "type", "subtype", "expression", "file", "line", "column", "parser", "status", "version")
+_FIELDS: Final = tuple(field.name for field in fields(Shown))  # a row is these in this order, then when and by which entry it was opened
+_VALUES: Final = attrgetter(*_FIELDS)
 
 
 def _row(shown: Shown) -> list[Any]:
-    return [getattr(shown, name) for name in _FIELDS]
+    return list(_VALUES(shown))
+
+
+def _said(row: Sequence[Any]) -> Sequence[Any]:
+    return row[:len(_FIELDS)]
 
 
 def _edge(set_id: str, state: dict[str, Any], row: Sequence[Any]) -> Edge:
-    said = dict(zip(_FIELDS, row, strict=False))
-    return Edge(**said, set_id=set_id, via=state["via"], transformation=state["transformation"], commit=state["commit"], tenant=state["tenant"],
-                from_=row[13], opened_by=row[14])
+    from_, opened_by = row[len(_FIELDS):]
+    return Edge(**dict(zip(_FIELDS, _said(row), strict=True)), set_id=set_id, via=state["via"], transformation=state["transformation"],
+                commit=state["commit"], tenant=state["tenant"], from_=from_, opened_by=opened_by)
 
 
 def _fresh(identity: SetId, commit: str | None, tenant: str) -> dict[str, Any]:
@@ -150,7 +156,7 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         has = held.get(slot)
         precision = RANKS[row[3]]
         if has is not None:
-            if has[:13] == row or RANKS[has[3]] > precision:
+            if _said(has) == row or RANKS[has[3]] > precision:
                 continue
             closed.append(has)
         elif precision < ranks[row[0]] and not firm and rank < ranks[row[0]]:
@@ -162,14 +168,7 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         closed.append(held.pop(slot))
     changed = bool(opened or closed)
     if changed:
-        state = {**state, "edges": held, "absorbed": []}
-        for row in closed:
-            draft.close_edge(_edge(set_id, state, row))
-        for slot in opened:
-            draft.open_edge(_edge(set_id, state, held[slot]))
-        state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
-        if opened:
-            draft.put(opened_key(draft.entry.index), sorted({*(draft.state(opened_key(draft.entry.index)) or []), set_id}))
+        state = _changed(draft, set_id, state, held, opened, closed)
     if key is not None and absorbed and key not in state["absorbed"]:
         state = {**state, "absorbed": [*state["absorbed"], key][-ABSORBED_KEPT:]}
     draft.put(set_key(set_id), state)
@@ -187,12 +186,19 @@ def declare(draft: Draft, identity: SetId, shown: Sequence[Shown], *, commit: st
     state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
     rows = {slot_of(edge): _row(edge) for edge in shown}
     held: dict[str, list[Any]] = dict(state["edges"])
-    closed = [held.pop(slot) for slot in list(held) if held[slot][:13] != rows.get(slot)]
+    closed = [held.pop(slot) for slot in list(held) if _said(held[slot]) != rows.get(slot)]
     opened = [slot for slot in rows if slot not in held]
     if not opened and not closed:
         return False
     for slot in opened:
         held[slot] = [*rows[slot], draft.at, draft.entry.index]
+    draft.put(set_key(set_id), _changed(draft, set_id, state, held, opened, closed))
+    return True
+
+
+def _changed(draft: Draft, set_id: str, state: dict[str, Any], held: dict[str, list[Any]], opened: Sequence[str],
+             closed: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """The set once it holds `held`: what it no longer says is closed, then the slots it now says are opened and listed."""
     state = {**state, "edges": held, "absorbed": []}
     for row in closed:
         draft.close_edge(_edge(set_id, state, row))
@@ -200,9 +206,9 @@ def declare(draft: Draft, identity: SetId, shown: Sequence[Shown], *, commit: st
         draft.open_edge(_edge(set_id, state, held[slot]))
     state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
     if opened:
-        draft.put(opened_key(draft.entry.index), sorted({*(draft.state(opened_key(draft.entry.index)) or []), set_id}))
-    draft.put(set_key(set_id), state)
-    return True
+        key = opened_key(draft.entry.index)
+        draft.put(key, sorted({*(draft.state(key) or []), set_id}))
+    return state
 
 
 def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
