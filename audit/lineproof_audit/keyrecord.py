@@ -1,12 +1,13 @@
 """What the log knows of one key, by index."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from lineproof_audit.admin_bodies import Scope, scope_document
+from lineproof_audit.admin_bodies import enrolment_document, scope_document
 from lineproof_audit.base64text import decode_base64, encode_base64
+from lineproof_audit.bindings import Enrolment, Scope
 from lineproof_audit.keys import VerifyKey
 
 __all__ = ["KeyRecord", "record_from_state", "record_to_state"]
@@ -32,6 +33,7 @@ class KeyRecord:
         tenant, scope: what a producer key may say; None for the log's own keys.
         not_after: µs since the epoch, compared with `received`; None = until revoked.
         replaces: the key it rotated away from.
+        enrolment: of a short-lived key, the identity token it is bound to.
         revocations: (entry that revokes, last valid entry it sets), in order.
     """
 
@@ -46,6 +48,7 @@ class KeyRecord:
     not_after: int | None = None
     replaces: str | None = None
     revocations: tuple[tuple[int, int], ...] = ()
+    enrolment: Enrolment | None = None
 
     @property
     def verify_key(self) -> VerifyKey:
@@ -70,6 +73,21 @@ class KeyRecord:
         """Whether a later revocation reaches back over entry `index`."""
         return any(last < index < at for at, last in self.revocations)
 
+    def as_of(self, size: int) -> KeyRecord | None:
+        """The record as the first `size` entries say it; None if they do not know the key."""
+        if self.registered_at >= size:
+            return None
+        return replace(self, revocations=tuple(item for item in self.revocations if item[0] < size))
+
+    def state_at(self, size: int, time: int) -> str:
+        """What the next entry of a log of `size` entries, received at `time` (µs), would find: `pending`, `valid`, `expired` or `revoked`."""
+        last = self.last_valid_as_of(size)
+        if last is not None and size > last:
+            return "revoked"
+        if self.not_after is not None and time > self.not_after:
+            return "expired"
+        return "valid" if size >= self.valid_from else "pending"
+
     @property
     def disputed(self) -> list[tuple[int, int, int]]:
         """(first, last, revoking entry): indices whose entries by this key are disputed."""
@@ -80,12 +98,15 @@ def record_to_state(record: KeyRecord) -> dict[str, Any]:
     """JSON-able form."""
     return {"keyid": record.keyid, "spki": encode_base64(record.spki), "purpose": record.purpose, "registeredAt": record.registered_at,
             "validFrom": record.valid_from, "tenant": record.tenant, "scope": scope_document(record.scope) if record.scope else None,
-            "label": record.label, "notAfter": record.not_after, "replaces": record.replaces, "revocations": [list(item) for item in record.revocations]}
+            "label": record.label, "notAfter": record.not_after, "replaces": record.replaces, "revocations": [list(item) for item in record.revocations],
+            "enrolment": enrolment_document(record.enrolment) if record.enrolment else None}
 
 
 def record_from_state(state: dict[str, Any]) -> KeyRecord:
     """The inverse of `record_to_state`."""
-    scope = state["scope"]
+    scope, enrolment = state["scope"], state.get("enrolment")
     return KeyRecord(state["keyid"], decode_base64(state["spki"]), state["purpose"], state["registeredAt"], state["validFrom"], state["tenant"],
                      Scope(tuple(scope["namespaces"]), tuple(scope["eventTypes"]), tuple(scope["sources"])) if scope else None,
-                     state["label"], state["notAfter"], state["replaces"], tuple((at, last) for at, last in state["revocations"]))
+                     state["label"], state["notAfter"], state["replaces"], tuple((at, last) for at, last in state["revocations"]),
+                     Enrolment(enrolment["binding"], enrolment["issuer"], enrolment["token"], enrolment["tokenId"], enrolment["claims"],
+                               decode_base64(enrolment["possession"])) if enrolment else None)

@@ -3,13 +3,12 @@
 Pure: the same entries in the same order give the same keyring in intake (advisory), the projector (final), fsck and the
 offline verifier. Validity is counted in entry indices, never in time, so that a stolen key cannot choose when it was used; only
 `notAfter` of short-lived keys is compared with the leaf's `received`. A genesis, key or policy entry that is not signed by a
-valid admin key changes nothing; its outcome says why.
+valid admin key changes nothing; its outcome says why. The notary may register one kind of key: those that a binding of the policy allows.
 
 A revocation undoes nothing: entries between its `lastValid` and itself stay valid and are marked `disputed`.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,14 +19,10 @@ from lineproof_audit.facts import load_object
 from lineproof_audit.keyrecord import KeyRecord, record_from_state, record_to_state
 from lineproof_audit.keys import VerifyKey
 from lineproof_audit.leaf import Leaf
+from lineproof_audit.possession import binding_statement, holds, rotation_statement
+from lineproof_audit.standing import ADMIN_TYPES, GENESIS, KEY, KEYRING_TYPES, POLICY, SERVICE_TYPES, KeyVerdict, Standing
 
 __all__ = ["ADMIN_TYPES", "GENESIS", "KEY", "KEYRING_TYPES", "POLICY", "SERVICE_TYPES", "KeyVerdict", "Keyring", "Outcome"]
-
-GENESIS, KEY, POLICY = "lineproof.genesis.v1", "lineproof.key.v1", "lineproof.policy.v1"
-KEYRING_TYPES = frozenset({GENESIS, KEY, POLICY})
-ADMIN_TYPES = KEYRING_TYPES | {"lineproof.erasure.v1"}  # what an admin key may say
-# What only the log's own keys may say, whatever a producer's scope allows with `*`.
-SERVICE_TYPES = ADMIN_TYPES | {"lineproof.equivocation.v1", "lineproof.access.v1", "lineproof.derivation.v1"}
 
 _STATE_VERSION = 1
 
@@ -40,27 +35,12 @@ class Outcome:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyVerdict:
-    """Whether a key was good for an entry. `code` is a stable error code if not; `disputed` if a later revocation reaches back over it."""
-
-    ok: bool
-    code: str | None = None
-    reason: str | None = None
-    disputed: bool = False
-
-
 class _Rejected(Exception):
     """Carries the reason from a rule to `apply`."""
 
 
-class Keyring:
+class Keyring(Standing):
     """The fold. Apply every entry in index order (others than genesis, key and policy are ignored), or at least all of those."""
-
-    def __init__(self) -> None:
-        self.origin: str | None = None
-        self._keys: dict[str, KeyRecord] = {}
-        self._policies: list[tuple[int, Policy]] = []
 
     # -- the fold
 
@@ -69,11 +49,11 @@ class Keyring:
         if leaf.event_type not in KEYRING_TYPES:
             return Outcome("ignored", "no-key-or-policy")
         try:
-            data = self._admitted(index, leaf, envelope)
+            data, by_notary = self._admitted(index, leaf, envelope)
             if leaf.event_type == GENESIS:
                 self._genesis(data, leaf)
             elif leaf.event_type == KEY:
-                self._key_change(index, read_key(data))
+                self._key_change(index, read_key(data), leaf, by_notary)
             else:
                 self._policy_change(index, read_policy(data))
         except BodyError as error:
@@ -82,8 +62,8 @@ class Keyring:
             return Outcome("rejected", str(error))
         return Outcome("applied")
 
-    def _admitted(self, index: int, leaf: Leaf, envelope: bytes | Envelope | None) -> dict[str, Any]:
-        """The body's `data`, once signature, type and audience are found good."""
+    def _admitted(self, index: int, leaf: Leaf, envelope: bytes | Envelope | None) -> tuple[dict[str, Any], bool]:
+        """The body's `data` and whether the notary said it, once signature, type and audience are found good."""
         if envelope is None:
             raise _Rejected("body-missing")
         try:
@@ -94,6 +74,7 @@ class Keyring:
         if event is None or event.get("type") != leaf.event_type or not isinstance(event.get("data"), dict):
             raise _Rejected("type-mismatch")
         data: dict[str, Any] = event["data"]
+        by_notary = False
         if (leaf.event_type == GENESIS) != (index == 0):
             raise _Rejected("genesis-not-first" if leaf.event_type == GENESIS else "no-genesis")
         if leaf.event_type == GENESIS:
@@ -104,7 +85,8 @@ class Keyring:
             if self.origin is None:
                 raise _Rejected("no-genesis")
             record = self._keys.get(leaf.signer)
-            if record is None or record.purpose != "admin" or not self.validity(leaf.signer, index, leaf.received).ok:
+            by_notary = record is not None and record.purpose == "notary" and leaf.event_type == KEY and data.get("enrolment") is not None
+            if record is None or not (record.purpose == "admin" or by_notary) or not self.validity(leaf.signer, index, leaf.received).ok:
                 raise _Rejected("not-signed-by-root-admin")
             signer, origin = record.verify_key, self.origin
         if leaf.signer != signer.keyid:
@@ -115,7 +97,7 @@ class Keyring:
             verify_envelope(parsed, signer)
         except BadSignature as error:
             raise _Rejected("bad-signature") from error
-        return data
+        return data, by_notary
 
     def _genesis(self, data: dict[str, Any], leaf: Leaf) -> None:
         genesis = read_genesis(data)
@@ -126,7 +108,7 @@ class Keyring:
         for purpose, key in keys.items():
             self._keys[key.keyid] = KeyRecord(key.keyid, key.spki, purpose, registered_at=0, valid_from=0, label=purpose)
 
-    def _key_change(self, index: int, change: KeyChange) -> None:
+    def _key_change(self, index: int, change: KeyChange, leaf: Leaf, by_notary: bool) -> None:
         if change.action == "revoke":
             self._revoke(index, change.key_id, change.last_valid)
             return
@@ -134,23 +116,52 @@ class Keyring:
             raise _Rejected("key-id-mismatch")
         if change.key_id in self._keys:
             raise _Rejected("key-exists")
-        purpose, tenant, scope = change.purpose, change.tenant, change.scope
-        if change.action == "rotate":
-            old = self._keys.get(change.replaces or "")
-            if old is None:
-                raise _Rejected("unknown-key")
-            if purpose != old.purpose or tenant not in (None, old.tenant):
-                raise _Rejected("rotation-changes-purpose-or-tenant")
-            tenant, scope = old.tenant, scope or old.scope
-        record = KeyRecord(change.key_id, change.public_key.spki, purpose, registered_at=index, valid_from=index + 1, tenant=tenant, scope=scope,
-                           label=change.label, not_after=change.not_after, replaces=change.replaces)
+        if change.enrolment is not None:
+            self._enrolled(index, change, change.public_key, leaf, by_notary)
+        old = self._rotated(change, change.public_key) if change.action == "rotate" else None
+        record = KeyRecord(change.key_id, change.public_key.spki, change.purpose, registered_at=index, valid_from=index + 1,
+                           tenant=old.tenant if old else change.tenant, scope=change.scope or (old.scope if old else None), label=change.label,
+                           not_after=change.not_after, replaces=change.replaces, enrolment=change.enrolment)
         self._keys[record.keyid] = record
-        if change.action == "rotate" and change.last_valid is not None and change.replaces is not None:
+        if old is not None and change.last_valid is not None:
             try:
-                self._revoke(index, change.replaces, change.last_valid)  # else both sign: an overlap
+                self._revoke(index, old.keyid, change.last_valid)  # else both sign: an overlap
             except _Rejected:
                 del self._keys[record.keyid]
                 raise
+        if change.enrolment is not None:
+            self._tokens.add(change.enrolment.token_id)
+
+    def _rotated(self, change: KeyChange, key: VerifyKey) -> KeyRecord:
+        """The key that is replaced, once it and the new one are found to have signed."""
+        old = self._keys.get(change.replaces or "")
+        if old is None:
+            raise _Rejected("unknown-key")
+        if change.purpose != old.purpose or change.tenant not in (None, old.tenant):
+            raise _Rejected("rotation-changes-purpose-or-tenant")
+        if old.enrolment is not None:
+            raise _Rejected("short-lived-key: it is not rotated, the next job enrols its own")
+        statement = rotation_statement(self.origin or "", old.keyid, key.keyid)
+        if not holds(old.verify_key, change.old_signature or b"", statement) or not holds(key, change.new_signature or b"", statement):
+            raise _Rejected("rotation-not-signed-by-both")
+        return old
+
+    def _enrolled(self, index: int, change: KeyChange, key: VerifyKey, leaf: Leaf, by_notary: bool) -> None:
+        """The policy before this entry allows the key; the token is fresh; whoever enrols holds the key."""
+        enrolment, policy = change.enrolment, self.policy_at(index)
+        binding = policy.binding(enrolment.binding) if policy is not None and enrolment is not None else None
+        if enrolment is None or binding is None or not by_notary:
+            raise _Rejected("no-binding" if by_notary else "enrolment-not-by-notary")
+        if (enrolment.issuer, change.tenant, change.scope) != (binding.issuer, binding.tenant, binding.scope):
+            raise _Rejected("outside-binding: issuer, tenant or scope are not the binding's")
+        if refused := binding.refuses(enrolment.claims):
+            raise _Rejected(f"outside-binding: {refused}")
+        if change.not_after is None or change.not_after > leaf.received + binding.seconds * 1_000_000:
+            raise _Rejected("outside-binding: notAfter is beyond the binding's seconds")
+        if enrolment.token_id in self._tokens:
+            raise _Rejected("token-used")
+        if not holds(key, enrolment.possession, binding_statement(self.origin or "", key.keyid, enrolment.token)):
+            raise _Rejected("no-possession")
 
     def _revoke(self, index: int, keyid: str, last_valid: int | None) -> None:
         record = self._keys.get(keyid)
@@ -159,9 +170,10 @@ class Keyring:
         if record.last_valid is not None and record.last_valid <= last_valid:
             raise _Rejected("already-revoked")
         revoked = replace(record, revocations=(*record.revocations, (index, last_valid)))
-        if record.purpose == "admin" and not any(key.purpose == "admin" and key.last_valid is None and key.not_after is None
-                                                 for key in self._keys.values() if key.keyid != keyid):
-            raise _Rejected("last-admin-key")
+        # Without an admin key nothing can be said any more, without log and notary key nothing signed: another one comes first.
+        if record.purpose != "producer" and not any(key.purpose == record.purpose and key.last_valid is None and key.not_after is None
+                                                    for key in self._keys.values() if key.keyid != keyid):
+            raise _Rejected(f"last-{record.purpose}-key")
         self._keys[keyid] = revoked
 
     def _policy_change(self, index: int, policy: Policy) -> None:
@@ -170,127 +182,34 @@ class Keyring:
             raise _Rejected(f"previous-mismatch: the policy in force is entry {current}")
         self._policies.append((index, policy))
 
-    # -- questions
-
-    def check(self, keyid: str, index: int, *, event_type: str, source: str, namespaces_written: Iterable[str], received: int, tenant: str) -> KeyVerdict:
-        """Whether entry `index` may stand: the key valid there, and what the event says within the key's scope and tenant.
-
-        Args:
-            keyid: who signed.
-            index: the entry's index (at intake: the log's size).
-            event_type: as in the leaf.
-            source: CloudEvents `source` or OpenLineage `producer`.
-            namespaces_written: namespaces of jobs and outputs the event writes; reads need no scope.
-            received: µs since the epoch, as in the leaf.
-            tenant: the leaf's tenant.
-        """
-        verdict = self.validity(keyid, index, received)
-        if not verdict.ok:
-            return verdict
-        reason = self._outside(self._keys[keyid], index, event_type, source, namespaces_written, tenant)
-        return replace(verdict, ok=False, code="out-of-scope", reason=reason) if reason else verdict
-
-    def validity(self, keyid: str, index: int, received: int) -> KeyVerdict:
-        """Whether the key was registered and not revoked at entry `index`, whatever the entry says."""
-        record = self._keys.get(keyid)
-        if record is None:
-            return KeyVerdict(False, "unknown-key", "the key is not registered")
-        if index < record.valid_from:
-            return KeyVerdict(False, "unknown-key", f"the key is valid from entry {record.valid_from}")
-        last = record.last_valid_as_of(index)
-        if last is not None and index > last:
-            return KeyVerdict(False, "revoked-key", f"the key was valid up to entry {last}")
-        if record.not_after is not None and received > record.not_after:
-            return KeyVerdict(False, "revoked-key", "the key had expired (notAfter)")
-        return KeyVerdict(True, disputed=record.is_disputed(index))
-
-    def may_write(self, keyid: str, namespace: str, index: int, tenant: str) -> bool:
-        """Whether the key's scope and tenant reach `namespace` at entry `index`: decides edge by edge what an entry may project."""
-        record = self._keys.get(keyid)
-        return record is not None and self._foreign(record, namespace, index, tenant) is None
-
-    def _outside(self, record: KeyRecord, index: int, event_type: str, source: str, namespaces: Iterable[str], tenant: str) -> str | None:
-        if record.purpose == "log":
-            return "a log key signs checkpoints only"
-        if record.purpose == "admin":
-            return None if event_type in ADMIN_TYPES else f"an admin key says nothing of type {event_type}"
-        if record.purpose == "notary" and event_type in KEYRING_TYPES:
-            return f"the notary says nothing of type {event_type}"
-        if record.purpose == "producer":
-            if event_type in SERVICE_TYPES:
-                return f"{event_type} is said by the log itself"
-            if record.tenant != tenant:
-                return "the key belongs to another tenant"
-            if record.scope is None or not record.scope.allows_type(event_type):
-                return f"event type {event_type} is outside the key's scope"
-            if not record.scope.allows_source(source):
-                return f"source {source!r} is outside the key's scope"
-        return next((reason for namespace in namespaces if (reason := self._foreign(record, namespace, index, tenant))), None)
-
-    def _foreign(self, record: KeyRecord, namespace: str, index: int, tenant: str) -> str | None:
-        if record.purpose == "producer" and (record.tenant != tenant or record.scope is None or not record.scope.allows_namespace(namespace)):
-            return f"namespace {namespace!r} is outside the key's scope"
-        if self.tenant_of(namespace, index) != tenant:
-            return f"namespace {namespace!r} does not belong to the tenant"
-        return None
-
-    def key(self, keyid: str) -> KeyRecord | None:
-        """The record of a key, or None."""
-        return self._keys.get(keyid)
-
-    def history(self, keyid: str | None = None) -> list[KeyRecord]:
-        """All keys in order of registration; with `keyid`, that key and those it replaced or was replaced by."""
-        if keyid is None:
-            return list(self._keys.values())
-        line, before = {keyid}, 0
-        while len(line) != before:
-            before = len(line)
-            line |= {key.keyid for key in self._keys.values() if key.replaces in line}
-            line |= {key.replaces for key in self._keys.values() if key.keyid in line and key.replaces}
-        return [key for key in self._keys.values() if key.keyid in line]
-
-    def is_log_own(self, keyid: str) -> bool:
-        """Whether the key is one of the log's own (log, notary, admin) and no producer's."""
-        record = self._keys.get(keyid)
-        return record is not None and record.purpose != "producer"
-
-    def keys_for(self, purpose: str) -> list[VerifyKey]:
-        """Public keys of a purpose, in order of registration, revoked ones too."""
-        return [key.verify_key for key in self._keys.values() if key.purpose == purpose]
-
-    @property
-    def policy(self) -> Policy | None:
-        """The policy in force at the end of what was folded."""
-        return self._policies[-1][1] if self._policies else None
-
-    @property
-    def policy_index(self) -> int | None:
-        """The entry of `policy`: what the next one names as `previous`."""
-        return self._policies[-1][0] if self._policies else None
-
-    def policy_at(self, index: int) -> Policy | None:
-        """The policy in force for entry `index`: the last one applied before it."""
-        return next((policy for at, policy in reversed(self._policies) if at < index), None)
-
-    def tenant_of(self, namespace: str, index: int | None = None) -> str | None:
-        """The tenant that owns `namespace` (longest matching prefix), now or for entry `index`; None if nobody does."""
-        policy = self.policy if index is None else self.policy_at(index)
-        return policy.tenant_of(namespace) if policy else None
-
-    def entries_about(self, keyids: Iterable[str]) -> list[int]:
-        """Indices of the entries that decide about these keys: genesis, policies, registrations, rotations, revocations."""
-        indices = {0, *(at for at, _ in self._policies)} if self.origin is not None else set()
-        for record in (found for keyid in keyids for found in self.history(keyid)):
-            indices |= {record.registered_at, *(at for at, _ in record.revocations)}
-        for admin in (key for key in self._keys.values() if key.purpose == "admin"):
-            indices |= {admin.registered_at, *(at for at, _ in admin.revocations)}
-        return sorted(indices)
+    def as_of(self, size: int) -> Keyring:
+        """The keyring as the first `size` entries gave it."""
+        then = Keyring()
+        then.origin = self.origin if size > 0 else None
+        then._keys = {keyid: known for keyid, record in self._keys.items() if (known := record.as_of(size)) is not None}
+        then._policies = [item for item in self._policies if item[0] < size]
+        then._tokens = {record.enrolment.token_id for record in then._keys.values() if record.enrolment is not None}
+        return then
 
     # -- persistence
 
+    def copy(self) -> Keyring:
+        """An independent keyring that knows the same."""
+        other = Keyring()
+        other.origin, other._keys, other._policies, other._tokens = self.origin, dict(self._keys), list(self._policies), set(self._tokens)
+        return other
+
+    def know(self, record: KeyRecord) -> None:
+        """Take a short-lived key that `to_state` left out: one key per CI job would make the state grow without end."""
+        self._keys[record.keyid] = record
+
+    def know_token(self, token_id: str) -> None:
+        """Take an identity token as used that `to_state` left out."""
+        self._tokens.add(token_id)
+
     def to_state(self) -> dict[str, Any]:
-        """The keyring as JSON-able data; `from_state` gives an equal one."""
-        return {"v": _STATE_VERSION, "origin": self.origin, "keys": [record_to_state(key) for key in self._keys.values()],
+        """The keyring without short-lived keys as JSON-able data; `from_state` gives it back. Those are kept one by one, see `know`."""
+        return {"v": _STATE_VERSION, "origin": self.origin, "keys": [record_to_state(key) for key in self._keys.values() if key.enrolment is None],
                 "policies": [[index, policy_document(policy)] for index, policy in self._policies]}
 
     @classmethod

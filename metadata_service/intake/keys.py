@@ -49,7 +49,7 @@ class KeyringFollower:
                 return
             news = list(self._reader.control_entries(self._size, size))
             if news:
-                keyring = Keyring.from_state(self._keyring.to_state())
+                keyring = self._keyring.copy()
                 for entry in news:
                     self._outcomes[entry.index] = keyring.apply(entry.index, entry.fields, entry.envelope)
                 self._keyring = keyring

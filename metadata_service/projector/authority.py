@@ -4,20 +4,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from lineproof_audit.keyrecord import record_from_state
 from lineproof_audit.keyring import Keyring
 from metadata_service.projector.view import Rejected
 
 if TYPE_CHECKING:
     from metadata_service.projector.entry import ProjectableEntry
+    from metadata_service.projector.view import Draft
 
-__all__ = ["KEYRING_STATE", "Authority", "keyring_of"]
+__all__ = ["KEYRING_STATE", "Authority", "keyring_before", "short_key", "used_token"]
 
 KEYRING_STATE: Final = "keyring"
 _parsed: list[tuple[Any, Keyring]] = []  # the keyring last read: its state object changes with key and policy entries only
 
 
-def keyring_of(state: Any) -> Keyring:
-    """The keyring in the projector's state; read it, never change it."""
+def short_key(keyid: str) -> str:
+    """State key of a short-lived key's record: one per CI job, so each stands for itself and the keyring's state stays small."""
+    return f"key:{keyid}"
+
+
+def used_token(token_id: str) -> str:
+    """State key that remembers that a key was enrolled with this identity token."""
+    return f"token:{token_id}"
+
+
+def keyring_before(draft: Draft) -> Keyring:
+    """The keyring that the entry's signer stands before; read it, never change it."""
+    keyring, signer = _keyring_of(draft.state(KEYRING_STATE)), draft.entry.leaf.signer
+    record = draft.state(short_key(signer)) if keyring.key(signer) is None else None
+    if record is not None:
+        keyring = keyring.copy()
+        keyring.know(record_from_state(record))
+    return keyring
+
+
+def _keyring_of(state: Any) -> Keyring:
     if _parsed and _parsed[0][0] is state and state is not None:
         return _parsed[0][1]
     keyring = Keyring.from_state(state) if state is not None else Keyring()

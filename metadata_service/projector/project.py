@@ -21,7 +21,7 @@ from lineproof_schema.openlineage import OpenLineageEvent
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import GraphOp
 from metadata_service.projector import code, datasets, derivations, features, lifecycle, log_entries, openlineage, serving, usage
-from metadata_service.projector.authority import KEYRING_STATE, Authority, keyring_of
+from metadata_service.projector.authority import KEYRING_STATE, Authority, keyring_before
 from metadata_service.projector.entry import CloudBody, Erased, ProjectableEntry, StandsIn, StatementBody, Unreadable
 from metadata_service.projector.names import dataset_urn, feature_ref, job_urn, of
 from metadata_service.projector.runs import run_key
@@ -47,7 +47,7 @@ def project(entry: ProjectableEntry, view: View) -> list[GraphOp]:
             return draft.finish()
         if isinstance(entry.body, Unreadable):
             raise Rejected(entry.body.code, entry.body.detail)
-        draft.authority = Authority(keyring_of(draft.state(KEYRING_STATE)), entry)
+        draft.authority = Authority(keyring_before(draft), entry)
         if draft.authority.admit(_namespaces(draft, entry)):
             draft.note(disputed=True)
         _dispatch(draft, entry)

@@ -1,15 +1,24 @@
 """What the log says about itself: genesis, keys, policy, erasure, equivocation, access."""
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from lineproof_schema.models.common import EventData, EventIndex, Instant, Name, Sha256, Tenant
 
-__all__ = ["AccessData", "EquivocationData", "ErasureData", "GenesisData", "Grant", "KeyData", "KeyScope", "PolicyData", "TenantData"]
+__all__ = ["AccessData", "EquivocationData", "ErasureData", "GenesisData", "Grant", "KeyBinding", "KeyData", "KeyEnrolment", "KeyScope", "PolicyData",
+           "TenantData"]
 
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+
+Signature = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")]
+# https without query or fragment; http only on this machine, for tests
+Issuer = Annotated[str, StringConstraints(max_length=1024, pattern=r"^(https://[a-zA-Z0-9.\-]+|http://(127\.0\.0\.1|localhost|\[::1\]))(:[0-9]{1,5})?"
+                                                                   r"(/[A-Za-z0-9._~/\-]*)?$")]
+_IDENTITY: Final = {"github": "repository_id", "gitlab": "project_id"}  # the claim that names a repository by number
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 
 class GenesisData(EventData):
@@ -32,11 +41,26 @@ class KeyScope(EventData):
     sources: tuple[str, ...] = ("*",)
 
 
+class KeyEnrolment(EventData):
+    """The identity token that a short-lived key was bound with: never the token, but its SHA-256 and the claims it rests on.
+
+    `binding` is the policy's; `token_id` a hash of issuer and `jti`, good for one key; `possession` the key's signature on the binding.
+    """
+
+    binding: Name
+    issuer: Name
+    token: Sha256
+    token_id: Sha256
+    claims: dict[str, str]
+    possession: Signature
+
+
 class KeyData(EventData):
     """`lineproof.key.v1`: a key is registered, rotated or revoked; validity is counted in entry indices.
 
-    A key is valid for entries `valid_from..last_valid`. `register` makes it valid from the entry after this one.
-    `revoke` sets `last_valid`; below this entry's index it marks the entries between as disputed.
+    A key is valid for entries `valid_from..last_valid`. `register` makes it valid from the entry after this one. `rotate` is also signed by
+    the old and the new key (`old_signature`, `new_signature`). `revoke` sets `last_valid`; below this entry's index it marks the entries between
+    as disputed. With an `enrolment` the notary signs in place of the root admin, and the policy's binding must allow it.
     """
 
     action: Literal["register", "rotate", "revoke"]
@@ -50,6 +74,9 @@ class KeyData(EventData):
     replaces: Sha256 | None = None
     not_after: Instant | None = None
     reason: str | None = None
+    old_signature: Signature | None = None
+    new_signature: Signature | None = None
+    enrolment: KeyEnrolment | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -59,6 +86,10 @@ class KeyData(EventData):
             raise ValueError("revoke needs lastValid")
         if self.purpose == "producer" and self.action == "register" and (self.tenant is None or self.scope is None):
             raise ValueError("a producer key needs tenant and scope")
+        if self.action == "rotate" and (self.old_signature is None or self.new_signature is None):
+            raise ValueError("rotate needs oldSignature and newSignature: both keys sign")
+        if self.enrolment is not None and (self.action != "register" or self.purpose != "producer" or self.not_after is None):
+            raise ValueError("an enrolment registers a producer key with notAfter")
         return self
 
 
@@ -79,6 +110,29 @@ class Grant(EventData):
     ceiling: str | None = None
 
 
+class KeyBinding(EventData):
+    """Which CI jobs may enrol a short-lived key: those whose identity token comes from `issuer` and says `claims`.
+
+    `claims` maps a claim to the values it may have; a value ending in `*` is a prefix. Repositories stand there by number
+    (`repository_id`, `project_id`). Jobs that pull or merge requests start are refused unless `event_name` or `pipeline_source` names them.
+    """
+
+    id: Name
+    provider: Literal["github", "gitlab"]
+    issuer: Issuer
+    tenant: Tenant
+    scope: KeyScope
+    claims: dict[str, tuple[str, ...]]
+    seconds: int = Field(default=3_600, ge=60, le=86_400)
+
+    @model_validator(mode="after")
+    def _by_number(self) -> Self:
+        numbers = self.claims.get(_IDENTITY[self.provider], ())
+        if not numbers or not all(_NUMBER.fullmatch(number) for number in numbers):
+            raise ValueError(f"a binding of {self.provider} lists repositories by number, in claims.{_IDENTITY[self.provider]}")
+        return self
+
+
 class PolicyData(EventData):
     """`lineproof.policy.v1`: who owns which namespaces and who may do what; compare-and-set on the last policy entry."""
 
@@ -87,6 +141,7 @@ class PolicyData(EventData):
     grants: tuple[Grant, ...] = ()
     log_read: Literal["public", "restricted"] = "public"
     protected_aliases: tuple[str, ...] = ()
+    bindings: tuple[KeyBinding, ...] = ()
 
 
 class ErasureData(EventData):

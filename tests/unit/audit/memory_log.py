@@ -21,6 +21,7 @@ from lineproof_audit.keyring import GENESIS, KEY, POLICY, Keyring, Outcome
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.leaf import SYSTEM_TENANT, Leaf, body_commitment, encode_leaf
 from lineproof_audit.note import NoteVerifier
+from lineproof_audit.possession import rotation_signatures
 from lineproof_audit.tree import CompactRange, inclusion_proof, leaf_hash, new_nodes
 from lineproof_audit.trust import Trust, TrustedLog
 
@@ -90,6 +91,13 @@ class MemoryLog:
         scope = {"namespaces": ["warehouse"], "eventTypes": ["*"], "sources": ["*"]}
         data = {"action": "register", "keyId": producer.keyid, "publicKey": encode_base64(producer.verify_key.spki), "tenant": TENANT, "scope": scope, **fields}
         return self.say(KEY, data, admin, "PRODUCER" if admin is PRODUCER else "ADMIN", SYSTEM_TENANT)
+
+    def rotate(self, old: SigningKey, new: SigningKey, **fields: Any) -> int:
+        """Replace a key; both sign."""
+        signatures = [encode_base64(item) for item in rotation_signatures(ORIGIN, old, new)]
+        data = {"action": "rotate", "replaces": old.keyid, "keyId": new.keyid, "publicKey": encode_base64(new.verify_key.spki),
+                "oldSignature": signatures[0], "newSignature": signatures[1], **fields}
+        return self.say(KEY, data, ADMIN, "ADMIN", SYSTEM_TENANT)
 
     def revoke(self, keyid: str, last_valid: int, *, admin: SigningKey = ADMIN) -> int:
         """Revoke a key."""

@@ -10,9 +10,13 @@ from lineproof_audit.base64text import encode_base64
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keyring import GENESIS, KEY, Keyring
 from lineproof_audit.leaf import SYSTEM_TENANT, parse_leaf
+from lineproof_audit.possession import rotation_signatures
 from tests.unit.audit.memory_log import ADMIN, LOG, NOTARY, ORIGIN, PRODUCER, TENANT, MemoryLog, genesis_data, key
 
 NEW = key("new")
+
+
+SIGNED = {"oldSignature": encode_base64(bytes(64)), "newSignature": encode_base64(bytes(64))}
 
 
 def reason(log: MemoryLog, index: int) -> str | None:
@@ -81,7 +85,7 @@ def test_a_second_revocation_only_counts_if_it_reaches_further_back() -> None:
 
 def test_rotation_overlaps_until_the_old_key_is_revoked() -> None:
     log = MemoryLog()
-    at = log.say(KEY, {"action": "rotate", "replaces": PRODUCER.keyid, **public(NEW)}, ADMIN, "ADMIN", SYSTEM_TENANT)
+    at = log.rotate(PRODUCER, NEW)
     assert log.outcomes[at].status == "applied"
     assert log.keyring.validity(PRODUCER.keyid, at + 1, 0).ok
     assert log.keyring.validity(NEW.keyid, at + 1, 0).ok
@@ -94,7 +98,7 @@ def test_rotation_overlaps_until_the_old_key_is_revoked() -> None:
 
 def test_rotation_with_last_valid_revokes_the_old_key_in_one_entry() -> None:
     log = MemoryLog()
-    at = log.say(KEY, {"action": "rotate", "replaces": PRODUCER.keyid, "lastValid": 2, **public(NEW)}, ADMIN, "ADMIN", SYSTEM_TENANT)
+    at = log.rotate(PRODUCER, NEW, lastValid=2)
     assert log.keyring.validity(PRODUCER.keyid, at + 1, 0).code == "revoked-key"
     assert log.keyring.validity(NEW.keyid, at + 1, 0).ok
 
@@ -134,9 +138,41 @@ def test_a_second_admin_may_act_once_registered_and_until_revoked() -> None:
     assert reason(log, log.register(key("fourth"), admin=NEW)) == "not-signed-by-root-admin"
 
 
-def test_the_last_admin_key_cannot_be_revoked() -> None:
+@pytest.mark.parametrize(("own", "purpose"), [(ADMIN, "admin"), (LOG, "log"), (NOTARY, "notary")])
+def test_the_last_key_of_a_purpose_of_the_log_cannot_be_revoked(own: Any, purpose: str) -> None:
     log = MemoryLog()
-    assert reason(log, log.revoke(ADMIN.keyid, 99)) == "last-admin-key"
+    assert reason(log, log.revoke(own.keyid, 99)) == f"last-{purpose}-key"
+    log.rotate(own, NEW, purpose=purpose)
+    assert log.outcomes[log.revoke(own.keyid, 99)].status == "applied"
+
+
+@pytest.mark.parametrize("own", [ADMIN, LOG, NOTARY], ids=["admin", "log", "notary"])
+def test_the_logs_own_keys_rotate_with_the_signature_of_both(own: Any) -> None:
+    log = MemoryLog()
+    purpose = log.keyring.key(own.keyid).purpose  # type: ignore[union-attr]
+    signatures = [encode_base64(item) for item in rotation_signatures(ORIGIN, own, NEW)]
+    stolen = {"oldSignature": signatures[1], "newSignature": signatures[1]}
+    assert reason(log, log.rotate(own, NEW, purpose=purpose, **stolen)) == "rotation-not-signed-by-both"
+    elsewhere = [encode_base64(item) for item in rotation_signatures("log.example/other", own, NEW)]
+    assert reason(log, log.rotate(own, NEW, purpose=purpose, oldSignature=elsewhere[0], newSignature=elsewhere[1])) == "rotation-not-signed-by-both"
+    at = log.rotate(own, NEW, purpose=purpose)
+    assert [item.keyid for item in log.keyring.keys_for(purpose, at)] == [own.keyid]
+    assert [item.keyid for item in log.keyring.keys_for(purpose, at + 1)] == [own.keyid, NEW.keyid]
+    end = log.revoke(own.keyid, at + 1)
+    assert [item.keyid for item in log.keyring.keys_for(purpose, end + 1)] == [NEW.keyid]
+    assert [item.keyid for item in log.keyring.keys_for(purpose)] == [own.keyid, NEW.keyid]
+
+
+def test_the_keyring_of_an_earlier_size_is_the_one_that_was_folded_then() -> None:
+    log, then = MemoryLog(), []
+    for step in (lambda: log.rotate(PRODUCER, NEW), lambda: log.revoke(PRODUCER.keyid, 1), lambda: log.policy(logRead="restricted"),
+                 lambda: log.say("lineproof.quality.v1", {}), lambda: log.register(key("other"))):
+        then.append((len(log.stored), log.keyring.to_state()))
+        step()
+    for size, state in then:
+        assert log.keyring.as_of(size).to_state() == state
+    assert log.keyring.as_of(0).to_state() == Keyring().to_state()
+    assert log.keyring.as_of(len(log.stored)).to_state() == log.keyring.to_state()
 
 
 @pytest.mark.parametrize(("data", "expected"), [
@@ -146,8 +182,10 @@ def test_the_last_admin_key_cannot_be_revoked() -> None:
     ({"action": "register", "keyId": NEW.keyid}, "invalid-body: register and rotate need publicKey"),
     ({"action": "revoke", "keyId": NEW.keyid, "lastValid": 1}, "unknown-key"),
     ({"action": "revoke", "keyId": PRODUCER.keyid}, "invalid-body: revoke needs lastValid"),
-    ({"action": "rotate", **public(NEW), "replaces": "0" * 64}, "unknown-key"),
-    ({"action": "rotate", **public(NEW), "replaces": LOG.keyid}, "rotation-changes-purpose-or-tenant"),
+    ({"action": "rotate", **public(NEW), **SIGNED, "replaces": "0" * 64}, "unknown-key"),
+    ({"action": "rotate", **public(NEW), **SIGNED, "replaces": LOG.keyid}, "rotation-changes-purpose-or-tenant"),
+    ({"action": "rotate", **public(NEW), **SIGNED, "replaces": PRODUCER.keyid}, "rotation-not-signed-by-both"),
+    ({"action": "rotate", **public(NEW), "replaces": PRODUCER.keyid}, "invalid-body: rotate needs oldSignature and newSignature: both keys sign"),
     ({"action": "grant", **public(NEW)}, "invalid-body: action: not one of register, revoke, rotate"),
 ])
 def test_a_key_entry_that_cannot_be_applied_says_why_and_changes_nothing(data: dict[str, Any], expected: str) -> None:
@@ -161,7 +199,7 @@ def test_a_rotation_whose_revocation_fails_changes_nothing() -> None:
     log = MemoryLog()
     log.revoke(PRODUCER.keyid, 1)
     before = log.keyring.to_state()
-    at = log.say(KEY, {"action": "rotate", "replaces": PRODUCER.keyid, "lastValid": 5, **public(NEW)}, ADMIN, "ADMIN", SYSTEM_TENANT)
+    at = log.rotate(PRODUCER, NEW, lastValid=5)
     assert reason(log, at) == "already-revoked"
     assert log.keyring.to_state() == before
 
