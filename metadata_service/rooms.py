@@ -68,7 +68,8 @@ def open_rooms(settings: Settings) -> Rooms:
     except OSError as error:
         raise SettingError(f"cannot make the data directory {settings.data}: {error.strerror}") from error
     log = Log.open(settings.database_url or settings.data, create=True, data=settings.data if settings.database_url else None,
-                   state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, queue_size=settings.queue_size)
+                   state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, tiles=settings.tiles_url,
+                   queue_size=settings.queue_size)
     try:
         database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA])
         keys = KeyringFollower(log.reader)

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     checkpoint_lock: str | None = Field(default=None, description="Path of the checkpoint lock record, outside of data directory and database")
     state_dir: Path | None = Field(default=None, description="Where the root admin key, the lock record and the first admin token lie")
     artifacts_url: str | None = Field(default=None, description="fsspec URL of the artifact store; unset: artifacts/ in the data directory")
+    tiles_url: str | None = Field(default=None, description="fsspec URL the log is published to as tlog-tiles files; unset: tiles/ in the data directory")
     # serving
     host: str = Field(default="127.0.0.1", description="Address to listen on; others than loopback need TLS or behind_proxy")
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535, description="Port to listen on; 0 picks a free one")

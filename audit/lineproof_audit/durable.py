@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["write_durably"]
+__all__ = ["fsync_directory", "replace_file", "write_durably"]
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -14,6 +14,12 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OSError: the file system refuses; `path` is as it was.
     """
+    replace_file(path, data, mode)
+    fsync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """As `write_durably`, but the new name lasts only once the directory is synced: for many files of one directory."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -25,7 +31,11 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names in a directory last."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

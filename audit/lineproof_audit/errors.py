@@ -7,6 +7,7 @@
         ├── InvalidKey             invalid-argument   a public key that is none of ours
         ├── KeyFileError           invalid-setting    a key file that is missing, readable by others, or not a key
         ├── TrustFileError         invalid-setting    a trust file that is no C2SP tlog-policy
+        ├── InvalidTilePath        invalid-argument   the address of no tile
         ├── InvalidProof           invalid-proof      a proof, note, checkpoint or bundle that does not verify
         ├── CorruptLog             corrupt-log        what is stored is not what was logged
         │   └── InvalidLeaf
@@ -25,8 +26,8 @@ from __future__ import annotations
 from lineproof_schema.errors import LineproofError
 
 __all__ = ["AuditError", "BadSignature", "CheckpointLockError", "ClockError", "CorruptLog", "DataDirectoryLocked", "EnvelopeError", "EquivocationError",
-           "InvalidKey", "InvalidLeaf", "InvalidProof", "KeyFileError", "LogUnavailable", "NoSpace", "NoSuchEntry", "PositionBeyondLog", "QueueFull",
-           "TrustFileError"]
+           "InvalidKey", "InvalidLeaf", "InvalidProof", "InvalidTilePath", "KeyFileError", "LogUnavailable", "NoSpace", "NoSuchEntry", "PositionBeyondLog",
+           "QueueFull", "TrustFileError"]
 
 
 class AuditError(LineproofError):
@@ -61,6 +62,12 @@ class TrustFileError(AuditError):
     """A trust file is not a C2SP tlog-policy this verifier can apply."""
 
     code = "invalid-setting"
+
+
+class InvalidTilePath(AuditError):
+    """The path is not the address of a tile or entry bundle."""
+
+    code = "invalid-argument"
 
 
 class InvalidProof(AuditError):

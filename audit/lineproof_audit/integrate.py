@@ -6,18 +6,16 @@ fencing epoch stops a leader that does not know it was replaced.
 """
 from __future__ import annotations
 
-import errno
 import logging
 import threading
-from pathlib import Path
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from lineproof_audit.clock import Clock, SystemClock
-from lineproof_audit.durable import write_durably
-from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, LogUnavailable, NoSpace
+from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import CheckpointLock
 from lineproof_audit.note import NoteVerifier
+from lineproof_audit.publish import Publication
 from lineproof_audit.reader import LogReader
 from lineproof_audit.store import LogStore, SignedCheckpoint
 from lineproof_audit.tiles import extend_tiles
@@ -40,17 +38,17 @@ class Integrator:
         origin: the log's name, also that of the signing key.
         key: the log key.
         lock: the record of what was signed, outside the log.
-        publish_to: a file to keep the latest signed note in, besides the store.
+        publication: a folder of tiles and checkpoint to keep up to date, besides the store.
     """
 
-    def __init__(self, store: LogStore, origin: str, key: SigningKey, lock: CheckpointLock, *, publish_to: Path | None = None,
+    def __init__(self, store: LogStore, origin: str, key: SigningKey, lock: CheckpointLock, *, publication: Publication | None = None,
                  clock: Clock | None = None) -> None:
         self._store = store
         self._reader = LogReader(store)
         self._origin = origin
         self._key = key
         self._lock = lock
-        self._publish_to = publish_to
+        self._publication = publication
         self._clock = clock or SystemClock()
         self.problem: AuditError | None = None
 
@@ -76,6 +74,7 @@ class Integrator:
         record = self._agreed(tree.size)
         latest = self._store.checkpoint()
         if latest is not None and latest.size == tree.size and record == checkpoint:
+            self._publish(latest.note)  # a folder that could not be written the last time
             return None
         if record != checkpoint:
             self._lock.swap(record, checkpoint)
@@ -93,7 +92,7 @@ class Integrator:
                 self.problem = None
             except AuditError as error:
                 if self.problem is None or self.problem.code != error.code:
-                    _log.error("not signing checkpoints: %s: %s", error.code, error.detail)
+                    _log.error("checkpoints are not signed or not published: %s: %s", error.code, error.detail)
                 self.problem = error
             stop.wait(interval if self.problem is None else max(interval, RETRY_SECONDS))
 
@@ -160,13 +159,6 @@ class Integrator:
         return record
 
     def _publish(self, note: str) -> None:
-        """The file is a convenience for copying; the store's row is what is served."""
-        if self._publish_to is None:
-            return
-        try:
-            self._publish_to.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_durably(self._publish_to, note.encode("utf-8"))
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise NoSpace(f"cannot write {self._publish_to}: the disk is full") from error
-            raise LogUnavailable(f"cannot write {self._publish_to}: {error.strerror}") from error
+        """The folder is a copy for others; the store is what is served, and a folder that cannot be written stops no signature."""
+        if self._publication is not None:
+            self._publication.publish(note)

@@ -8,12 +8,14 @@ from typing import Self, TypeVar
 from lineproof_audit.append import QUEUE_ENTRIES, Appender
 from lineproof_audit.clock import Clock
 from lineproof_audit.errors import CorruptLog, KeyFileError, LogUnavailable
+from lineproof_audit.folder import open_folder
 from lineproof_audit.identity import TenantSecrets
 from lineproof_audit.init import LOG_KEY, NOTARY_KEY, ROOT_ADMIN_KEY, choose_origin, initialise, load_or_make_key
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import RECORD_NAME, FileCheckpointLock, state_directory
+from lineproof_audit.publish import Publication
 from lineproof_audit.reader import LogReader
 from lineproof_audit.store import LogStore, StoredEntry
 from lineproof_audit.store_sqlite import SqliteStore
@@ -63,7 +65,8 @@ class Log:
 
     @classmethod
     def open(cls, target: str | Path, *, create: bool = False, readonly: bool = False, data: Path | str | None = None, state_dir: Path | str | None = None,
-             checkpoint_lock: Path | str | None = None, queue_size: int = QUEUE_ENTRIES, clock: Clock | None = None) -> Log:
+             checkpoint_lock: Path | str | None = None, tiles: Path | str | None = None, queue_size: int = QUEUE_ENTRIES,
+             clock: Clock | None = None) -> Log:
         """Open a log.
 
         Args:
@@ -73,6 +76,7 @@ class Log:
             data: where `keys/` lies when `target` is a URL; every API process needs the same keys.
             state_dir: base of the state directories, see `lock.state_directory`.
             checkpoint_lock: the lock record, by default in the log's state directory.
+            tiles: path or fsspec URL of the folder the log is published to as tlog-tiles, by default `tiles/` beside `keys/`.
 
         Raises:
             LogUnavailable: there is no log, or its database cannot be reached.
@@ -102,7 +106,7 @@ class Log:
             store.bind_secret(secrets.check)
             state = state_directory(origin, state_dir)
             integrator = Integrator(store, origin, log_key, FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
-                                    publish_to=home / "tiles" / "checkpoint", clock=clock)
+                                    publication=Publication(open_folder(tiles or home / "tiles"), LogReader(store)), clock=clock)
             appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
             return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state)
         except BaseException:

@@ -13,6 +13,7 @@ from lineproof_audit.errors import CorruptLog, NoSuchEntry, PositionBeyondLog
 from lineproof_audit.leaf import parse_leaf
 from lineproof_audit.store import Derived, LogStore, StoredEntry, StoredRow
 from lineproof_audit.tiles import NodesOfTiles
+from lineproof_audit.tlog_tiles import TileSource
 from lineproof_audit.tree import NodeReader, leaf_hash, new_nodes
 
 __all__ = ["LogReader"]
@@ -110,6 +111,10 @@ class LogReader:
     def node(self, level: int, index: int) -> bytes:
         """A complete subtree's hash as stored, see `tree`."""
         return NodesOfTiles(self._store.tiles)(level, index)
+
+    def tile_source(self) -> TileSource:
+        """The log as tlog-tiles, as far as the tiles reach."""
+        return TileSource(self.integrated_size(), lambda level, number: self._store.tiles([(level, number)]).get((level, number), b""), self._store.leaves)
 
     def root_at(self, size: int) -> bytes:
         """The RFC 6962 root of the first `size` entries.

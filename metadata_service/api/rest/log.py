@@ -1,8 +1,8 @@
-"""GET /api/v1/log/…: checkpoint, proofs and entries of the transparency log."""
+"""GET /api/v1/log/…: the transparency log as C2SP tlog-tiles (checkpoint, tiles, entry bundles), its proofs and its entries."""
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio.to_thread
 from fastapi import APIRouter, Path, Query
@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
+from lineproof_audit.tlog_tiles import TileAddress, parse_tile_path, read_tile
 from lineproof_audit.tree import leaf_hash
 from lineproof_schema.errors import LineproofError
 from metadata_service.access import Viewer, require_any
 from metadata_service.api.rest.answers import json_response
 from metadata_service.api.rest.auth import authenticate, authenticate_if_given
-from metadata_service.api.rest.openapi import PROBLEMS, TEXT, json_answer
+from metadata_service.api.rest.openapi import BINARY, PROBLEMS, TEXT, json_answer
 from metadata_service.api.services import Services, services_of
 from metadata_service.errors import NotFound
 from metadata_service.intake import namespaces_of_body
@@ -25,6 +26,11 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
 _LOG_READERS = ("reader", "auditor", "operator", "ingest")
+# For caches in front. A checkpoint is signed about every second. The bytes behind a partial tile's address never change either, but the
+# next checkpoint asks for a wider one, so it is not worth keeping for long.
+CHECKPOINT_CACHE: Final = "max-age=1, must-revalidate"
+TILE_CACHE: Final = "max-age=31536000, immutable"
+PARTIAL_CACHE: Final = "max-age=3600, immutable"
 Index = Annotated[int, Path(ge=0, le=2**53 - 1)]
 
 
@@ -36,7 +42,22 @@ async def checkpoint(request: Request) -> Response:
     text = await anyio.to_thread.run_sync(services.reader.checkpoint)
     if text is None:
         raise NotFound("no checkpoint is published yet")
-    return Response(text, media_type="text/plain; charset=utf-8")
+    return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": _cached(services, CHECKPOINT_CACHE)})
+
+
+@router.get("/tile/{path:path}", summary="A tile or entry bundle (C2SP tlog-tiles)", responses={200: BINARY, **PROBLEMS})
+async def tile(request: Request, path: str) -> Response:
+    """`<L>/<N>[.p/<W>]`: hashes of tile level L; `entries/<N>[.p/<W>]`: leaves, each behind two bytes of length. N as `x001/x234/067`.
+
+    404 until the log is that large. A full tile never changes.
+    """
+    services = services_of(request)
+    await _log_read(request, services)
+    address = parse_tile_path(f"tile/{path}")
+    data = await anyio.to_thread.run_sync(_tile, services, address)
+    if data is None:
+        raise NotFound(f"the log has no {address.path} yet")
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": _cached(services, TILE_CACHE if address.full else PARTIAL_CACHE)})
 
 
 @router.get("/proof", summary="Inclusion proof of an entry, or consistency proof of two sizes",
@@ -94,6 +115,16 @@ def _may_read_body(found: StoredEntry, viewer: Viewer | None) -> bool:
     if found.fields.tenant != viewer.tenant:
         return False
     return all(viewer.can_see(namespace) for namespace in namespaces_of_body(found.envelope))
+
+
+def _cached(services: Services, directives: str) -> str:
+    """A log that not everybody may read is kept by nobody but who asked."""
+    policy = services.keys.current.policy
+    return f"{'public' if policy is not None and policy.log_read == 'public' else 'private'}, {directives}"
+
+
+def _tile(services: Services, address: TileAddress) -> bytes | None:
+    return read_tile(address, services.reader.tile_source())
 
 
 def _inclusion(services: Services, index: int, size: int | None) -> dict[str, Any]:
