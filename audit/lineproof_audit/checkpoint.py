@@ -78,12 +78,12 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, _decimal(size, "tree size"), _hash(root, "root hash"), tuple(extensions))
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """The signed note of a checkpoint; the key's name is the origin."""
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey, *others: SigningKey) -> str:
+    """The signed note of a checkpoint; the keys' name is the origin. There are several while a rotation of the log key overlaps."""
     text = checkpoint.to_text()
     if parse_checkpoint(text) != checkpoint:
         raise InvalidProof("this checkpoint cannot be written: origin, root or extensions hold what the format cannot")
-    return sign_note(text, [NoteSigner(checkpoint.origin, key)])
+    return sign_note(text, [NoteSigner(checkpoint.origin, each) for each in (key, *others)])
 
 
 def open_checkpoint(note: str, log: NoteVerifier, *others: NoteVerifier) -> Checkpoint:

@@ -12,7 +12,7 @@ import threading
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from lineproof_audit.clock import Clock, SystemClock
 from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog
-from lineproof_audit.keys import SigningKey
+from lineproof_audit.held_keys import CheckpointSigners
 from lineproof_audit.lock import CheckpointLock
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.publish import Publication
@@ -36,17 +36,17 @@ class Integrator:
     Args:
         store: the log.
         origin: the log's name, also that of the signing key.
-        key: the log key.
+        signers: who signs a checkpoint of a size: the log key, and while its rotation overlaps both.
         lock: the record of what was signed, outside the log.
         publication: a folder of tiles and checkpoint to keep up to date, besides the store.
     """
 
-    def __init__(self, store: LogStore, origin: str, key: SigningKey, lock: CheckpointLock, *, publication: Publication | None = None,
+    def __init__(self, store: LogStore, origin: str, signers: CheckpointSigners, lock: CheckpointLock, *, publication: Publication | None = None,
                  clock: Clock | None = None) -> None:
         self._store = store
         self._reader = LogReader(store)
         self._origin = origin
-        self._key = key
+        self._signers = signers
         self._lock = lock
         self._publication = publication
         self._clock = clock or SystemClock()
@@ -76,9 +76,10 @@ class Integrator:
         if latest is not None and latest.size == tree.size and record == checkpoint:
             self._publish(latest.note)  # a folder that could not be written the last time
             return None
+        signers = self._signers.signing(tree.size)  # before the record moves: nothing is recorded that nobody can sign
         if record != checkpoint:
             self._lock.swap(record, checkpoint)
-        note = sign_checkpoint(checkpoint, self._key)
+        note = sign_checkpoint(checkpoint, *signers)
         if not self._store.publish(epoch, SignedCheckpoint(checkpoint.size, checkpoint.root, note, self._clock.wall())):
             return None
         self._publish(note)
@@ -103,7 +104,8 @@ class Integrator:
             InvalidProof: the note is not this log's.
             CheckpointLockError: this log does not hold that tree, or the record there is says more.
         """
-        checkpoint = open_checkpoint(note, NoteVerifier(self._origin, self._key.verify_key))
+        first, *others = (NoteVerifier(self._origin, key) for key in self._signers.known())
+        checkpoint = open_checkpoint(note, first, *others)
         record = self._lock.read()
         if record is not None and record.size > checkpoint.size:
             raise CheckpointLockError(f"the record says size {record.size} was signed; a checkpoint of size {checkpoint.size} cannot replace it")

@@ -9,6 +9,7 @@ from lineproof_audit.append import QUEUE_ENTRIES, Appender
 from lineproof_audit.clock import Clock
 from lineproof_audit.errors import CorruptLog, KeyFileError, LogUnavailable
 from lineproof_audit.folder import open_folder
+from lineproof_audit.held_keys import HeldKeys, LogSigners
 from lineproof_audit.identity import TenantSecrets
 from lineproof_audit.init import LOG_KEY, NOTARY_KEY, ROOT_ADMIN_KEY, choose_origin, initialise, load_or_make_key
 from lineproof_audit.integrate import Integrator
@@ -97,16 +98,16 @@ class Log:
             if create:
                 _found(store, keys_dir, state_dir, checkpoint_lock, clock)
             origin, keyring = _founding(store)
-            notary, log_key = SigningKey.load(keys_dir / f"{NOTARY_KEY}.pem"), SigningKey.load(keys_dir / f"{LOG_KEY}.pem")
-            for key, purpose in ((notary, "notary"), (log_key, "log")):
-                record = keyring.key(key.keyid)
-                if record is None or record.purpose != purpose:
-                    raise KeyFileError(f"{keys_dir / purpose}.pem is not a {purpose} key of the log {origin}")
+            reader = LogReader(store)
+            size = reader.size()
+            notary = HeldKeys(keys_dir, NOTARY_KEY).newest(keyring, "notary", size)
+            log_keys = HeldKeys(keys_dir, LOG_KEY)
+            log_keys.newest(keyring, "log", size)  # a log that cannot be signed fails here and not at its first checkpoint
             secrets = TenantSecrets.load(keys_dir)
             store.bind_secret(secrets.check)
             state = state_directory(origin, state_dir)
-            integrator = Integrator(store, origin, log_key, FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
-                                    publication=Publication(open_folder(tiles or home / "tiles"), LogReader(store)), clock=clock)
+            integrator = Integrator(store, origin, LogSigners(reader, log_keys), FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
+                                    publication=Publication(open_folder(tiles or home / "tiles"), reader), clock=clock)
             appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
             return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state)
         except BaseException:

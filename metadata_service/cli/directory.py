@@ -68,15 +68,16 @@ def _room(settings: Settings, log: Log, graph: GraphStore) -> Room:
     async def held(digest: str) -> int | None:
         return await asyncio.to_thread(size, digest)
 
-    key = settings.data / "keys" / f"{NOTARY_KEY}.pem"  # whoever may read the directory's keys may have manifests signed
-    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source, held, _notarise(key) if key.exists() else None)
+    keys = settings.data / "keys"  # whoever may read the directory's keys may have manifests signed
+    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source, held, _notarise(keys, log) if keys.exists() else None)
 
 
-def _notarise(pem: Path) -> Callable[[str, bytes], bytes]:
+def _notarise(keys: Path, log: Log) -> Callable[[str, bytes], bytes]:
     from lineproof_audit.envelope import sign_envelope
-    from lineproof_audit.keys import SigningKey
+    from lineproof_audit.held_keys import HeldKeys
 
-    return lambda payload_type, payload: sign_envelope(payload_type, payload, SigningKey.load(pem))
+    held = HeldKeys(keys, NOTARY_KEY)
+    return lambda payload_type, payload: sign_envelope(payload_type, payload, held.newest(log.keyring, "notary", log.reader.size()))
 
 
 async def _catch_up(settings: Settings, log: Log, graph: GraphStore) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.errors import CorruptLog, LogUnavailable
 from lineproof_audit.folder import Folder, open_folder
+from lineproof_audit.held_keys import OneSigner
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import FileCheckpointLock
@@ -35,7 +36,7 @@ class Growing:
         self.folder = folder
         lock = FileCheckpointLock(home / "lock")
         lock.found(ORIGIN)
-        self.integrator = Integrator(self.store, ORIGIN, KEY, lock, publication=Publication(folder, self.reader))
+        self.integrator = Integrator(self.store, ORIGIN, OneSigner(KEY), lock, publication=Publication(folder, self.reader))
 
     def to(self, size: int) -> None:
         grow(self.store, size)

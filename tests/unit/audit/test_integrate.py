@@ -10,6 +10,7 @@ import pytest
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
 from lineproof_audit.errors import CheckpointLockError, CorruptLog, InvalidProof, PositionBeyondLog
+from lineproof_audit.held_keys import OneSigner
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import FileCheckpointLock, state_directory
@@ -270,4 +271,4 @@ def test_an_integrator_with_another_logs_record_refuses(log: Log, tmp_path: Path
     lock = FileCheckpointLock(tmp_path / "elsewhere")
     lock.found("another.example/log")
     with pytest.raises(CheckpointLockError, match=r"another\.example/log"):
-        Integrator(log.store, log.origin, SigningKey.load(log.keys_dir / "log.pem"), lock).step()  # type: ignore[operator]
+        Integrator(log.store, log.origin, OneSigner(SigningKey.load(log.keys_dir / "log.pem")), lock).step()  # type: ignore[operator]
