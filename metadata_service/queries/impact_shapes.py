@@ -9,19 +9,22 @@ from metadata_service.queries.activity import RunRef
 from metadata_service.queries.lineage import LineageEdge, LineageNode, RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
-__all__ = ["Affected", "Binding", "ChangeKind", "Impact", "LiveDeployment", "Materialization", "Severity"]
+__all__ = ["Affected", "Binding", "ChangeKind", "Column", "Impact", "LiveDeployment", "Materialization", "Severity", "Use"]
 
 
 class ChangeKind(Enum):
-    """What is going to happen to the entity."""
+    """What is going to happen to the entity. CHANGE_VALUES is a change of meaning: the same name and type, other values. CHANGE_SCHEMA is all
+    that a new schema of a dataset takes away or makes another."""
 
     DROP_COLUMN = "DROP_COLUMN"
     RENAME_COLUMN = "RENAME_COLUMN"
     RETYPE_COLUMN = "RETYPE_COLUMN"
+    CHANGE_NULLABILITY = "CHANGE_NULLABILITY"
     DROP_DATASET = "DROP_DATASET"
     RENAME_DATASET = "RENAME_DATASET"
     RETIRE_VERSION = "RETIRE_VERSION"
     CHANGE_VALUES = "CHANGE_VALUES"
+    CHANGE_SCHEMA = "CHANGE_SCHEMA"
 
 
 class Severity(Enum):
@@ -31,11 +34,29 @@ class Severity(Enum):
     POSSIBLE = "POSSIBLE"
 
 
+class Use(Enum):
+    """How what changes gets into an affected entity. DIRECT: its value is computed from it. INDIRECT: only by a join, a filter, a grouping, a condition on
+    every path. UNKNOWN: somewhere on the way a dataset is read as a whole."""
+
+    DIRECT = "DIRECT"
+    INDIRECT = "INDIRECT"
+    UNKNOWN = "UNKNOWN"
+
+
 class Binding(Enum):
     """PINNED names a fixed version of what it reads, FLOATING takes whatever is current."""
 
     PINNED = "PINNED"
     FLOATING = "FLOATING"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a schema that is going to be; None is not said, and then not compared."""
+
+    name: str
+    type: str | None = None
+    nullable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,7 @@ class Affected:
     urn: str | None
     name: str | None
     severity: Severity
+    use: Use
     reason: str
     distance: int
     owners: tuple[str, ...]

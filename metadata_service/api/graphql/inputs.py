@@ -30,10 +30,18 @@ class LimitsInput:
     edges: int | None = None
 
 
-@strawberry.input(description="What is going to happen to an entity.")
+@strawberry.input(name="SchemaColumn", description="A column of a schema that is going to be; what is left out is not compared.")
+class ColumnInput:
+    name: str
+    type: str | None = None
+    nullable: bool | None = None
+
+
+@strawberry.input(description="What is going to happen to an entity. columns: the whole schema after CHANGE_SCHEMA.")
 class ChangeInput:
     kind: ChangeKind
     urn: ID
+    columns: list[ColumnInput] | None = None
 
 
 @strawberry.input(description="An entity by its friendly name: <ns>/<name>[.column], or a bare name if it is unique.")

@@ -31,7 +31,7 @@ from metadata_service.queries import trace as traces
 from metadata_service.queries.context import Asked, QueryContext, Room, answer, now_only
 from metadata_service.queries.cursors import read_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor
-from metadata_service.queries.impact_shapes import Impact
+from metadata_service.queries.impact_shapes import Column, Impact
 from metadata_service.queries.point_in_time import PointInTime
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.trace_shapes import Trace
@@ -89,8 +89,9 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
     if (urn is None) == (change is None):
         raise InvalidArgument("give either urn or change")
     caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
-    subject, kind = (change.urn, change.kind) if change is not None else (urn, None)
-    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps))
+    subject, kind, schema = (change.urn, change.kind, change.columns) if change is not None else (urn, None, None)
+    columns = [Column(each.name, each.type, each.nullable) for each in schema] if schema is not None else None
+    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns))
 
 
 async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:

@@ -5,7 +5,7 @@ import pytest
 
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact import impact
-from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Impact, Severity
+from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Severity, Use
 from metadata_service.queries.shapes import Kind
 from tests.flights_world import NS, RAW, World, column, dataset, model, run_id
 from tests.unit.queries.asking import ask, reader_of
@@ -105,9 +105,46 @@ async def test_what_lies_behind_a_possible_break_is_possible(world: World) -> No
 
 
 async def test_a_change_of_values_breaks_nothing_for_certain(shared_world: World) -> None:
-    found = await ask(shared_world, impact, column("wind_speed", "weather", RAW), ChangeKind.CHANGE_VALUES)
-    assert set(severities(found).values()) == {P}
-    assert len(found.affected) == 9
+    for change in (ChangeKind.CHANGE_VALUES, ChangeKind.RETYPE_COLUMN, ChangeKind.CHANGE_NULLABILITY):
+        found = await ask(shared_world, impact, column("wind_speed", "weather", RAW), change)
+        assert set(severities(found).values()) == {P}
+        assert len(found.affected) == 9
+
+
+async def test_what_computes_with_a_column_is_told_from_what_only_joins_by_it(world: World) -> None:
+    world.run("by_origin", "by_origin 1", "2026-03-03T00:00:00Z", ["raw/weather", "raw/flights"], "by_origin", {"flight": ("id", [("raw/flights", "id")], 1)},
+              "select id", "a" * 40, joins=[("raw/weather", "wind_speed")])
+    await world.settle()
+    found = await ask(world, impact, column("wind_speed", "weather", RAW))
+    assert item_of(found, dataset("by_origin")).severity is B
+    assert {item_of(found, dataset(name)).use for name in ("stg_weather", "feat_weather", "training_set")} == {Use.DIRECT}
+    assert item_of(found, model("1")).use is Use.DIRECT
+    assert item_of(found, dataset("by_origin")).use is Use.INDIRECT
+    assert item_of(found, dataset("export")).use is Use.UNKNOWN
+    dropped = await ask(world, impact, dataset("weather", RAW))
+    assert item_of(dropped, dataset("by_origin")).use is Use.INDIRECT
+    assert item_of(dropped, dataset("stg_weather")).use is Use.DIRECT
+
+
+async def test_a_new_schema_is_the_sum_of_what_it_takes_away(shared_world: World) -> None:
+    both = [Column("id"), Column("wind_speed_mph", "double")]
+    kept = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA, columns=both)
+    row = (await shared_world.graph.get([dataset("stg_weather")], None))[dataset("stg_weather")]
+    names = [field["name"] for field in row.facts["schema"]]
+    gone = [name for name in names if name not in {"id", "wind_speed_mph"}]
+    assert {root.urn for root in kept.roots} == {column(name, "stg_weather") for name in gone}
+    retyped = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA,
+                        columns=[Column(name, "VARCHAR" if name == "wind_speed_mph" else None) for name in names])
+    assert [(root.urn, root.why) for root in retyped.roots] == [(column("wind_speed_mph", "stg_weather"), "RETYPE_COLUMN")]
+    assert item_of(retyped, dataset("training_set")).severity is P
+    dropped = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA, columns=[])
+    alone = await ask(shared_world, impact, column("wind_speed_mph", "stg_weather"))
+    assert {urn: B for urn, level in severities(alone).items() if level is B}.items() <= severities(dropped).items()
+    same = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA, columns=[Column(name) for name in names])
+    assert (same.affected, same.breaking) == ((), 0)
+    for change, columns in ((ChangeKind.CHANGE_SCHEMA, None), (ChangeKind.DROP_DATASET, both)):
+        with pytest.raises(InvalidArgument):
+            await ask(shared_world, impact, dataset("stg_weather"), change, columns=columns)
 
 
 async def test_a_change_must_fit_its_entity(shared_world: World) -> None:
