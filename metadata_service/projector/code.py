@@ -157,7 +157,6 @@ def project_commit(draft: Draft, data: CommitData) -> None:
         return
     author = (data.author.email or data.author.name).strip()
     who = principal_urn(author) if author else None
-    draft.need(urns=[urn, of("repository", parse_urn(urn).components[0]), *([who] if who else [])])
     record_commit(draft, urn)
     draft.touch(urn)
     said = data.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -178,7 +177,6 @@ def project_transformation(draft: Draft, data: TransformationData) -> None:
     """
     urn = of("transformation", data.namespace, data.name, data.version)
     commit = commit_urn(data.repository, data.commit)
-    draft.need(urns=[urn, job_urn(data.namespace, data.name), *([commit] if commit else [])])
     draft.touch(urn)
     draft.touch(job_urn(data.namespace, data.name))
     said = data.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -14,7 +14,7 @@ import orjson
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
-from metadata_service.projector.view import Draft, link_key
+from metadata_service.projector.view import Draft
 
 __all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job_facets", "revise_columns", "revise_owners",
            "unsaid"]
@@ -118,7 +118,6 @@ def revise_columns(draft: Draft, dataset: str, columns: Sequence[Mapping[str, An
         return
     now = _flat(dataset, columns or [])
     gone = [urn for urn in _flat(dataset, before) if urn not in now]
-    draft.need(urns=[*now, *gone])
     for position, (urn, column) in enumerate(now.items(), start=1):
         draft.ensure(urn)
         draft.touch(urn)
@@ -165,7 +164,6 @@ def revise_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | 
             principals.append(principal_urn(owner["name"]))
         except UrnError:
             continue  # blank, or too long to be a name: stays in the fact
-    draft.need(urns=principals, states=[link_key("OWNED_BY", urn, principal) for principal in principals])
     for principal in principals:
         draft.ensure(principal)
         draft.link("OWNED_BY", urn, principal)

@@ -10,7 +10,7 @@ from metadata_service.projector.dataset_facts import revise_columns, revise_owne
 from metadata_service.projector.lifecycle import exists_again
 from metadata_service.projector.names import dataset_urn, run_urn, version_urn
 from metadata_service.projector.plain import MAX_NESTING
-from metadata_service.projector.view import Draft, link_key
+from metadata_service.projector.view import Draft
 
 __all__ = ["move_current_version", "project_dataset", "project_dataset_version", "version_clock_key"]
 
@@ -35,7 +35,6 @@ def move_current_version(draft: Draft, dataset: str, version: str, at: int) -> N
 def project_dataset(draft: Draft, data: DatasetData) -> None:
     """`lineproof.dataset.v1`: absent fields say nothing, null withdraws nothing, an empty list clears."""
     urn = dataset_urn(data.namespace, data.name)
-    draft.need(urns=[urn])
     draft.touch(urn)
     draft.ensure(urn)
     exists_again(draft, urn)
@@ -64,8 +63,6 @@ def project_dataset_version(draft: Draft, data: DatasetVersionData) -> None:
     dataset = dataset_urn(data.namespace, data.name)
     version = version_urn(dataset, data.id)
     run = _run(data)
-    draft.need(urns=[dataset, version, *([run] if run else [])],
-               states=[version_clock_key(dataset), *([link_key("GENERATED", run, version), f"run:{run.rpartition(':')[2]}"] if run else [])])
     draft.touch(version)
     draft.touch(dataset)
     draft.ensure(version)

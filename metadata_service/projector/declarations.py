@@ -8,13 +8,13 @@ from typing import Any
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from metadata_service.projector.code import code_of_job, enrich
 from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, project_job_facets
-from metadata_service.projector.datasets import move_current_version, version_clock_key
-from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints, set_key
+from metadata_service.projector.datasets import move_current_version
+from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints
 from metadata_service.projector.facets import content_of, job_lineage, show
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_text, exact
-from metadata_service.projector.view import Draft, Rejected, link_key
+from metadata_service.projector.view import Draft, Rejected
 
 __all__ = ["project_dataset_event", "project_job_event"]
 
@@ -32,7 +32,6 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     project_job_facets(draft, job, part.facets)
     code = code_of_job(part)
     if code is not None:
-        draft.need(urns=[urn for urn in (code.transformation, code.commit, code.image) if urn])
         enrich(draft, code)
         draft.commit = code.commit
     entries = job_lineage(part)
@@ -52,7 +51,6 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
     found: Named = []
     for part in parts:
         urn = dataset_urn(part.namespace, part.name)
-        draft.need(urns=[urn], states=[link_key(kind, job, urn)])
         draft.ensure(urn)
         draft.touch(urn, "subject" if kind == "WRITES" else "mention")
         draft.link(kind, job, urn)
@@ -80,7 +78,6 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
     shown, _ = show(identity.output, inputs, content_of(part, entry, None), None)
     declared = [_as_declared(edge) for edge in shown]
     ready_endpoints(draft, declared)
-    draft.need(states=[set_key(identity.digest)])
     merge(draft, identity, declared, rank=RANKS["declared"], firm=True)
 
 
@@ -103,6 +100,5 @@ def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
     if version is not None:
         named = version_urn(urn, version)
-        draft.need(urns=[named], states=[version_clock_key(urn)])
         draft.ensure(named)
         move_current_version(draft, urn, named, exact(event.event_time_us))

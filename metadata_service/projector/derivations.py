@@ -10,7 +10,7 @@ from typing import Any
 
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, opened_key, set_key, slot_of
+from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, set_key, slot_of
 from metadata_service.projector.facets import show
 from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft
@@ -34,7 +34,6 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
     """Remember the derivation, and let the open sets of its runs say what it found."""
     job = job_urn(data.job.namespace, data.job.name)
     key, listed = derived_key(job, data.sql), shown_by_key(job, data.sql)
-    draft.need(urns=[job], states=[key, listed])
     draft.touch(job)
     outputs: dict[str, dict[str, Any]] = {}
     for column in data.columns:
@@ -43,17 +42,14 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         found["columns"][column.field] = _column(column)
     draft.put(key, {"id": draft.entry.index, "outputs": outputs})
     sets = draft.state(listed) or []
-    draft.need(states=[*map(set_key, sets), opened_key(draft.entry.index)])
     for set_id in sets:
         state = draft.state(set_key(set_id))
-        if not state["edges"] or state["output"] not in outputs:
+        if state is None or not state["edges"] or state["output"] not in outputs:
             continue
         found = outputs[state["output"]]
         inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM]
         shown, rank = show(state["output"], inputs, None, found)
-        endpoints = {urn for edge in shown for urn in (edge.downstream, edge.upstream)}
-        draft.need(urns=endpoints)
-        for urn in sorted(endpoints):
+        for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
             draft.ensure(urn)
         if rank == RANKS["derivation"]:
             slots = {slot_of(edge) for edge in shown}

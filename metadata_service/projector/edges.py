@@ -127,7 +127,6 @@ def is_open(state: dict[str, Any] | None) -> bool:
 def ready_endpoints(draft: Draft, shown: Iterable[Shown]) -> None:
     """The nodes that edges name exist, if only by reference."""
     endpoints = dict.fromkeys(urn for edge in shown for urn in (edge.downstream, edge.upstream))
-    draft.need(urns=endpoints, states=[opened_key(draft.entry.index)])
     for urn in endpoints:
         draft.ensure(urn)
 
@@ -218,9 +217,7 @@ def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Se
     new = sorted(places.difference(state["indexed"]))
     if not new:
         return state
-    keys = [f"sets:{set_id[0]}:{urn}" for urn in new]
-    draft.need(states=keys)
-    for key in keys:
+    for key in (f"sets:{set_id[0]}:{urn}" for urn in new):
         draft.put(key, sorted({*(draft.state(key) or []), set_id}))
     return {**state, "indexed": sorted({*state["indexed"], *new})}
 
@@ -266,10 +263,9 @@ def settle(draft: Draft, job: str, identity: SetId, *, takes_over: bool, start: 
     before = draft.state(key)
     out = before or {"current": None, "start": 0, "run": None, "open": []}
     if takes_over:
-        others = [other for other in out["open"] if other != set_id]
-        draft.need(states=[set_key(other) for other in others])
-        for other in others:
-            close_set(draft, other)
+        for other in out["open"]:
+            if other != set_id:
+                close_set(draft, other)
         if out["current"] != set_id:
             out = {**out, "current": set_id, "start": start, "run": run}
         elif out["run"] == run and start < out["start"]:

@@ -1,7 +1,7 @@
 """Ends and renames: DROP, RENAME, symlinks, tombstones. The past still answers."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from lineproof_schema.models.lifecycle import TombstoneData
@@ -10,9 +10,9 @@ from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.edges import SetId, Shown, close_edges, index_keys, merge, opened_key, out_key, set_key
 from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
-from metadata_service.projector.view import Draft, Rejected, link_key
+from metadata_service.projector.view import Draft, Rejected
 
-__all__ = ["drop_dataset", "exists_again", "project_lifecycle", "project_symlinks", "project_tombstone", "set_state_keys"]
+__all__ = ["drop_dataset", "exists_again", "project_lifecycle", "project_symlinks", "project_tombstone"]
 
 STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
 _CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource")
@@ -52,23 +52,20 @@ def drop_dataset(draft: Draft, dataset: str) -> None:
     _close_touching(draft, dataset, lambda row: dataset in (dataset_of(row[1]), dataset_of(row[2])))
 
 
-def _sets_at(draft: Draft, urn: str) -> list[str]:
-    keys = index_keys(urn)
-    draft.need(states=keys)
-    found = sorted({set_id for key in keys for set_id in draft.state(key) or []})
-    draft.need(states=map(set_key, found))
-    return found
+def _sets_at(draft: Draft, urn: str) -> dict[str, dict[str, Any]]:
+    return _sets(draft, sorted({set_id for key in index_keys(urn) for set_id in draft.state(key) or []}))
 
 
-def set_state_keys(urn: str) -> list[str]:
-    """State keys that ends of `urn` read first."""
-    return index_keys(dataset_of(urn) or urn)
+def _sets(draft: Draft, set_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The states of these edge sets, as they stand now."""
+    found = {set_id: draft.state(set_key(set_id)) for set_id in set_ids}
+    return {set_id: state for set_id, state in found.items() if state is not None}
 
 
 def _close_touching(draft: Draft, urn: str, touches: Touches) -> int:
     closed = 0
-    for set_id in _sets_at(draft, urn):
-        slots = [slot for slot, row in draft.state(set_key(set_id))["edges"].items() if touches(row)]
+    for set_id, state in _sets_at(draft, urn).items():
+        slots = [slot for slot, row in state["edges"].items() if touches(row)]
         close_edges(draft, set_id, slots)
         closed += len(slots)
     return closed
@@ -86,12 +83,10 @@ def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
     if not draft.authority.in_scope(namespace):
         draft.ignore("rename", old)
         return
-    draft.need(urns=[old])
-    if not draft.exists(old):
-        draft.ensure(old)
+    draft.ensure(old)
     draft.touch(old)
     fresh = not draft.facts(new)
-    moved = {set_id: draft.state(set_key(set_id)) for set_id in _sets_at(draft, old)}
+    moved = _sets_at(draft, old)
     drop_dataset(draft, old)
     draft.revise(old, "lifecycle", "RENAME")
     for state in moved.values():
@@ -112,14 +107,11 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str) -> None:
     if output == new:
         rows = list(state["edges"].values())
     shown = [Shown(row[0], _renamed(row[1], old, new), _renamed(row[2], old, new), *row[3:13]) for row in rows]
-    endpoints = {urn for edge in shown for urn in (edge.downstream, edge.upstream)}
-    draft.need(urns=endpoints, states=[set_key(identity.digest), opened_key(draft.entry.index)])
-    for urn in sorted(endpoints):
+    for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
         draft.ensure(urn)
     merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"])
     if output == new and state["via"] is not None and state["kind"] == "run":
         before, after = out_key(state["via"], old), out_key(state["via"], new)
-        draft.need(states=[before, after])
         was, known = draft.state(before), draft.state(after)
         own = SetId(state["kind"], state["via"], state["transformation"], old).digest
         known = known or {"current": None, "start": 0, "run": None, "open": []}
@@ -159,7 +151,6 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
             others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
     if not others or not draft.revise(dataset, "symlinks", list(others.values())):
         return
-    draft.need(urns=others, states=[link_key("SAME_AS", dataset, urn) for urn in others])
     for urn, said in others.items():
         draft.ensure(urn)
         draft.touch(urn, "mention")
@@ -171,7 +162,6 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
             draft.ignore("symlink", urn)
         for below, above in pairs:
             identity = SetId("symlink", None, None, below)
-            draft.need(states=[set_key(identity.digest), opened_key(draft.entry.index)])
             merge(draft, identity, [Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")], rank=0, firm=True)
 
 
@@ -204,8 +194,7 @@ def _cease(draft: Draft, urn: str) -> None:
 
 
 def _close_touching_job(draft: Draft, job: str, transformation: str | None = None) -> None:
-    for set_id in _sets_at(draft, job):
-        state = draft.state(set_key(set_id))
+    for set_id, state in _sets_at(draft, job).items():
         if state["via"] == job and transformation in (None, state["transformation"]):
             close_edges(draft, set_id, list(state["edges"]))
 
@@ -213,13 +202,10 @@ def _close_touching_job(draft: Draft, job: str, transformation: str | None = Non
 def _retract(draft: Draft, index: int) -> None:
     if index >= draft.entry.index:
         raise Rejected("unknown-entry", f"entry {index} is not before this one")
-    draft.need(states=[opened_key(index)])
-    sets = draft.state(opened_key(index)) or []
-    draft.need(states=map(set_key, sets))
     closed = 0
-    for set_id in sets:
+    for set_id, state in _sets(draft, draft.state(opened_key(index)) or []).items():
         slots = []
-        for slot, row in draft.state(set_key(set_id))["edges"].items():
+        for slot, row in state["edges"].items():
             namespace = parse_urn(row[1]).namespace
             if row[14] != index:
                 continue

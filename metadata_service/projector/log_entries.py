@@ -69,7 +69,6 @@ def project_statement(draft: Draft, data: StatementData) -> None:
                 subjects.append(of("artifact", f"sha256:{digest.lower()}"))
             except UrnError:
                 continue
-    draft.need(urns=subjects)
     for urn in subjects:
         draft.ensure(urn)
         draft.touch(urn)

@@ -34,7 +34,7 @@ def project(entry: ProjectableEntry, view: View) -> list[GraphOp]:
     """All operations of one entry, its record and its touches among them.
 
     Raises:
-        Missing: the view has not loaded what the rule reads; load it and call again.
+        Missing: the view has not loaded what the entry reads; load it and call again. What was read may lead to more.
     """
     draft = Draft(entry, view)
     try:
@@ -52,8 +52,10 @@ def project(entry: ProjectableEntry, view: View) -> list[GraphOp]:
             draft.note(disputed=True)
         _dispatch(draft, entry)
     except Rejected as outcome:
+        draft.require_loaded()
         return trail(entry, _mentions(entry), outcome.status, outcome.reason, outcome.detail, actor=draft.actor, commit=draft.commit)
     except LineproofError as error:
+        draft.require_loaded()
         return trail(entry, _mentions(entry), "rejected", error.code, {"message": error.detail}, actor=draft.actor, commit=draft.commit)
     return draft.finish()
 

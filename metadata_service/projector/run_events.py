@@ -80,7 +80,6 @@ def _provenance(draft: Draft, at: RunEvent) -> None:
         draft.touch(at.code.transformation, "mention")
         once(draft, at, "EXECUTED", at.code.transformation)
     if at.state["commit"] is not None:
-        draft.need(urns=[at.state["commit"]])
         record_commit(draft, at.state["commit"])
         draft.actor = author_of(draft, at.state["commit"])
     parent = parent_of(at.event)
@@ -133,7 +132,6 @@ def _pins(draft: Draft, at: RunEvent) -> None:
     """The versions the run read: exact ones at once, inferred ones when the run is over and no event said better."""
     over = is_terminal(at.state) or has_settled(at.state)
     pins = [(version, inferred) for version, inferred in at.state["reads"].values() if over or not inferred]
-    draft.need(urns=[version for version, _ in pins])
     for version, inferred in pins:
         draft.ensure(version)
         once(draft, at, "USED", version, inferred=inferred)

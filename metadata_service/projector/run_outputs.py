@@ -6,11 +6,11 @@ from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
 from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, unsaid
-from metadata_service.projector.datasets import move_current_version, version_clock_key
+from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle
 from metadata_service.projector.facets import content_of, show
-from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks, set_state_keys
+from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
 from metadata_service.projector.runs import (
@@ -48,7 +48,6 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
     if "lifecycleStateChange" in facets:
-        draft.need(states=set_state_keys(urn))
         return project_lifecycle(draft, urn, facets["lifecycleStateChange"])
     return False
 
@@ -60,7 +59,6 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
     state = at.state
     for (namespace, name), part in parts.items():
         urn = dataset_urn(namespace, name)
-        draft.need(urns=[urn])
         draft.ensure(urn)
         if not draft.authority.in_scope(namespace):
             draft.touch(urn, "mention")
@@ -75,13 +73,8 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
         _remember_output(draft, at, urn, part, entries.get((namespace, name)))
     if state["out"]:
         settled = has_settled(state)
-        keys = [out_key(at.job, urn) for urn in state["out"]]
-        identities = {urn: SetId("run", at.job, state["code"], urn) for urn in state["out"]}
-        digests = {urn: identity.digest for urn, identity in identities.items()}
-        derived = [derived_key(at.job, state["sql"])] if state["sql"] is not None else []
-        draft.need(states=[*keys, *map(set_key, digests.values()), *map(seen_key, digests.values()), *derived])
         for urn in state["out"]:
-            _edges(draft, at, urn, identities[urn], settled)
+            _edges(draft, at, urn, SetId("run", at.job, state["code"], urn), settled)
         _remember_facets(draft, at)
         if is_terminal(state) or settled:
             _written(draft, at)
@@ -96,14 +89,10 @@ def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
     state = at.state
     known = state["out"].get(urn)
-    if known is not None:
-        draft.need(states=[content_key(known)])
     content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None)
     digest = digest_of(content) if content is not None else None
-    if digest is not None and digest != known:
-        draft.need(states=[content_key(digest)])
-        if draft.state(content_key(digest)) is None:
-            draft.put(content_key(digest), plain(content))
+    if digest is not None and digest != known and draft.state(content_key(digest)) is None:
+        draft.put(content_key(digest), plain(content))
     if urn not in state["out"] or state["out"][urn] != digest:
         state["out"] = {**state["out"], urn: digest}
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
@@ -133,8 +122,6 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
     held = draft.state(set_key(set_id))
     key = digest_of([digest, state["in"], derivation.get("id")])
     if not remember_absorbed(held, key):
-        if digest is not None:
-            draft.need(states=[content_key(digest)])
         content = draft.state(content_key(digest)) if digest is not None else None
         shown, rank = show(output, state["in"], content, as_dict(derivation.get("outputs")).get(output))
         ready_endpoints(draft, shown)
@@ -142,7 +129,6 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
             listed = shown_by_key(at.job, state["sql"])
-            draft.need(states=[listed])
             draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
     _count(draft, at, set_id)
@@ -179,7 +165,6 @@ def _written(draft: Draft, at: RunEvent) -> None:
         if named is None and not has_settled(state):
             continue
         version = named or run_version_urn(urn, at.run_id)
-        draft.need(urns=[version], states=[version_clock_key(urn)])
         draft.ensure(version)
         once(draft, at, "GENERATED", version)
         facets = as_dict(as_dict(draft.fact(at.run, "outputFacets")).get(urn))

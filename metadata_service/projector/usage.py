@@ -32,7 +32,6 @@ def project_quality(draft: Draft, data: QualityData) -> None:
 
 
 def _fact(draft: Draft, urn: str, fact: str, data: EventData) -> None:
-    draft.need(urns=[urn])
     draft.touch(urn)
     if not draft.exists(urn):
         raise Rejected("unknown-urn", "there is no such entity", urn=urn)

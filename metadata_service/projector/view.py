@@ -1,9 +1,9 @@
 """What a rule may read, and the draft in which it writes.
 
-A rule reads current nodes and the projector's own state through a `View`; what is not loaded yet raises `Missing`, and the
-runner loads it and starts the entry again. It writes into a `Draft`, which sees its own writes, drops what would change
-nothing, and joins repeated changes of one fact: the operations that come out are effective, so the graph's digest can be kept
-by adding them up.
+A rule reads current nodes and the projector's own state through a `Draft`. What is not loaded yet reads as not being there, so
+that the rule goes on and comes to all it reads; at its end the draft raises `Missing` with everything of that kind, and the
+runner loads it and projects the entry again. The draft sees its own writes, drops what would change nothing, and joins repeated
+changes of one fact: the operations that come out are effective, so the graph's digest can be kept by adding them up.
 """
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_IGNORED_LISTED: Final = 50  # ignored claims listed in an outcome; beyond it
 
 
 class Missing(Exception):
-    """The rule needs nodes and state values that are not loaded."""
+    """The entry read nodes and state values that are not loaded."""
 
     def __init__(self, urns: Iterable[str], states: Iterable[str]) -> None:
         self.urns = tuple(urns)
@@ -98,6 +98,8 @@ class Draft:
         self.commit: str | None = None
         self.actor: str | None = None
         self._view = view
+        self._missing_urns: set[str] = set()
+        self._missing_states: set[str] = set()
         self._ops: list[GraphOp | None] = []
         self._created: set[str] = set()
         self._facts: dict[tuple[str, str], tuple[Any, int]] = {}  # written value, place of its op
@@ -111,14 +113,26 @@ class Draft:
     # -- reading
 
     def need(self, urns: Iterable[str] = (), states: Iterable[str] = ()) -> None:
-        """Announce reads, so that they are loaded in one go."""
+        """Announce reads."""
         missing_urns, missing_states = self._view.unloaded(urns, states)
-        if missing_urns or missing_states:
-            raise Missing(missing_urns, missing_states)
+        self._missing_urns.update(missing_urns)
+        self._missing_states.update(missing_states)
+
+    def require_loaded(self) -> None:
+        """Raise `Missing` if anything read so far was not loaded."""
+        if self._missing_urns or self._missing_states:
+            raise Missing(self._missing_urns, self._missing_states)
+
+    def _node(self, urn: str) -> NodeRow | None:
+        try:
+            return self._view.node(urn)
+        except Missing:
+            self._missing_urns.add(urn)
+            return None
 
     def exists(self, urn: str) -> bool:
         """Whether the entity is in the graph, this draft included."""
-        return urn in self._created or self._view.node(urn) is not None
+        return urn in self._created or self._node(urn) is not None
 
     def fact(self, urn: str, fact: str) -> Any:
         """The current value of a fact, None if it has none."""
@@ -126,17 +140,23 @@ class Draft:
         written = self._facts.get((urn, fact))
         if written is not None:
             return written[0]
-        node = self._view.node(urn)
+        node = self._node(urn)
         return None if node is None else node.facts.get(fact)
 
     def facts(self, urn: str) -> Mapping[str, Any]:
         """All facts as they stood before this entry."""
-        node = self._view.node(urn)
+        node = self._node(urn)
         return {} if node is None else node.facts
 
     def state(self, key: str) -> Any:
         """The projector's own value under `key`."""
-        return self._states[key] if key in self._states else self._view.state(key)
+        if key in self._states:
+            return self._states[key]
+        try:
+            return self._view.state(key)
+        except Missing:
+            self._missing_states.add(key)
+            return None
 
     # -- writing
 
@@ -181,7 +201,7 @@ class Draft:
                 else:
                     self._facts[(urn, fact)] = (value, place)
                 return True
-        node = self._view.node(urn) if urn not in self._created else None
+        node = self._node(urn) if urn not in self._created else None
         since = node.since.get(fact) if node is not None else None
         self._facts[(urn, fact)] = (value, len(self._ops))
         self._ops.append(Revise(urn, fact, value, self.at, previous=current if since is not None else None, previous_from=since))
@@ -243,7 +263,8 @@ class Draft:
     # -- the end
 
     def finish(self, status: str | None = None, reason: str | None = None) -> list[GraphOp]:
-        """All operations, the entry's record and its touches last."""
+        """All operations, the entry's record and its touches last. Raises `Missing`."""
+        self.require_loaded()
         detail = dict(self._notes)
         if self._ignored:
             detail["ignored"] = self._ignored[:MAX_IGNORED_LISTED]

@@ -1,12 +1,14 @@
 """How entries are gathered into batches: by operations as well as by number, with few reads, and never with another result."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
+from metadata_service.graph.ops import GraphOp
 from metadata_service.graph.port import Loaded
-from metadata_service.projector import Projector, runner
+from metadata_service.projector import ProjectableEntry, Projector, View, project, runner
 from tests.unit.projector.memory_graph import MemoryGraph
 from tests.unit.projector.recorded import columns, derived, ds
 from tests.unit.projector.world import World
@@ -58,3 +60,27 @@ async def test_new_entities_are_read_many_at_a_time(world: World) -> None:
     assert graph.loads < NEW_JOBS / 2  # one at a time it would be several per job
     await world.project()
     assert await graph.digest() == await world.graph.digest()
+
+
+async def test_a_run_of_many_outputs_is_projected_twice_not_once_for_each(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once to find out all it reads, once for good. An end reads the lists of edge sets first, and then the sets."""
+    asked: Counter[int] = Counter()
+
+    def counted(entry: ProjectableEntry, view: View) -> list[GraphOp]:
+        asked[entry.index] += 1
+        return project(entry, view)
+
+    monkeypatch.setattr(runner, "project", counted)
+    monkeypatch.setattr(runner, "LEAST_AHEAD", 0)
+    outputs = [ds(f"out{number}", schema=columns("a", "b"), columnLineage=derived(a=[("in", "a")], b=[("in", "b")]),
+                  ownership={"owners": [{"name": f"team{number}"}]}, version={"datasetVersion": str(number)}) for number in range(30)]
+    for code in ("v1", "v2"):
+        world.log.run("job", code, inputs=["in"], outputs=outputs, code=code)
+    runs = world.log.size()
+    world.log.run("cleaning", "r", outputs=[ds(f"out{number}", lifecycleStateChange={"lifecycleStateChange": "DROP"}) for number in range(30)])
+    for _ in range(world.log.size()):
+        assert await Projector(world.log, world.graph).step(1) == 1  # a new one: nothing is known from the entries before
+    assert max(times for index, times in asked.items() if index < runs) == 2
+    assert max(asked.values()) == 3
+    assert not world.assets()
+    await world.project()
