@@ -129,7 +129,10 @@ def _check_compatibility(draft: Draft, data: FeatureVersionData, urn: str, said:
     if other == urn or not registered(draft, "feature", other):
         draft.ignore("compatibility", other, "unknown-version")
         return
-    draft.note(compatibility={"with": claimed.with_version, "declared": claimed.kind, "found": verdict(differences(draft.facts(other), said), None)})
+    found = differences(draft.facts(other), said)
+    draft.note(compatibility={"with": claimed.with_version, "declared": claimed.kind, "found": verdict(found, None)})
+    if claimed.kind == "additive" and verdict(found, frozenset()) == "breaking":  # whoever reads it, and whatever of it
+        draft.ignore("compatibility: additive", urn, "compatibility-mismatch")
 
 
 def project_materialization(draft: Draft, data: MaterializationData) -> None:

@@ -95,15 +95,15 @@ def _with_what_stands(draft: Draft, urn: str, data: ModelVersionData) -> ModelVe
 
 
 def _features(draft: Draft, urn: str, data: ModelVersionData) -> list[Shown]:
-    standing = draft.fact(urn, "pins") is not None or data.binding == "flexible"
-    bound = bind(draft, urn, data.features, dict(draft.fact(urn, "resolvedFeatures") or {}) if standing else {})
+    pinned, stable = draft.fact(urn, "pins") is not None, data.binding == "stable"
+    bound = bind(draft, urn, data.features, dict(draft.fact(urn, "resolvedFeatures") or {}), whole=stable and not pinned)
     draft.need(states=[link_key("USES", urn, each.feature) for each in bound])
     for each in bound:
         draft.ensure(each.feature)
         draft.link("USES", urn, each.feature)
     draft.revise(urn, "resolvedFeatures", {each.reference: each.feature for each in bound if each.alias is not None} or None)
-    if data.binding == "stable" and data.features and draft.fact(urn, "pins") is None:
-        pin(draft, urn, data.features, bound)
+    if stable and not pinned and bound:
+        pin(draft, urn, bound)
     return [Shown(DERIVED_FROM, urn, feature, "declared", version=feature) for feature in dict.fromkeys(each.feature for each in bound)]
 
 

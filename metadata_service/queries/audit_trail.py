@@ -139,7 +139,10 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
 
 
 async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bool) -> list[str]:
-    if urn not in await context.graph.get([urn], context.at) or not await may_see(context, urn):
+    there, visible = urn in await context.graph.get([urn], context.at), await may_see(context, urn)
+    if not there and visible and await context.graph.touches([urn], 0, context.size, limit=1):
+        return [urn]  # nothing that was said of it was ever applied: that it was tried is what a trail is for
+    if not there or not visible:
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
         return []
     found = {urn}

@@ -45,10 +45,11 @@ class FeatureAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Model(Versioned):
-    """A model, its versions oldest first, its aliases, and the version asked for (else the newest)."""
+    """A model, its versions oldest first, its aliases, and the version asked for (else the newest); `deployments` are those of all versions."""
 
     version: ModelVersion | None
     because: str | None
+    deployments: tuple[DeploymentState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

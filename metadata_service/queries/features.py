@@ -1,7 +1,7 @@
 """Questions to the registry: features, models, aliases, deployments and resolution, as one viewer may see them at one position."""
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -25,12 +25,14 @@ from metadata_service.queries.mask import hidden, visible_prefixes
 from metadata_service.registry import aliases as alias_rules
 from metadata_service.registry.errors import UnknownEntity
 from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell
-from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, read_deployment
+from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, read_deployment, subject_namespace
 from metadata_service.registry.resolution import resolve as resolve_now
 from metadata_service.registry.versions import (
+    Adapter,
     DeploymentState,
     FeatureVersion,
     ModelVersion,
+    Pins,
     deployment_state,
     deployments_of,
     feature_version,
@@ -42,7 +44,7 @@ from metadata_service.registry.versions import (
     versions_of,
 )
 
-__all__ = ["aliases", "deployment", "feature", "features", "locate", "mask_resolved", "model", "resolve"]
+__all__ = ["aliases", "deployment", "feature", "features", "locate", "mask_resolved", "model", "refuse_hidden", "resolve"]
 
 CANDIDATES = 20
 SEARCH_PAGE = 500
@@ -88,11 +90,18 @@ async def feature(context: QueryContext, name: str, selector: str | None = None)
 
 async def model(context: QueryContext, name: str, selector: str | None = None) -> ModelAnswer:
     """A model and one of its versions, with its pins and deployments. Raises UrnError, AmbiguousName."""
-    async def detail(head: NodeRow, _: Mapping[str, NodeRow], row: NodeRow) -> ModelVersion:
-        deployed = await deployments_of(context.graph, context.at, [row.urn])
+    deployed: dict[str, tuple[DeploymentState, ...]] = {}
+
+    async def detail(head: NodeRow, versions: Mapping[str, NodeRow], row: NodeRow) -> ModelVersion:
+        every = await deployments_of(context.graph, context.at, sorted(versions))
+        shown = await _masked_deployments(context, [each for found in every.values() for each in found])
+        for each in shown:
+            deployed[each.model_version] = (*deployed.get(each.model_version, ()), each)
         return await _masked_model(context, model_version(head, row, deployed.get(row.urn, ())))
 
     found = await _with_version(context, name, "model", selector, Model, detail)
+    if found is not None:
+        found = replace(found, deployments=tuple(sorted((each for rows in deployed.values() for each in rows), key=lambda each: (not each.live, -each.since))))
     return ModelAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 
@@ -114,10 +123,8 @@ async def deployment(context: QueryContext, name: str) -> DeploymentAnswer:
     if row is None or urn in await hidden(context, [urn]):
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
     else:
-        found = deployment_state(row)
-        masked = await hidden(context, [each for each in found.features if each.startswith("urn:")])
-        context.notes.restrict(len(masked))
-        found = replace(found, features=tuple(each for each in found.features if each not in masked))
+        model = str(row.facts.get("modelVersion"))
+        (found,) = await _masked_deployments(context, [deployment_state(row, (await context.graph.get([model], context.at)).get(model))])
     return DeploymentAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 
@@ -149,11 +156,24 @@ async def resolve(context: QueryContext, references: Sequence[str], subject: str
         raise InvalidArgument(f"{len(references)} references at once, at most {MAX_REFERENCES}")
     if not references and subject is None:
         raise InvalidArgument("give references, or a model")
+    refuse_hidden(context.viewer, subject)
     resolved = mask_resolved(context.viewer, await resolve_now(context.graph, context.size if context.at is not None else None, references, subject))
     for row in resolved.rows:
         if row.problem is not None:
             context.notes.doubt(row.problem.code, row.problem.detail)
     return ResolveAnswer(await context.computed_at(), context.notes.completeness(), resolved.subject, resolved.rows)
+
+
+def refuse_hidden(viewer: Viewer, subject: str | None) -> None:
+    """Before anything is looked up: why a model that the viewer may not see does not answer is none of its business either.
+
+    Raises:
+        UnknownEntity: the viewer may not see the model or deployment. UrnError: it is no name.
+    """
+    if subject is None or viewer.sees_all:
+        return
+    if not viewer.can_see(subject_namespace(subject)):
+        raise UnknownEntity("there is no such model version or deployment")
 
 
 def mask_resolved(viewer: Viewer, resolved: Resolved) -> Resolved:
@@ -164,9 +184,8 @@ def mask_resolved(viewer: Viewer, resolved: Resolved) -> Resolved:
     """
     if viewer.sees_all:
         return resolved
-    subject = resolved.subject
-    if subject is not None and not viewer.can_see(parse_urn(subject.model_version).namespace):
-        raise UnknownEntity("there is no such model version or deployment")
+    if resolved.subject is not None:
+        refuse_hidden(viewer, resolved.subject.model_version)
     return replace(resolved, rows=tuple(_masked_row(viewer, row) for row in resolved.rows))
 
 
@@ -210,11 +229,21 @@ async def _called(context: QueryContext, name: str, kind: Kind) -> list[str]:
 
 
 async def _masked(context: QueryContext, found: FeatureVersion) -> FeatureVersion:
+    """Without readers that the viewer may not see; with what the artifact store says of the adapters."""
+    adapters = tuple([await _looked_up(context, adapter) for adapter in found.adapters])
     if found.compatibility is None:
-        return found
+        return replace(found, adapters=adapters)
     masked = await hidden(context, {use.urn for use in found.compatibility.used_by})
     context.notes.restrict(len(masked))
-    return replace(found, compatibility=replace(found.compatibility, used_by=tuple(use for use in found.compatibility.used_by if use.urn not in masked)))
+    used_by = tuple(use for use in found.compatibility.used_by if use.urn not in masked)
+    return replace(found, adapters=adapters, compatibility=replace(found.compatibility, used_by=used_by))
+
+
+async def _looked_up(context: QueryContext, adapter: Adapter) -> Adapter:
+    if context.room.held is None:
+        return adapter
+    size = await context.room.held(adapter.digest)
+    return replace(adapter, stored=size is not None, bytes=size)
 
 
 async def _masked_model(context: QueryContext, found: ModelVersion) -> ModelVersion:
@@ -223,5 +252,15 @@ async def _masked_model(context: QueryContext, found: ModelVersion) -> ModelVers
     context.notes.restrict(len(masked))
     if not masked:
         return found
-    pins = replace(found.pins, features=tuple(pin for pin in found.pins.features if pin.urn not in masked)) if found.pins is not None else None
-    return replace(found, pins=pins, training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked))
+    return replace(found, pins=_without(found.pins, masked), training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked))
+
+
+async def _masked_deployments(context: QueryContext, found: Sequence[DeploymentState]) -> list[DeploymentState]:
+    named = {urn for each in found for urn in each.features if urn.startswith("urn:")}
+    masked = await hidden(context, named | {pin.urn for each in found if each.manifest is not None for pin in each.manifest.features})
+    context.notes.restrict(len(masked))
+    return [replace(each, features=tuple(urn for urn in each.features if urn not in masked), manifest=_without(each.manifest, masked)) for each in found]
+
+
+def _without(pins: Pins | None, masked: Collection[str]) -> Pins | None:
+    return replace(pins, features=tuple(pin for pin in pins.features if pin.urn not in masked)) if pins is not None else None

@@ -3,7 +3,7 @@
     LineproofError
     ├── UnknownEntity     not-found
     ├── NotPinned         not-pinned (`pinned`: what the binding has)
-    ├── NoManifest        no-manifest (`missing`: the references that keep the pins from being written)
+    ├── NoManifest        no-manifest (`missing`: the references that were no registered versions, `index`: the refused entry)
     └── Retired           retired
 """
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NotPinned(LineproofError):
 
 
 class NoManifest(LineproofError):
-    """A stable binding without pins: some of its references were no registered versions."""
+    """The registration of a stable binding was refused: some of its references were no registered versions."""
 
     code = "no-manifest"
 

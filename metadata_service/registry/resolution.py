@@ -16,10 +16,14 @@ from metadata_service.registry.errors import NoManifest, NotPinned, Retired, Unk
 from metadata_service.registry.names import Head, alias_of, parse_name, registered, spell, version_urn
 from metadata_service.registry.versions import Pins, Storage, pins_of, storage
 
-__all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "read_deployment", "resolve"]
+__all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "read_deployment", "resolve",
+           "subject_namespace"]
 
 DEFAULT_TTL_SECONDS: Final = 60  # how long an alias may be taken to stand where it stood: a rollback reaches serving within a minute
 MAX_REFERENCES: Final = 1_000
+MAX_TRIES: Final = 100  # registrations of one model version that are looked through for a refused one
+DEPLOYMENT: Final = "urn:lineproof:deployment:"
+MODEL_EVENT: Final = "lineproof.model-version.v1"
 Long = Annotated[int, "Long"]
 
 
@@ -121,10 +125,15 @@ def read_deployment(text: str) -> str:
     return format_urn("deployment", head.namespace, head.name, head.selector)
 
 
+def subject_namespace(model: str) -> str | None:
+    """The namespace of the model version or deployment that is asked for. Raises UrnError."""
+    return parse_urn(read_deployment(model)).namespace if model.startswith(DEPLOYMENT) else parse_name(model, "model").namespace
+
+
 # -- what a model or deployment is bound to
 
 async def _bound(graph: GraphStore, at: int | None, model: str) -> Bound:
-    if model.startswith("urn:lineproof:deployment:"):
+    if model.startswith(DEPLOYMENT):
         return await _bound_deployment(graph, at, read_deployment(model))
     head = parse_name(model, "model")
     if head.namespace is None or head.selector is None:
@@ -135,11 +144,11 @@ async def _bound(graph: GraphStore, at: int | None, model: str) -> Bound:
     if not registered(row):
         alias = alias_of(rows.get(head.urn), head.selector)
         if alias is None:
-            raise UnknownEntity(f"there is no model version {model[:200]}", model=model)
+            raise await _unregistered(graph, at, exact)
         target = version_urn("model", head.namespace, head.name, str(alias["version"]))
         row = (await graph.get([target], at)).get(target)
     if row is None or not registered(row):
-        raise UnknownEntity(f"there is no model version {model[:200]}", model=model)
+        raise await _unregistered(graph, at, row.urn if row is not None else exact)
     through = None if alias is None else f"model alias {head.selector} stands on {alias['version']} since entry {alias['index']}"
     return _bound_version(row, None, through, await _live_in(graph, at, row.urn), movable=alias is not None)
 
@@ -156,7 +165,7 @@ async def _bound_deployment(graph: GraphStore, at: int | None, urn: str) -> Boun
     named = [(spell(feature), feature, None, None) for feature in row.facts.get("features") or ()]
     if model is None or not registered(model):
         if not named:
-            raise UnknownEntity(f"the deployed model version {target} is not registered", model=target)
+            raise await _unregistered(graph, at, target)
         subject = Subject(target, "unknown", None, None, urn, (environment,))
         return Bound(subject, tuple(named), (), DEFAULT_TTL_SECONDS, DEFAULT_TTL_SECONDS, f"deployment {urn} names it")
     bound = _bound_version(model, urn, f"deployed to {environment}", (environment,), movable=True)
@@ -175,13 +184,21 @@ def _bound_version(row: NodeRow, deployment: str | None, through: str | None, li
     subject = Subject(row.urn, binding, pins.digest if pins else None, pins.index if pins else None, deployment, live_in)
     if binding != "stable":
         return Bound(subject, (), references, DEFAULT_TTL_SECONDS if movable else None, ttl, f"{said}flexible binding")
-    if pins is None and references:
-        missing = [str(each) for each in row.facts.get("unpinned") or ()]
-        raise NoManifest(f"{spell(row.urn)} has a stable binding without pins: {', '.join(missing) or 'no reference'} was no registered version; "
-                         "register it, then the model version again", missing=missing, model=row.urn)
     rows = tuple((pin.reference, pin.urn, pin.alias, pin.alias_index) for pin in pins.features) if pins else ()
     why = f"{said}pinned by entry {pins.index}" if pins else f"{said}stable binding without features"
     return Bound(subject, rows, (), DEFAULT_TTL_SECONDS if movable else None, ttl, why)
+
+
+async def _unregistered(graph: GraphStore, at: int | None, urn: str) -> LineproofError:
+    """Why there is no such model version: its registration was refused for want of a manifest, or nobody ever spoke of it."""
+    size = at if at is not None else (await graph.position()).size
+    tries = await graph.touches([urn], 0, size, limit=MAX_TRIES, event_types=[MODEL_EVENT])
+    refused = [each.entry for each in tries if each.entry.reason == NoManifest.code]
+    if not refused:
+        return UnknownEntity(f"there is no model version {spell(urn)}", model=urn)
+    missing = list((refused[-1].detail or {}).get("missing") or ())
+    return NoManifest(f"{spell(urn)} was not registered: entry {refused[-1].index} was rejected, since {', '.join(missing)} was no registered version; "
+                      "register it, then the model version again", missing=missing, model=urn, index=refused[-1].index)
 
 
 async def _live_in(graph: GraphStore, at: int | None, model_version: str) -> tuple[str, ...]:

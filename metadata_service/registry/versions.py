@@ -37,11 +37,16 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A transformation function from one version's values to another's, kept as the artifact `sha256:<digest>`."""
+    """A transformation function from one version's values to another's: the artifact `sha256:<digest>`.
+
+    `stored`: whether the artifact store has it (null: not looked at); `bytes` is its size.
+    """
 
     from_: str
     to: str
     digest: str
+    stored: bool | None = None
+    bytes: Long | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,10 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """A deployment: `live` from `deploy` until it is retired or replaced."""
+    """A deployment: `live` from `deploy` until it is retired or replaced; `since` is the size from which that holds.
+
+    `manifest` are the pins it serves, null where its model version has none; `features` the concrete versions either way.
+    """
 
     urn: str
     id: str
@@ -121,11 +129,12 @@ class DeploymentState:
     image: str | None
     previous: str | None
     since: Long
+    manifest: Pins | None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """An immutable model version. `unpinned` are the references that keep a stable binding from having pins."""
+    """An immutable model version; with a stable binding and features it has pins."""
 
     urn: str
     namespace: str
@@ -138,7 +147,6 @@ class ModelVersion:
     ttl_seconds: int | None
     features: tuple[str, ...]
     pins: Pins | None
-    unpinned: tuple[str, ...]
     training_datasets: tuple[str, ...]
     reference_time_column: str | None
     label_time_column: str | None
@@ -205,7 +213,7 @@ def model_version(head: NodeRow, row: NodeRow, deployments: tuple[DeploymentStat
     trained = tuple(format_urn("dataset-version", item["namespace"], item["name"], item["version"]) for item in facts.get("trainingDatasets") or ())
     return ModelVersion(row.urn, namespace, name, version, _registered_from(row) - 1, str(facts["artifact"]), text_of(facts.get("framework")),
                         str(facts.get("binding") or "stable"), facts.get("ttlSeconds"), _texts(facts.get("features")), pins_of(row),
-                        _texts(facts.get("unpinned")), trained, text_of(facts.get("referenceTimeColumn")), text_of(facts.get("labelTimeColumn")),
+                        trained, text_of(facts.get("referenceTimeColumn")), text_of(facts.get("labelTimeColumn")),
                         text_of(facts.get("commit")), text_of(facts.get("run")), text_of(facts.get("description")), owners(row) or owners(head),
                         _aliases(head, row), facts.get("existence") == "dropped", deployments)
 
@@ -224,18 +232,19 @@ async def deployments_of(graph: GraphStore, at: int | None, versions: Sequence[s
     """Model version -> its deployments, live ones first."""
     links = await graph.provenance(versions, ["DEPLOYS"], at, VERSION_LIMIT) if versions else {}
     by_version = {urn: sorted({link.src for link in row.into}) for urn, row in links.items()}
-    rows = await graph.get(sorted({urn for found in by_version.values() for urn in found}), at)
-    return {version: tuple(sorted((deployment_state(rows[urn]) for urn in found if urn in rows), key=lambda each: (not each.live, -each.since, each.urn)))
+    rows = await graph.get(sorted({*versions, *(urn for found in by_version.values() for urn in found)}), at)
+    return {version: tuple(sorted((deployment_state(rows[urn], rows.get(version)) for urn in found if urn in rows),
+                                  key=lambda each: (not each.live, -each.since, each.urn)))
             for version, found in by_version.items()}
 
 
-def deployment_state(row: NodeRow) -> DeploymentState:
-    """A deployment as its facts say."""
+def deployment_state(row: NodeRow, model: NodeRow | None) -> DeploymentState:
+    """A deployment as its facts say, and the pins of its model version (None: unknown)."""
     facts = row.facts
     live = bool(facts.get("live")) and facts.get("existence") != "dropped"
     return DeploymentState(row.urn, parse_urn(row.urn).components[2], str(facts.get("modelVersion")), text_of(facts.get("environment")), live,
                            str(facts.get("action")), _texts(facts.get("features")), text_of(facts.get("image")), text_of(facts.get("previous")),
-                           row.since.get("live", row.from_))
+                           row.since.get("live", row.from_), pins_of(model) if model is not None else None)
 
 
 def storage(value: Any) -> Storage | None:

@@ -70,19 +70,20 @@ class Registry:
         if known is not None and said != known:
             self.counts.add("conflict")
             return self._say("model-version", data, "rejected")
-        self.models[version] = said
         meant = [self._meaning(reference) for reference in said["features"]]
-        if known is not None:
-            self.counts.add("told-again")
+        whole = all(each is not None for each in meant)
         pinned = version in self.pins
-        whole = pinned or all(each is not None for each in meant)
         if said["binding"] == "flexible":
             self.counts.add("flexible")
         elif not pinned:
             self.counts.add("pins" if whole else "no-pins")
-            if whole:
-                self.pins[version] = [str(each) for each in meant]
-        return self._say("model-version", data, "applied" if all(each is not None for each in meant) or pinned else "partial")
+            if not whole:
+                return self._say("model-version", data, "rejected")
+            self.pins[version] = [str(each) for each in meant]
+        if known is not None:
+            self.counts.add("told-again")
+        self.models[version] = said
+        return self._say("model-version", data, "applied" if whole or pinned else "partial")
 
     def _meaning(self, reference: str) -> str | None:
         selector = reference.rpartition("@")[2]

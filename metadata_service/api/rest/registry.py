@@ -1,4 +1,4 @@
-"""GET /features/{name}/versions/{v} and /aliases/{alias}, and POST /resolve: what serving asks.
+"""GET /features|models/{name}/versions/{v} and /aliases/{alias}, and POST /resolve: what serving asks.
 
 Names are read from the raw path, so that a namespace like `s3://bucket` can stand in a segment: every component is percent-encoded
 once, and the colon between namespace and name is not.
@@ -6,7 +6,7 @@ once, and the colon between namespace and name is not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -25,12 +25,15 @@ from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import read_body
 from metadata_service.api.rest.openapi import PROBLEMS, RESOLVE_ANSWER, RESOLVE_BODY, json_answer
 from metadata_service.api.rest.shapes import as_json
+from metadata_service.api.room import room_of
 from metadata_service.api.services import Services, services_of
 from metadata_service.errors import BodyRefused, NotFound
-from metadata_service.queries.context import Asked, Room, answer
-from metadata_service.queries.features import aliases, feature, mask_resolved
+from metadata_service.queries.context import Asked, QueryContext, answer
+from metadata_service.queries.feature_shapes import Feature, FeatureAnswer, Model, ModelAnswer
+from metadata_service.queries.features import aliases, feature, mask_resolved, model, refuse_hidden
 from metadata_service.queries.shapes import as_time
 from metadata_service.registry.cache import Snapshot
+from metadata_service.registry.names import Kind
 from metadata_service.registry.resolution import MAX_REFERENCES, Resolved
 
 __all__ = ["READERS", "router"]
@@ -38,6 +41,7 @@ __all__ = ["READERS", "router"]
 READERS: Final = ("reader", "auditor", "operator")
 MAX_RESOLVE_BYTES: Final = 1 << 20
 MAX_RENDERED: Final = 5_000  # bodies of answers kept per snapshot
+T = TypeVar("T")
 
 
 class RawPathRoute(APIRoute):
@@ -63,29 +67,35 @@ At = Annotated[str | None, Query(description="A position: a tree size, or an RFC
 
 
 @_named.get("/features/{name}/versions/{version}", summary="A feature version",
-            responses={200: json_answer("The version, with compatibility and adapters", {"type": "object"}), **PROBLEMS})
+            responses={200: json_answer("The version, with storage and schema, compatibility and adapters", {"type": "object"}), **PROBLEMS})
 async def get_version(request: Request, name: str, version: str, at: At = None) -> Response:
     """`{computedAt, completeness, version}`. `name` is `<namespace>:<name>`, or a bare name if it is unique (else 409 with `candidates`)."""
-    room, viewer = await _ground(request)
     wanted = _segment(version)
-    found = await answer(room, viewer, _asked(request, at), lambda context: feature(context, name, wanted))
-    detail = found.feature.version if found.feature is not None else None
-    if detail is None or detail.version != wanted:
-        raise NotFound(f"there is no version {wanted!r} of feature {name[:200]!r} at size {found.computed_at.size}")
-    return json_response({"computedAt": as_json(found.computed_at), "completeness": as_json(found.completeness), "version": as_json(detail)})
+    found = await _answer(request, at, lambda context: feature(context, name, wanted))
+    return _version("feature", name, wanted, found, found.feature)
 
 
 @_named.get("/features/{name}/aliases/{alias}", summary="An alias of a feature, with its history",
             responses={200: json_answer("Where it points, who moved it there, and every attempt before", {"type": "object"}), **PROBLEMS})
 async def get_alias(request: Request, name: str, alias: str, at: At = None) -> Response:
     """`{computedAt, completeness, feature, alias, history}`; with `at`: where it pointed then, and who had moved it there."""
-    room, viewer = await _ground(request)
-    wanted = _segment(alias)
-    found = await answer(room, viewer, _asked(request, at), lambda context: aliases(context, name, "feature", wanted))
-    if not found.aliases:
-        raise NotFound(f"there is no alias {wanted!r} of feature {name[:200]!r} at size {found.computed_at.size}", history=as_json(found.history))
-    return json_response({"computedAt": as_json(found.computed_at), "completeness": as_json(found.completeness), "feature": found.urn,
-                          "alias": as_json(found.aliases[0]), "history": as_json(found.history)})
+    return await _alias(request, "feature", name, alias, at)
+
+
+@_named.get("/models/{name}/versions/{version}", summary="A model version",
+            responses={200: json_answer("The version, with its pins and deployments", {"type": "object"}), **PROBLEMS})
+async def get_model_version(request: Request, name: str, version: str, at: At = None) -> Response:
+    """`{computedAt, completeness, version}`. `name` is `<namespace>:<name>`, or a bare name if it is unique (else 409 with `candidates`)."""
+    wanted = _segment(version)
+    found = await _answer(request, at, lambda context: model(context, name, wanted))
+    return _version("model", name, wanted, found, found.model)
+
+
+@_named.get("/models/{name}/aliases/{alias}", summary="An alias of a model, with its history",
+            responses={200: json_answer("Where it points, who moved it there, and every attempt before", {"type": "object"}), **PROBLEMS})
+async def get_model_alias(request: Request, name: str, alias: str, at: At = None) -> Response:
+    """`{computedAt, completeness, model, alias, history}`; with `at`: where it pointed then, and who had moved it there."""
+    return await _alias(request, "model", name, alias, at)
 
 
 @_lean.post("/resolve", summary="Resolve feature references for serving", responses={200: RESOLVE_ANSWER, **PROBLEMS},
@@ -114,8 +124,9 @@ async def post_resolve(request: Request) -> Response:
 
 
 async def _render(services: Services, snapshot: Snapshot, viewer: Viewer, body: bytes) -> bytes:
-    references, model = _question(body)
-    resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, model))
+    references, subject = _question(body)
+    refuse_hidden(viewer, subject)
+    resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, subject))
     rendered = orjson.dumps({"subject": as_json(resolved.subject), "resolutions": as_json(resolved.rows)})[1:]
     if viewer.sees_all and len(snapshot.rendered) < MAX_RENDERED:
         snapshot.rendered[body] = rendered
@@ -129,21 +140,41 @@ def _question(body: bytes) -> tuple[tuple[str, ...], str | None]:
         raise BodyRefused(f"the body is not JSON: {error}") from error
     if not isinstance(asked, Mapping) or not asked.keys() <= {"references", "model"}:
         raise BodyRefused("the body is {references: […], model: …}", code="invalid-argument")
-    references, model = asked.get("references", []), asked.get("model")
-    if not isinstance(references, list) or not all(isinstance(each, str) for each in references) or not (model is None or isinstance(model, str)):
+    references, subject = asked.get("references", []), asked.get("model")
+    if not isinstance(references, list) or not all(isinstance(each, str) for each in references) or not (subject is None or isinstance(subject, str)):
         raise BodyRefused("references is a list of texts, model a text", code="invalid-argument")
     if len(references) > MAX_REFERENCES:
         raise BodyRefused(f"{len(references)} references at once, at most {MAX_REFERENCES}", code="invalid-argument", limit=MAX_REFERENCES)
-    if not references and model is None:
+    if not references and subject is None:
         raise BodyRefused("give references, or a model", code="invalid-argument")
-    return tuple(references), model
+    return tuple(references), subject
 
 
-async def _ground(request: Request) -> tuple[Room, Viewer]:
+async def _answer(request: Request, at: str | None, question: Callable[[QueryContext], Awaitable[T]]) -> T:
     viewer = await authenticate(request)
     require_any(viewer, *READERS)
-    services = services_of(request)
-    return Room(services.graph, services.reader, lambda: services.keys.current, services.cursor_secret), viewer
+    return await answer(room_of(services_of(request), viewer), viewer, _asked(request, at), question)
+
+
+def _version(kind: Kind, name: str, wanted: str, found: FeatureAnswer | ModelAnswer, head: Feature | Model | None) -> Response:
+    detail = head.version if head is not None else None
+    if detail is None or detail.version != wanted:
+        raise NotFound(f"there is no version {wanted!r} of {kind} {name[:200]!r} at size {found.computed_at.size}{_hint(name)}")
+    return json_response({"computedAt": as_json(found.computed_at), "completeness": as_json(found.completeness), "version": as_json(detail)})
+
+
+async def _alias(request: Request, kind: Kind, name: str, alias: str, at: str | None) -> Response:
+    wanted = _segment(alias)
+    found = await _answer(request, at, lambda context: aliases(context, name, kind, wanted))
+    if not found.aliases:
+        raise NotFound(f"there is no alias {wanted!r} of {kind} {name[:200]!r} at size {found.computed_at.size}{_hint(name)}", history=as_json(found.history))
+    return json_response({"computedAt": as_json(found.computed_at), "completeness": as_json(found.completeness), kind: found.urn,
+                          "alias": as_json(found.aliases[0]), "history": as_json(found.history)})
+
+
+def _hint(name: str) -> str:
+    """What clients that encode the whole segment get wrong."""
+    return "; the colon between namespace and name is not encoded" if ":" not in name and "%3a" in name.lower() else ""
 
 
 def _asked(request: Request, at: str | None) -> Asked:

@@ -1,6 +1,7 @@
 """Features, aliases and bindings over the real application: what serving asks, who may move what, and what the past says."""
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -96,17 +97,28 @@ async def test_references_without_a_model_are_resolved_now(projected: ServiceWor
     assert asked["computedAt"]["size"] == projected.size()
 
 
-async def test_a_stable_binding_with_an_unknown_feature_serves_nothing_until_it_is_whole(projected: ServiceWorld) -> None:
+async def test_a_stable_binding_with_an_unknown_feature_is_rejected_recorded_and_taken_when_told_again(projected: ServiceWorld) -> None:
     await versions(projected, "1")
-    told = await say(projected, "model-version", model("1", ["demo:delay@1", "demo:wind@7"]))
-    assert (told["outcome"]["status"], told["outcome"]["reason"]) == ("partial", "unknown-version")
-    assert told["outcome"]["detail"]["unpinned"] == ["demo:wind@7"]
+    told = await say(projected, "model-version", model("1", ["demo:delay@1", "demo:wind@7"]), 409)
+    assert (told["code"], told["outcome"]["status"], told["outcome"]["reason"]) == ("rejected", "rejected", "no-manifest")
+    assert told["outcome"]["detail"]["missing"] == ["demo:wind@7"]
     refused = await resolve(projected, model="demo:late@1", status=409)
-    assert (refused["code"], refused["missing"]) == ("no-manifest", ["demo:wind@7"])
+    assert (refused["code"], refused["missing"], refused["index"]) == ("no-manifest", ["demo:wind@7"], told["index"])
+    assert (await resolve(projected, model="demo:late@1", headers=projected.as_("reader", prefixes=("shared",)), status=404))["code"] == "not-found"
+    trail = await ask(projected, "query($urn: ID!) { auditTrail(urn: $urn) { rows { index status reason detail } } }",
+                      urn="urn:lineproof:model-version:demo:late:1")
+    assert [(row["index"], row["status"], row["reason"], row["detail"]["missing"]) for row in trail["data"]["auditTrail"]["rows"]] == [
+        (told["index"], "rejected", "no-manifest", ["demo:wind@7"])]
+    entry = await ask(projected, "query($index: Long!) { event(index: $index) { event { payload } } }", index=told["index"])
+    assert entry["data"]["event"]["event"]["payload"]["data"]["features"] == ["demo:delay@1", "demo:wind@7"]  # nothing of it is lost
+    await say(projected, "deployment", {"namespace": "demo", "name": "late", "id": "d1", "modelVersion": "1", "environment": "prod", "action": "deploy"})
+    assert (await resolve(projected, model="urn:lineproof:deployment:demo:late:d1", status=409))["code"] == "no-manifest"
     await say(projected, "feature-version", feature("7", "wind"))
     assert (await resolve(projected, model="demo:late@1", status=409))["code"] == "no-manifest"
     await say(projected, "model-version", model("1", ["demo:delay@1", "demo:wind@7"]))
     assert rows(await resolve(projected, model="demo:late@1")) == [("1", None), ("7", None)]
+    assert rows(await resolve(projected, model="urn:lineproof:deployment:demo:late:d1")) == [("1", None), ("7", None)]
+    assert (await resolve(projected, model="demo:never@1", status=404))["code"] == "not-found"
 
 
 async def test_deploy_and_retire_decide_what_is_live(projected: ServiceWorld) -> None:
@@ -135,17 +147,28 @@ async def test_deploy_and_retire_decide_what_is_live(projected: ServiceWorld) ->
 
 async def test_a_feature_version_over_rest_says_whether_it_fits_the_one_before(projected: ServiceWorld) -> None:
     await versions(projected, "1")
-    adapter = "f" * 64
+    source = b"def to_text(value): return str(value)\n"
+    adapter, lost = sha256(source).hexdigest(), "f" * 64
+    put = await projected.http.put(f"/api/v1/artifacts/sha256:{adapter}", content=source)
+    assert put.status_code in (200, 201), put.text
     lied = feature("2", compatibility={"with": "1", "kind": "additive", "adapterDigest": adapter})
     lied["definition"]["dtype"] = "text"
     told = await say(projected, "feature-version", lied)
+    assert (told["outcome"]["status"], told["outcome"]["reason"]) == ("partial", "compatibility-mismatch")
+    await say(projected, "feature-version", feature("3", compatibility={"with": "2", "kind": "breaking", "adapterDigest": lost}))
     assert told["outcome"]["detail"]["compatibility"] == {"with": "1", "declared": "additive", "found": "breaking"}
     answer = await projected.http.get("/features/demo:delay/versions/2")
     assert answer.status_code == 200, answer.text
     version = answer.json()["version"]
     found = version["compatibility"]
     assert (found["with"], found["declared"], found["checked"], found["agrees"], found["adapter"]) == ("1", "additive", "breaking", False, adapter)
-    assert version["adapters"] == [{"from": "1", "to": "2", "digest": adapter}]
+    assert version["adapters"] == [{"from": "1", "to": "2", "digest": adapter, "stored": True, "bytes": len(source)},
+                                   {"from": "2", "to": "3", "digest": lost, "stored": False, "bytes": None}]
+    over_graphql = await ask(projected, """query { feature(ref: {name: "demo:delay", version: "2"}) { feature { version {
+      online { uri columns { name type } } adapters { from to digest stored bytes } } } } }""")
+    assert over_graphql["data"]["feature"]["feature"]["version"] == {
+        "adapters": version["adapters"], "online": {"uri": "redis://online/delay/2", "columns": [{"name": "flight", "type": "string"},
+                                                                                                 {"name": "delay", "type": "double"}]}}
     assert version["online"]["columns"][0] == {"name": "flight", "type": "string", "nullable": None, "description": None}
     assert {len(version["dataHash"]), len(version["metadataHash"])} == {64}
     conflict = await say(projected, "feature-version", {**feature("1"), "definition": {"entities": ["flight"], "dtype": "int"}}, 409)
@@ -153,6 +176,9 @@ async def test_a_feature_version_over_rest_says_whether_it_fits_the_one_before(p
     trail = await ask(projected, "query($urn: ID!) { auditTrail(urn: $urn) { rows { index status reason } } }",
                       urn="urn:lineproof:feature-version:demo:delay:1")
     assert {"index": conflict["index"], "status": "rejected", "reason": "version-conflict"} in trail["data"]["auditTrail"]["rows"]
+    trail = await ask(projected, "query($urn: ID!) { auditTrail(urn: $urn) { rows { index status reason } } }",
+                      urn="urn:lineproof:feature-version:demo:delay:2")
+    assert {"index": told["index"], "status": "partial", "reason": "compatibility-mismatch"} in trail["data"]["auditTrail"]["rows"]
 
 
 async def test_names_over_rest_are_encoded_or_unique(projected: ServiceWorld) -> None:
@@ -175,6 +201,65 @@ async def test_names_over_rest_are_encoded_or_unique(projected: ServiceWorld) ->
         refused = await projected.http.get(path)
         assert (refused.status_code, refused.json()["code"]) == (404, "not-found"), path
     assert rows(await resolve(projected, f"{odd}@v%2F1")) == [("v/1", None)]
+
+
+async def test_models_answer_over_rest_like_features(projected: ServiceWorld) -> None:
+    await projected.register(key := type(projected.key).generate(), "*")
+    await versions(projected, "1")
+    name, version, champion = "spät/\"er\" 100%@x", "1/ü", "läuft/\"jetzt\""
+    data = {"namespace": ODD, "name": name, "version": version, "artifact": "b" * 64, "features": ["demo:delay@1"]}
+    for kind, said in (("model-version", data),
+                       ("deployment", {"namespace": ODD, "name": name, "id": "a/b", "modelVersion": version, "environment": "prød", "action": "deploy"}),
+                       ("alias", {"kind": "model", "namespace": ODD, "name": name, "alias": champion, "to": version, "reason": "first"})):
+        answer = await projected.post(projected.cloudevent(f"lineproof.{kind}.v1", said, key=key), **WAIT)
+        assert (answer.status_code, answer.json()["outcome"]["status"]) == (200, "applied"), answer.text
+    path = f"/models/{quote(ODD, safe='')}:{quote(name, safe='')}"
+    found = (await projected.http.get(f"{path}/versions/{quote(version, safe='')}")).json()["version"]
+    assert (found["name"], found["version"], found["aliases"], [pin["version"] for pin in found["pins"]["features"]]) == (name, version, [champion], ["1"])
+    assert [(each["id"], each["live"], each["manifest"]) for each in found["deployments"]] == [("a/b", True, found["pins"])]
+    moved = (await projected.http.get(f"{path}/aliases/{quote(champion, safe='')}")).json()
+    assert (moved["alias"]["version"], moved["alias"]["reason"], [move["status"] for move in moved["history"]]) == (version, "first", ["applied"])
+    before = await projected.http.get(f"{path}/aliases/{quote(champion, safe='')}", params={"at": str(moved["alias"]["index"])})
+    assert (before.status_code, before.json()["code"], before.json()["history"]) == (404, "not-found", [])
+    encoded = await projected.http.get("/features/demo%3Adelay/versions/1")
+    assert (encoded.status_code, "colon" in encoded.json()["detail"]) == (404, True)
+    document = "query($name: String!) { model(ref: {name: $name}) { model { name deployments { id modelVersion manifest { digest } } } } }"
+    reference = f"{quote(ODD, safe='')}:{quote(name, safe='')}"
+    answer = (await ask(projected, document, name=reference))["data"]["model"]["model"]
+    assert (answer["name"], [each["manifest"]["digest"] for each in answer["deployments"]]) == (name, [found["pins"]["digest"]])
+    back = await ask(projected, BACK, name=reference, alias=champion)
+    assert back["errors"][0]["extensions"]["code"] == "not-found"  # of features, there is none of that name
+
+
+async def test_a_viewer_sees_no_pins_of_namespaces_beyond_its_grants(projected: ServiceWorld) -> None:
+    await versions(projected, "1")
+    said = {"namespace": "shared", "name": "late", "version": "1", "artifact": "b" * 64, "features": ["demo:delay@1"]}
+    await say(projected, "model-version", said)
+    await say(projected, "deployment", {"namespace": "shared", "name": "late", "id": "d", "modelVersion": "1", "environment": "p", "action": "deploy"})
+    document = """query { model(ref: {name: "shared:late"}) { completeness { restricted } model { version { pins { features { urn } } }
+      deployments { features manifest { features { urn } } } } } }"""
+    for headers, seen in ((None, ["urn:lineproof:feature-version:demo:delay:1"]), (projected.as_("reader", prefixes=("shared",)), [])):
+        found = (await ask(projected, document, headers=headers))["data"]["model"]
+        pinned = [pin["urn"] for pin in found["model"]["version"]["pins"]["features"]]
+        (deployed,) = found["model"]["deployments"]
+        assert (pinned, deployed["features"], [pin["urn"] for pin in deployed["manifest"]["features"]]) == (seen, seen, seen)
+        assert (found["completeness"]["restricted"] > 0) == (not seen)
+
+
+async def test_the_history_of_an_alias_goes_on_beyond_its_end(projected: ServiceWorld) -> None:
+    await versions(projected, "1", "2")
+    first = (await say(projected, "alias", alias("1", None)))["index"]
+    gone = (await say(projected, "alias", alias(None, first, reason="wrong")))["index"]
+    missing = await projected.http.get("/features/demo:delay/aliases/prod")
+    assert (missing.status_code, [(move["to"], move["was"]) for move in missing.json()["history"]]) == (404, [("1", None), (None, "1")])
+    again = (await say(projected, "alias", alias("2", None)))["index"]
+    document = """query($at: Position) { aliases(name: "demo:delay", alias: "prod", at: $at) { aliases { version index } history { index } }
+      feature(ref: {name: "demo:delay"}, at: $at) { feature { aliases { version } history { index } } } }"""
+    for at, version, moves in ((first, [], []), (first + 1, ["1"], [first]), (gone + 1, [], [first, gone]), (again + 1, ["2"], [first, gone, again])):
+        found = (await ask(projected, document, at={"size": at}))["data"]
+        assert [each["version"] for each in found["aliases"]["aliases"]] == version
+        assert [each["version"] for each in found["feature"]["feature"]["aliases"]] == version
+        assert [move["index"] for move in found["aliases"]["history"]] == [move["index"] for move in found["feature"]["feature"]["history"]] == moves
 
 
 async def test_who_was_the_alias_at_a_time(projected: ServiceWorld) -> None:
@@ -244,6 +329,17 @@ async def test_a_protected_alias_needs_an_approval(projected: ServiceWorld) -> N
     assert blank["errors"][0]["extensions"]["reason"] == "approval-required"
     moved = await ask(projected, MOVE, name="demo:delay", alias="champion", to="1", expected=None, approval="CHG-9")
     assert moved["data"]["moveAlias"]["status"] == "applied"
+    await versions(projected, "2")
+    second = await ask(projected, MOVE, name="demo:delay", alias="champion", to="2", expected=moved["data"]["moveAlias"]["index"], approval="CHG-10")
+    assert second["data"]["moveAlias"]["status"] == "applied"
+    unapproved = await ask(projected, BACK, name="demo:delay", alias="champion")
+    assert unapproved["errors"][0]["extensions"]["reason"] == "approval-required"
+    approved = await ask(projected, BACK.replace("to: $to)", 'to: $to, approval: "CHG-11")'), name="demo:delay", alias="champion")
+    assert (approved["data"]["rollback"]["was"], approved["data"]["rollback"]["to"]) == ("2", "1")
+    history = (await projected.http.get("/features/demo:delay/aliases/champion")).json()["history"]
+    assert [(move["to"], move["status"], move["approval"]) for move in history] == [
+        ("1", "rejected", None), ("1", "rejected", "  "), ("1", "applied", "CHG-9"), ("2", "applied", "CHG-10"), ("1", "rejected", None),
+        ("1", "applied", "CHG-11")]
 
 
 async def test_what_a_viewer_may_not_see_is_not_resolved_from_the_cache_of_another(projected: ServiceWorld) -> None:

@@ -68,13 +68,38 @@ async def test_a_flexible_binding_has_no_pins_and_keeps_what_it_was_trained_with
     assert world.facts(MODEL)["resolvedFeatures"] == {"ml:delay@prod": "urn:lineproof:feature-version:ml:delay:1"}
 
 
-async def test_pins_wait_until_every_reference_is_registered(world: World) -> None:
+async def test_a_stable_binding_that_cannot_be_pinned_is_rejected_until_it_can(world: World) -> None:
     feature(world, "1")
-    partial = model(world, ["ml:delay@1", "ml:wind@3", "nonsense"])
+    refused = model(world, ["ml:delay@1", "ml:wind@3", "nonsense"], trainingDatasets=[{"namespace": "db", "name": "train", "version": "1"}])
+    alias(world, "9", None)
+    no_alias = model(world, ["ml:delay@prod"], version="8")
     await world.project()
-    assert world.outcome(partial)[0] == "partial"
-    assert world.facts(MODEL)["unpinned"] == ["ml:wind@3", "nonsense"]
-    assert pins(world) is None
+    assert [world.outcome(index) for index in (refused, no_alias)] == [("rejected", "no-manifest")] * 2
+    assert world.graph.records[refused].detail["missing"] == ["ml:wind@3", "nonsense"]  # type: ignore[index]
+    assert {"model:7", "ml:model"} <= world.touched(refused)
+    assert MODEL not in world.graph.nodes
+    feature(world, "3", "wind")
+    again = model(world, ["ml:delay@1", "ml:wind@3"])
+    await world.project()
+    assert world.outcome(again) == ("applied", None)
+    assert pins(world) == [("ml:delay@1", "1", None, None), ("ml:wind@3", "3", None, None)]
+
+
+async def test_features_told_later_are_pinned_then_or_not_at_all(world: World) -> None:
+    feature(world, "1")
+    model(world, [])
+    refused = model(world, ["ml:wind@3"])
+    added = model(world, ["ml:delay@1"])
+    await world.project()
+    assert (world.outcome(refused), world.outcome(added)) == (("rejected", "no-manifest"), ("applied", None))
+    assert pins(world) == [("ml:delay@1", "1", None, None)]
+
+
+async def test_a_flexible_binding_may_name_what_is_not_registered_yet(world: World) -> None:
+    early = model(world, ["ml:delay@prod"], binding="flexible")
+    await world.project()
+    assert world.outcome(early) == ("partial", "unknown-version")
+    assert world.facts(MODEL)["features"] == ["ml:delay@prod"]
 
 
 async def test_a_model_version_says_nothing_else_when_told_again(world: World) -> None:
@@ -216,6 +241,24 @@ async def test_a_claim_of_compatibility_stands_beside_what_is_found(world: World
     feature(world, "1")
     lied = feature(world, "2", definition={"entities": ["flight"], "dtype": "text"}, compatibility={"with": "1", "kind": "additive"})
     nobody = feature(world, "3", compatibility={"with": "9", "kind": "additive"})
+    careful = feature(world, "4", compatibility={"with": "1", "kind": "breaking"})
     await world.project()
-    assert world.graph.records[lied].detail == {"compatibility": {"with": "1", "declared": "additive", "found": "breaking"}}
+    said = world.graph.records[lied].detail or {}
+    assert said["compatibility"] == {"with": "1", "declared": "additive", "found": "breaking"}
+    assert world.outcome(lied) == ("partial", "compatibility-mismatch")
+    assert world.facts("urn:lineproof:feature-version:ml:delay:2")["definition"]["dtype"] == "text"
     assert world.outcome(nobody) == ("partial", "unknown-version")
+    assert world.outcome(careful) == ("applied", None)
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(["flight", "delay"], ("applied", None)), ([], ("partial", "compatibility-mismatch"))])
+async def test_what_depends_on_who_reads_it_is_no_mismatch_yet(world: World, left: list[str], outcome: tuple[str, str | None]) -> None:
+    """A column that is gone may be read by nobody; a store that is gone is gone for everybody."""
+    def stored(*columns: str) -> dict[str, Any]:
+        return {"online": {"uri": "redis://a", "schema": [{"name": name, "type": "int"} for name in columns]}} if columns else {}
+
+    feature(world, "1", **stored("flight", "delay", "extra"))
+    second = feature(world, "2", compatibility={"with": "1", "kind": "additive"}, **stored(*left))
+    await world.project()
+    assert world.outcome(second) == outcome
+    assert (world.graph.records[second].detail or {})["compatibility"]["found"] == "breaking"

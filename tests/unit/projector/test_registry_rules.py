@@ -71,7 +71,7 @@ async def test_a_model_is_derived_from_what_it_was_trained_on_with_aliases_resol
         world.log.cloud("lineproof.feature-version.v1", feature(version))
     first = world.log.cloud("lineproof.alias.v1", alias("1", None))
     model_entry = world.log.cloud("lineproof.model-version.v1", {
-        "namespace": "ml", "name": "model", "version": "7", "artifact": "c" * 64, "features": ["ml:delay@prod", "ml:gone@3"],
+        "namespace": "ml", "name": "model", "version": "7", "artifact": "c" * 64, "features": ["ml:delay@prod", "ml:gone@3"], "binding": "flexible",
         "trainingDatasets": [{"namespace": "db", "name": "train", "version": "v9"}]})
     world.log.cloud("lineproof.alias.v1", alias("2", first))
     await world.project()
