@@ -6,10 +6,12 @@ import { SearchBox } from './parts/SearchBox';
 import { useTheme, type Theme } from './theme';
 import { href, positionOf, usePlace, type Place } from './url';
 import { AuditView } from './views/AuditView';
+import { ChecksView } from './views/ChecksView';
 import { EntityFrame } from './views/EntityFrame';
 import { EntityView } from './views/EntityView';
 import { EntryView } from './views/EntryView';
 import { ImpactView } from './views/ImpactView';
+import { ManifestView } from './views/ManifestView';
 import { SearchView } from './views/SearchView';
 import { SignIn } from './views/SignIn';
 import { TraceView } from './views/TraceView';
@@ -48,7 +50,7 @@ function Shell() {
         <Link to={href('search', { at: positionOf(place) })} className="wordmark" aria-label="Lineproof, start page">Lineproof</Link>
         <SearchBox place={place} />
         <nav className="top-links" aria-label="Service">
-          <Link to={href('trust')}>Trust</Link>
+          <Link to={href('trust', { at: positionOf(place) })}>Trust</Link>
           <ThemeButton />
           <button type="button" className="quiet" onClick={() => signOut()}>Sign out</button>
         </nav>
@@ -66,7 +68,7 @@ function View({ place }: { place: Place }) {
   const urn = place.params.get('urn');
   if (place.page === 'search') return <SearchView place={place} />;
   if (place.page === 'entry') return <EntryView place={place} />;
-  if (place.page === 'trust') return <TrustView />;
+  if (place.page === 'trust') return <TrustView place={place} />;
   if (place.page === null) return <Empty title="There is no such page"><Link to={href('search')}>Back to the start</Link></Empty>;
   if (!urn) return <Empty title="No entity is named in the address"><Link to={href('search')}>Search for one</Link></Empty>;
   return (
@@ -74,6 +76,8 @@ function View({ place }: { place: Place }) {
       {place.page === 'entity' && <EntityView place={place} urn={urn} />}
       {place.page === 'trace' && <TraceView place={place} urn={urn} />}
       {place.page === 'impact' && <ImpactView place={place} urn={urn} />}
+      {place.page === 'checks' && <ChecksView place={place} urn={urn} />}
+      {place.page === 'manifest' && <ManifestView place={place} urn={urn} />}
       {place.page === 'audit' && <AuditView place={place} urn={urn} />}
       {place.page === 'lineage' && <Suspense fallback={<Loading what="the graph" />}><LineageView place={place} urn={urn} /></Suspense>}
     </EntityFrame>

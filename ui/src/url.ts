@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from 'react';
 
 export const BASE = '/ui/';
-export const PAGES = ['search', 'entity', 'lineage', 'trace', 'impact', 'audit', 'entry', 'trust'] as const;
+export const PAGES = ['search', 'entity', 'lineage', 'trace', 'impact', 'checks', 'manifest', 'audit', 'entry', 'trust'] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface Place {

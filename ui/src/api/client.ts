@@ -91,6 +91,14 @@ export async function ask<N extends Name>(name: N, variables: Operations[N]['var
   return body.data;
 }
 
+/** A text of the artifact store. Raises ApiError. */
+export async function artifactText(digest: string, signal: AbortSignal): Promise<string> {
+  const response = await fetch(`/api/v1/artifacts/sha256:${encodeURIComponent(digest)}`, { headers: { authorization: `Bearer ${token ?? ''}` }, signal });
+  if (response.ok) return response.text();
+  const body = (await response.json().catch(() => null)) as { code?: string; detail?: string; fix?: string } | null;
+  throw new ApiError(body?.code ?? 'unreachable', body?.detail ?? `The service answered ${response.status}.`, body?.fix ?? null);
+}
+
 interface GraphError {
   message: string;
   extensions?: { code?: string; fix?: string; size?: number };

@@ -71,7 +71,7 @@ export function merge(answers: readonly Answered[]): Graph {
   return { roots: answers[0]?.roots.map((root) => root.urn) ?? [], nodes: merged, edges: [...edges.values()] };
 }
 
-function add(map: Map<string, Set<string>>, key: string, value: string): void {
+function add<T>(map: Map<string, Set<T>>, key: string, value: T): void {
   const found = map.get(key);
   if (found) found.add(value);
   else map.set(key, new Set([value]));
@@ -80,10 +80,10 @@ function add(map: Map<string, Set<string>>, key: string, value: string): void {
 /** Without the edges that only filter, join or group, and without what then hangs on nothing. `keep` stays in any case. */
 export function direct(graph: Graph, keep: ReadonlySet<string>): Graph {
   const edges = graph.edges.filter((edge) => edge.type !== 'INDIRECT');
-  const near = new Map<string, string[]>();
+  const near = new Map<string, Set<string>>();
   for (const edge of edges) {
-    near.set(edge.source, [...(near.get(edge.source) ?? []), edge.target]);
-    near.set(edge.target, [...(near.get(edge.target) ?? []), edge.source]);
+    add(near, edge.source, edge.target);
+    add(near, edge.target, edge.source);
   }
   const reached = new Set<string>([...graph.roots, ...keep].filter((id) => graph.nodes.has(id)));
   const queue = [...reached];
@@ -104,11 +104,8 @@ export function pathThrough(edges: readonly { id: string; source: string; target
   const nodes = new Set<string>(start);
   const lit = new Set<string>();
   for (const forward of [true, false]) {
-    const next = new Map<string, { id: string; other: string }[]>();
-    for (const edge of edges) {
-      const from = forward ? edge.source : edge.target;
-      next.set(from, [...(next.get(from) ?? []), { id: edge.id, other: forward ? edge.target : edge.source }]);
-    }
+    const next = new Map<string, Set<{ id: string; other: string }>>();
+    for (const edge of edges) add(next, forward ? edge.source : edge.target, { id: edge.id, other: forward ? edge.target : edge.source });
     const seen = new Set<string>(start);
     const queue = [...start];
     for (let id = queue.pop(); id !== undefined; id = queue.pop()) {

@@ -5,7 +5,7 @@ import type { Operations } from '../api/schema';
 import { verifyEntry, type EntryProof } from '../proof/entry';
 import { trustFor, useTrustVersion, type Trust } from '../proof/trust';
 import { Link } from './basics';
-import { href } from '../url';
+import { href, positionOf, usePlace } from '../url';
 
 export type Entry = NonNullable<Operations['Entry']['result']['event']['event']>;
 
@@ -124,6 +124,7 @@ export function ProofDetail({ checked }: { checked: Checked }) {
 const TITLES = { included: 'Inclusion', checkpoint: 'Checkpoint', body: 'Body', signature: 'Signature' } as const;
 
 export function TrustLine({ anchor, problem }: { anchor: Anchor | null; problem: string | null }) {
+  const place = usePlace();
   if (problem !== null) return <p className="warning" role="alert">Nothing can be verified: {problem}.</p>;
   if (anchor === null) return <p className="soft">Preparing to verify …</p>;
   const { trust } = anchor;
@@ -133,7 +134,7 @@ export function TrustLine({ anchor, problem }: { anchor: Anchor | null; problem:
       <p className="trustline">
         <span className={trust.pasted ? 'proof proof-proven' : 'proof proof-unknown'}>{trust.pasted ? 'trusted key' : 'first use'}</span>{' '}
         {trust.pasted ? 'Proofs are verified in this browser against the key you pasted.' : 'Proofs are verified in this browser, against the key the log itself showed first.'}{' '}
-        <Link to={href('trust')}>{trust.pasted ? 'Show it' : 'Paste a key you got another way'}</Link>
+        <Link to={href('trust', { at: positionOf(place) })}>{trust.pasted ? 'Show it' : 'Paste a key you got another way'}</Link>
       </p>
     </>
   );

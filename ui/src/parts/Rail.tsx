@@ -1,10 +1,35 @@
 // The log as a ruler: where we stand on it, which entries concern the entity in view, and every position a step away.
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { useAsk } from '../api/client';
+import { useEffect, useRef, useState } from 'react';
+import { ask, useAsk } from '../api/client';
+import type { Operations } from '../api/schema';
 import { moment } from '../text';
 import { changed, navigate, positionOf, type Place } from '../url';
 
 const SETTLE_MS = 180;
+const PAGES = 10; // of 200 entries
+const NONE: readonly number[] = [];
+
+/** The positions of the entries about an entity, page by page; a hot one has more than anybody counts on a ruler. */
+function useTouches(urn: string | null, logSize: number): readonly number[] {
+  const [found, setFound] = useState<{ urn: string | null; positions: readonly number[] }>({ urn: null, positions: [] });
+  useEffect(() => {
+    if (urn === null) return;
+    const aborter = new AbortController();
+    void (async () => {
+      const positions = new Set<number>();
+      let after: string | null = null;
+      for (let page = 0; page < PAGES; page += 1) {
+        const { rows, after: next }: Operations['Touches']['result']['auditTrail'] = (await ask('Touches', { urn, after }, aborter.signal)).auditTrail;
+        for (const row of rows) positions.add(row.index + 1);
+        if (next === null) break;
+        after = next;
+      }
+      setFound({ urn, positions: [...positions].sort((left, right) => left - right) });
+    })().catch(() => undefined); // the view itself says what is wrong; the ruler then has no marks
+    return () => aborter.abort();
+  }, [urn, logSize]);
+  return found.urn === urn ? found.positions : NONE;
+}
 
 export function Rail({ place, logSize }: { place: Place; logSize: number }) {
   const at = positionOf(place);
@@ -12,11 +37,7 @@ export function Rail({ place, logSize }: { place: Place; logSize: number }) {
   const [draft, setDraft] = useState<number | null>(null);
   const shown = Math.min(draft ?? at ?? logSize, logSize);
   const past = shown < logSize || (at !== null && at > logSize);
-  const touches = useAsk('Touches', urn === null ? null : { urn });
-  const positions = useMemo(() => {
-    const rows = touches.data?.auditTrail.rows ?? [];
-    return [...new Set(rows.map((row) => row.index + 1))].sort((left, right) => left - right);
-  }, [touches.data]);
+  const positions = useTouches(urn, logSize);
   const time = useAsk('EntryTime', shown > 0 ? { index: shown - 1 } : null);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => setDraft(null), [place]);

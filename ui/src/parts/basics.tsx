@@ -65,7 +65,7 @@ export function Copy({ text, what }: { text: string; what: string }) {
   );
 }
 
-export function Section({ title, note, children, actions }: { title: string; note?: ReactNode; children: ReactNode; actions?: ReactNode }) {
+export function Section({ title, note, children, actions }: { title: string; note?: ReactNode | undefined; children: ReactNode; actions?: ReactNode }) {
   return (
     <section className="section">
       <header className="section-head">

@@ -74,19 +74,25 @@ async function checkBody(claim: EntryClaim, leaf: Bytes, keys: ReadonlyMap<strin
   });
   if (said === null) return;
   await step(findings, 'signature', async () => {
-    const parsed = JSON.parse(envelope) as { payloadType: string; payload: string; signatures: { keyid: string; sig: string }[] };
-    const [signature] = parsed.signatures;
-    if (!signature || parsed.signatures.length !== 1) throw new InvalidProof('the envelope has not exactly one signature');
-    if (signature.keyid !== said.signer) throw new InvalidProof('the envelope is signed by another key than the leaf names');
-    const spki = keys.get(signature.keyid);
-    if (spki === undefined) throw new InvalidProof('the signing key is not registered in this log');
-    const published = fromBase64(spki);
-    if (toHex(await sha256(published)) !== signature.keyid) throw new InvalidProof('the published key is not the one the leaf names');
-    const payload = fromBase64(parsed.payload);
-    const message = concat(utf8(`DSSEv1 ${utf8(parsed.payloadType).length} ${parsed.payloadType} ${payload.length} `), payload);
-    if (!(await verifySignature(rawOfSpki(published), fromBase64(signature.sig), message))) throw new InvalidProof('the signature on the event is false');
-    return [`signed by key ${signature.keyid.slice(0, 12)}`, true];
+    const { keyId } = await openEnvelope(envelope, keys, said.signer);
+    return [`signed by key ${keyId.slice(0, 12)}`, true];
   });
+}
+
+/** The payload of a DSSE envelope, signed by a registered key (`signer`, if one is meant). Raises InvalidProof. */
+export async function openEnvelope(envelope: string, keys: ReadonlyMap<string, string>, signer?: unknown): Promise<{ payload: Bytes; keyId: string }> {
+  const parsed = JSON.parse(envelope) as { payloadType: string; payload: string; signatures: { keyid: string; sig: string }[] };
+  const [signature] = parsed.signatures;
+  if (!signature || parsed.signatures.length !== 1) throw new InvalidProof('the envelope has not exactly one signature');
+  if (signer !== undefined && signature.keyid !== signer) throw new InvalidProof('the envelope is signed by another key than the leaf names');
+  const spki = keys.get(signature.keyid);
+  if (spki === undefined) throw new InvalidProof('the signing key is not registered in this log');
+  const published = fromBase64(spki);
+  if (toHex(await sha256(published)) !== signature.keyid) throw new InvalidProof('the published key is not the one that is named');
+  const payload = fromBase64(parsed.payload);
+  const message = concat(utf8(`DSSEv1 ${utf8(parsed.payloadType).length} ${parsed.payloadType} ${payload.length} `), payload);
+  if (!(await verifySignature(rawOfSpki(published), fromBase64(signature.sig), message))) throw new InvalidProof('the signature is false');
+  return { payload, keyId: signature.keyid };
 }
 
 async function step<T>(findings: Finding[], name: Finding['name'], check: () => Promise<[string, T]>): Promise<T | null> {

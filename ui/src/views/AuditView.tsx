@@ -10,6 +10,7 @@ import { changed, href, navigate, positionOf, type Place } from '../url';
 import { label } from '../urn';
 
 const PAGE = 100;
+const FEW = 6; // changes of an entry that are shown before it is opened
 
 interface Group {
   readonly index: number;
@@ -80,22 +81,24 @@ function Trail({ first, after, variables, anchor }: { first: readonly AuditEntry
         <button type="button" onClick={() => download(`audit-${label(variables.urn)}.csv`, trailCsv(groups, checked))}>Download CSV</button>
       </p>
       <ol className="trail">
-        {groups.map((group) => <EntryRow key={group.index} group={group} checked={checked.get(group.index)} waiting={anchor !== null} self={variables.urn} />)}
+        {groups.map((group) => <EntryRow key={group.index} group={group} checked={checked.get(group.index)} waiting={anchor !== null} self={variables.urn} at={variables.at?.size ?? null} />)}
       </ol>
       {more.after !== null && <p><button type="button" onClick={() => void load()}>Load later entries</button> {failed !== null && <span className="problem" role="alert">{failed}</span>}</p>}
     </>
   );
 }
 
-function EntryRow({ group, checked, waiting, self }: { group: Group; checked: Checked | undefined; waiting: boolean; self: string }) {
+function EntryRow({ group, checked, waiting, self, at }: { at: number | null; group: Group; checked: Checked | undefined; waiting: boolean; self: string }) {
   const [open, setOpen] = useState(false);
   const head = group.rows[0]!;
   const changes = group.rows.flatMap((row) => row.changes.map((change) => ({ urn: row.urn, change })));
+  const edges = group.rows.flatMap((row) => row.edges.map((edge) => ({ urn: row.urn, edge })));
+  const lines = changes.length + edges.length;
   const state = checked?.proof?.state ?? (checked ? 'false' : 'pending');
   return (
     <li className={`trail-entry trail-${state}`}>
       <header className="trail-head">
-        <Link to={href('entry', { index: group.index })} className="trail-index" aria-label={`Entry ${group.index}`}>{group.index}</Link>
+        <Link to={href('entry', { index: group.index, at })} className="trail-index" aria-label={`Entry ${group.index}`}>{group.index}</Link>
         <span className="trail-type">{head.eventType.replace(/^lineproof\./, '')}</span>
         {head.status !== 'applied' && <Status status={head.status} />}
         <span className="soft trail-who">
@@ -107,15 +110,23 @@ function EntryRow({ group, checked, waiting, self }: { group: Group; checked: Ch
       </header>
       {head.reason !== null && <p className="trail-reason">{head.reason}</p>}
       {head.commit !== null && <Commit commit={head.commit} />}
-      {changes.length > 0 && (
+      {lines > 0 && (
         <ul className="trail-changes">
-          {changes.slice(0, open ? undefined : 6).map(({ urn, change }, row) => (
+          {edges.slice(0, open ? undefined : FEW).map(({ urn, edge }, row) => (
+            <li key={`edge ${row}`}>
+              {urn !== self && <><Named urn={urn} /> </>}
+              <span className="fact-name">{edge.action === 'OPENED' ? 'now reads' : 'no longer reads'}</span> {edge.urn === null ? <span className="soft">restricted</span> : <Named urn={edge.urn} />}
+              {edge.expression !== null && <> <code className={`said said-${edge.action === 'OPENED' ? 'after' : 'before'}`}>{edge.expression}</code></>}
+              {edge.file !== null && <code className="soft"> {edge.file}{edge.line !== null && `:${edge.line}`}</code>}
+            </li>
+          ))}
+          {changes.slice(0, open ? undefined : Math.max(0, FEW - edges.length)).map(({ urn, change }, row) => (
             <li key={row}>
               {urn !== self && <><Named urn={urn} /> </>}
               <span className="fact-name">{change.fact}</span> <Change before={change.before} after={change.after} />
             </li>
           ))}
-          {!open && changes.length > 6 && <li className="soft">and {changes.length - 6} more</li>}
+          {!open && lines > FEW && <li className="soft">and {lines - FEW} more</li>}
         </ul>
       )}
       {open && (
@@ -160,6 +171,6 @@ function Said({ value, tone }: { value: unknown; tone: 'before' | 'after' }) {
 function trailCsv(groups: readonly Group[], checked: ReadonlyMap<number, Checked>): string {
   const rows = groups.flatMap((group) => group.rows.map((row) => [
     row.index, row.loggedAt, row.claimedAt, row.eventType, row.urn, row.status, row.reason, row.actor, row.key.label, row.signer, row.commit?.sha,
-    row.changes.map((change) => `${change.fact}: ${shown(change.before)} -> ${shown(change.after)}`), checked.get(group.index)?.proof?.state ?? 'not verified']));
+    [...row.edges.map((edge) => `${edge.action === 'OPENED' ? 'reads' : 'no longer reads'} ${edge.urn ?? 'restricted'}${edge.expression === null ? '' : ` as ${edge.expression}`}`), ...row.changes.map((change) => `${change.fact}: ${shown(change.before)} -> ${shown(change.after)}`)], checked.get(group.index)?.proof?.state ?? 'not verified']));
   return csv(['entry', 'logged', 'claimed', 'event type', 'urn', 'status', 'reason', 'actor', 'key', 'signer', 'commit', 'changes', 'proof'], rows);
 }

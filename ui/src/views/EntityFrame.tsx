@@ -5,13 +5,17 @@ import { changed, href, positionOf, type Page, type Place } from '../url';
 import { datasetOf, kindWord, label, parseUrn } from '../urn';
 
 const WALKED = new Set(['dataset', 'column', 'feature', 'feature-version', 'model', 'model-version', 'consumer']);
+const CHECKED = new Set(['dataset', 'dataset-version', 'feature-version', 'model-version']);
+const BUILT = new Set(['dataset', 'dataset-version', 'run', 'feature', 'feature-version', 'model', 'model-version']);
 
-/** Which views a kind has: lineage walks data, models and consumers; everything has an audit trail. */
+/** Which views a kind has: lineage walks data, models and consumers, what was trained is checked against time, what was materialized can be built again. */
 export function pagesOf(urn: string): readonly { page: Page; title: string }[] {
-  const walked = WALKED.has(parseUrn(urn)?.kind ?? '');
+  const kind = parseUrn(urn)?.kind ?? '';
   return [
     { page: 'entity', title: 'Facts' },
-    ...(walked ? ([{ page: 'lineage', title: 'Lineage' }, { page: 'trace', title: 'Trace' }, { page: 'impact', title: 'Impact' }] as const) : []),
+    ...(WALKED.has(kind) ? ([{ page: 'lineage', title: 'Lineage' }, { page: 'trace', title: 'Trace' }, { page: 'impact', title: 'Impact' }] as const) : []),
+    ...(CHECKED.has(kind) ? ([{ page: 'checks', title: 'Point in time' }] as const) : []),
+    ...(BUILT.has(kind) ? ([{ page: 'manifest', title: 'Rebuild' }] as const) : []),
     { page: 'audit', title: 'Audit trail' },
   ];
 }
@@ -33,7 +37,7 @@ export function EntityFrame({ place, urn, children }: { place: Place; urn: strin
           {entity?.dropped && <span className="status status-warn">dropped</span>}
           {entity?.classification && <span className="status status-warn">{entity.classification}</span>}
         </p>
-        <h1>{entity === null || ['MODEL_VERSION', 'FEATURE_VERSION', 'DATASET_VERSION', 'COMMIT', 'RUN', 'TRANSFORMATION'].includes(entity.kind) ? label(urn) : <Name name={entity.name} />}</h1>
+        <h1>{entity === null || ['MODEL_VERSION', 'FEATURE_VERSION', 'DATASET_VERSION', 'DEPLOYMENT', 'COMMIT', 'RUN', 'TRANSFORMATION'].includes(entity.kind) ? label(urn) : <Name name={entity.name} />}</h1>
         <p className="urn"><code>{urn}</code> <Copy text={urn} what="the URN" /></p>
         <nav className="tabs" aria-label="Views">
           {pagesOf(urn).map(({ page, title }) => (

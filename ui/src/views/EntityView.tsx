@@ -2,14 +2,20 @@ import type { ReactNode } from 'react';
 import { useAsk, useAskAll } from '../api/client';
 import type { Operations } from '../api/schema';
 import { Status } from '../parts/Commit';
-import { Ask, Empty, Json, Long, Named, Notes, Section, When, isUrn } from '../parts/basics';
+import { Ask, Empty, Json, Named, Notes, Section, When, isUrn } from '../parts/basics';
+import { Fact, Value, words } from '../parts/facts';
 import { Table } from '../parts/table';
-import { count, lasted, number, safeLink, shown } from '../text';
+import { count, lasted, number, shown } from '../text';
 import { positionOf, type Place } from '../url';
 import { formatUrn, parseUrn } from '../urn';
+import { FeatureFacts } from './FeatureFacts';
+import { DeploymentFacts, ModelFacts } from './ModelFacts';
 
 type Found = NonNullable<Operations['Entity']['result']['entity']['entity']>;
 type Facts = ReadonlyMap<string, unknown>;
+
+const REGISTERED: ReadonlySet<string> = new Set(['FEATURE', 'FEATURE_VERSION', 'MODEL', 'MODEL_VERSION', 'DEPLOYMENT']); // told by the registry
+const TOLD_THERE: ReadonlySet<string> = new Set(['VERSION_OF', 'TRAINED_ON', 'DEPLOYS', 'PINS', 'USES']);
 
 const FEW = 12; // versions, runs and commits shown; the rest is in the audit trail
 const COLUMNS_READ = 60; // columns whose own facts are read for their descriptions and checks
@@ -48,10 +54,10 @@ function Body({ entity, at, children }: { entity: Found; at: number | null; chil
   const commits = useEntities(commitUrns, at);
   const columnEntities = useEntities(columns.slice(0, COLUMNS_READ), at);
   const checks = [entity, ...columnEntities].flatMap((each) => (each === null ? [] : each.facts.filter((fact) => fact.name.startsWith('quality:')).map((fact) => ({ urn: each.urn, fact }))));
-  const aliases = entity.facts.filter((fact) => fact.name.startsWith('alias:'));
   const others = entity.facts.filter((fact) => !SHOWN_ELSEWHERE.test(fact.name) && !(Array.isArray(fact.value) && fact.value.length === 0) && fact.value !== null);
   const facets = entity.facts.filter((fact) => fact.name.startsWith('facet:'));
   const code = facts.get('sql');
+  const registered = REGISTERED.has(entity.kind);
   return (
     <div className="entity">
       {children}
@@ -61,13 +67,15 @@ function Body({ entity, at, children }: { entity: Found; at: number | null; chil
         {entity.tags.length > 0 && <Fact name="Tags">{entity.tags.join(', ')}</Fact>}
         <Fact name="Known since">position {number(entity.since)}</Fact>
         {isUrn(current) && <Fact name="Current version"><Named urn={current} /></Fact>}
-        {others.map((fact) => <Fact key={fact.name} name={words(fact.name)}><Value value={fact.value} /></Fact>)}
+        {!registered && others.map((fact) => <Fact key={fact.name} name={words(fact.name)}><Value value={fact.value} /></Fact>)}
       </dl>
-      {aliases.length > 0 && <Aliases urn={entity.urn} aliases={aliases} at={at} />}
+      {(entity.kind === 'FEATURE' || entity.kind === 'FEATURE_VERSION') && <FeatureFacts urn={entity.urn} at={at} whole={entity.kind === 'FEATURE'} />}
+      {(entity.kind === 'MODEL' || entity.kind === 'MODEL_VERSION') && <ModelFacts urn={entity.urn} at={at} whole={entity.kind === 'MODEL'} />}
+      {entity.kind === 'DEPLOYMENT' && <DeploymentFacts urn={entity.urn} at={at} />}
       <Schema entity={entity} schema={facts.get('schema')} columns={new Map(columnEntities.flatMap((column) => (column === null ? [] : [[column.name, column] as const])))} />
       {typeof code === 'string' && <Section title="Code" note={shown(facts.get('sqlDialect'))}><pre className="code" tabIndex={0} aria-label="SQL of the job">{code}</pre></Section>}
       {checks.length > 0 && <Checks checks={checks} self={entity.urn} />}
-      {recent.length > 0 && <Versions urns={recent} entities={versionEntities} total={versions.length} current={current} />}
+      {!registered && recent.length > 0 && <Versions urns={recent} entities={versionEntities} total={versions.length} current={current} />}
       {runUrns.length > 0 && <Runs urns={runUrns} entities={runs} />}
       {commitUrns.length > 0 && (
         <Section title="Commits">
@@ -94,22 +102,6 @@ function Body({ entity, at, children }: { entity: Found; at: number | null; chil
       )}
     </div>
   );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return <div className="fact"><dt>{name}</dt><dd>{children}</dd></div>;
-}
-
-function Value({ value }: { value: unknown }) {
-  if (isUrn(value)) return <Named urn={value} />;
-  const link = safeLink(value);
-  if (link !== null) return <a href={link} rel="noreferrer noopener" target="_blank">{link}</a>;
-  if (typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value)) return <When at={value} />;
-  if (typeof value === 'object' && value !== null) {
-    const text = JSON.stringify(value);
-    return text.length < 90 ? <code>{text}</code> : <details><summary>{Array.isArray(value) ? count(value.length, 'item') : count(Object.keys(value).length, 'field')}</summary><Json value={value} /></details>;
-  }
-  return <Long text={shown(value)} />;
 }
 
 function Schema({ entity, schema, columns }: { entity: Found; schema: unknown; columns: ReadonlyMap<string, Found> }) {
@@ -211,54 +203,6 @@ function Runs({ urns, entities }: { urns: readonly string[]; entities: readonly 
   );
 }
 
-/** Alias pointers now, and every entry that moved or tried to move one. */
-function Aliases({ urn, aliases, at }: { urn: string; aliases: readonly Found['facts'][number][]; at: number | null }) {
-  const trail = useAsk('AuditTrail', { urn, first: 200, columns: false, upstream: false, at: at === null ? null : { size: at } });
-  const rows = trail.data?.auditTrail.rows ?? [];
-  const history = rows.flatMap((row) => row.changes.filter((change) => change.fact.startsWith('alias:')).map((change) => ({ row, change }))).reverse();
-  const refused = rows.filter((row) => row.status === 'rejected' && row.eventType === 'lineproof.alias.v1').reverse();
-  return (
-    <Section title="Aliases">
-      <Table caption="Aliases" head={['Alias', 'Points at', 'Since', 'By', 'Reason']}>
-        {aliases.map((alias) => {
-          const value = (alias.value ?? {}) as { version?: string; actor?: string; reason?: string };
-          return <tr key={alias.name}><td><strong>{alias.name.slice(6)}</strong></td><td><VersionOf urn={urn} version={value.version} /></td><td>position {alias.since}</td><td>{value.actor ?? ''}</td><td className="wrap">{value.reason ?? ''}</td></tr>;
-        })}
-      </Table>
-      {history.length > 0 && (
-        <details open>
-          <summary>History</summary>
-          <Table caption="Alias history" head={['Entry', 'Alias', 'From', 'To', 'By', 'Reason', 'Logged']}>
-            {history.map(({ row, change }) => {
-              const before = (change.before ?? {}) as { version?: string };
-              const after = (change.after ?? {}) as { version?: string; actor?: string; reason?: string };
-              return <tr key={`${row.index}${change.fact}`}><td className="figure">{row.index}</td><td>{change.fact.slice(6)}</td><td><VersionOf urn={urn} version={before.version} /></td><td><VersionOf urn={urn} version={after.version} /></td><td>{after.actor ?? row.actor ?? ''}</td><td className="wrap">{after.reason ?? ''}</td><td><When at={row.loggedAt} /></td></tr>;
-            })}
-          </Table>
-        </details>
-      )}
-      {refused.length > 0 && (
-        <details open>
-          <summary>Refused moves</summary>
-          <Table caption="Refused moves" head={['Entry', 'Alias', 'To', 'By', 'Refused because', 'Logged']}>
-            {refused.map((row) => {
-              const tried = (row.detail ?? {}) as { alias?: string; to?: string | null };
-              return <tr key={row.index}><td className="figure">{row.index}</td><td>{tried.alias ?? ''}</td><td><VersionOf urn={urn} version={tried.to} /></td><td>{row.actor ?? ''}</td><td className="wrap">{row.reason}</td><td><When at={row.loggedAt} /></td></tr>;
-            })}
-          </Table>
-        </details>
-      )}
-    </Section>
-  );
-}
-
-/** A version of a feature or model, as its alias names it. */
-function VersionOf({ urn, version }: { urn: string; version: string | null | undefined }) {
-  const head = parseUrn(urn);
-  if (!version || head === null) return <>{shown(version)}</>;
-  return <Named urn={isUrn(version) ? version : formatUrn(`${head.kind}-version`, ...head.parts, version)}>{isUrn(version) ? undefined : version}</Named>;
-}
-
 const IN_WORDS: Readonly<Record<string, readonly [string, string]>> = {
   WRITES: ['Writes', 'Written by'], READS: ['Reads', 'Read by'], GENERATED: ['Wrote', 'Written by run'], USED: ['Read', 'Read by run'], OF: ['Run of', 'Runs'], EXECUTED: ['Executed', 'Executed by'],
   CHILD_OF: ['Part of', 'Parts'], FROM_COMMIT: ['From commit', 'Code of this commit'], IN_REPOSITORY: ['In repository', 'Commits'], AUTHORED_BY: ['Author', 'Authored'], IMPLEMENTS: ['Implements', 'Implemented by'],
@@ -271,6 +215,7 @@ function Connected({ entity }: { entity: Found }) {
   const groups = new Map<string, string[]>();
   for (const link of entity.links) {
     if (link.type === 'OWNED_BY' && link.outgoing) continue;
+    if (REGISTERED.has(entity.kind) && TOLD_THERE.has(link.type) && (link.outgoing || link.type !== 'USES')) continue;
     if (!link.outgoing && (link.type === 'VERSION_OF' || (link.type === 'COLUMN_OF' && entity.kind === 'DATASET'))) continue;
     const name = IN_WORDS[link.type]?.[link.outgoing ? 0 : 1] ?? words(link.type.toLowerCase());
     groups.set(name, [...(groups.get(name) ?? []), link.urn]);
@@ -297,9 +242,4 @@ function linked(entity: Found | null | undefined, type: string, outgoing: boolea
 function linkedOwners(entity: Found) {
   const principals = linked(entity, 'OWNED_BY', true);
   return <ul className="inline">{entity.owners.map((owner) => { const urn = principals.find((each) => parseUrn(each)?.parts[0] === owner); return <li key={owner}>{urn ? <Named urn={urn}>{owner}</Named> : owner}</li>; })}</ul>;
-}
-
-function words(name: string): string {
-  const spaced = name.replaceAll(/[_:]/g, ' ').replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }

@@ -3,12 +3,13 @@ import { Status } from '../parts/Commit';
 import { ProofDetail, ProofMark, TrustLine, useAnchor, useChecked } from '../parts/Proof';
 import { Empty, Json, Link, Loading, Section, When, useTitle } from '../parts/basics';
 import { download } from '../csv';
-import { href, type Place } from '../url';
+import { href, positionOf, type Place } from '../url';
 
 /** One entry of the log: what it says, what became of it, and its proof. */
 export function EntryView({ place }: { place: Place }) {
   const text = place.params.get('index') ?? '';
   const index = /^\d{1,15}$/.test(text) ? Number(text) : null;
+  const at = positionOf(place);
   const { anchor, problem } = useAnchor();
   const indices = useMemo(() => (index === null ? [] : [index]), [index]);
   const checked = useChecked(indices, anchor).get(index ?? -1);
@@ -21,11 +22,12 @@ export function EntryView({ place }: { place: Place }) {
         <p className="head-kind"><span className="kind">log entry</span></p>
         <h1>Entry {index} <ProofMark checked={checked} waiting={anchor !== null} /></h1>
         <nav className="chips" aria-label="Neighbours">
-          {index > 0 && <Link className="chip" to={href('entry', { index: index - 1 })}>← {index - 1}</Link>}
-          <Link className="chip" to={href('entry', { index: index + 1 })}>{index + 1} →</Link>
+          {index > 0 && <Link className="chip" to={href('entry', { index: index - 1, at })}>← {index - 1}</Link>}
+          <Link className="chip" to={href('entry', { index: index + 1, at })}>{index + 1} →</Link>
           <Link className="chip" to={href('search', { at: index + 1 })}>See everything as of this entry</Link>
         </nav>
       </header>
+      {at !== null && index >= at && <p className="warning">At position {at} this entry was not in the log yet.</p>}
       <TrustLine anchor={anchor} problem={problem} />
       {checked === undefined ? problem === null && <Loading what="the entry" />
         : entry === null ? <Empty title="There is no such entry">{checked.problem}</Empty> : (

@@ -10,7 +10,7 @@ import { label, parseUrn } from '../urn';
 
 type Impact = Operations['Impact']['result']['impact'];
 
-const OF_COLUMN: readonly (readonly [string, ChangeKind, string])[] = [['drop', 'DROP_COLUMN', 'Drop the column'], ['rename', 'RENAME_COLUMN', 'Rename the column'], ['retype', 'RETYPE_COLUMN', 'Change its type'], ['values', 'CHANGE_VALUES', 'Change its values']];
+const OF_COLUMN: readonly (readonly [string, ChangeKind, string])[] = [['drop', 'DROP_COLUMN', 'Drop the column'], ['rename', 'RENAME_COLUMN', 'Rename the column'], ['retype', 'RETYPE_COLUMN', 'Change its type'], ['nullability', 'CHANGE_NULLABILITY', 'Allow or forbid nulls'], ['values', 'CHANGE_VALUES', 'Change its values']];
 const OF_DATASET: typeof OF_COLUMN = [['drop', 'DROP_DATASET', 'Drop the dataset'], ['rename', 'RENAME_DATASET', 'Rename the dataset'], ['values', 'CHANGE_VALUES', 'Change its values']];
 const OF_VERSION: typeof OF_COLUMN = [['retire', 'RETIRE_VERSION', 'Retire this version'], ['values', 'CHANGE_VALUES', 'Change its values']];
 
@@ -50,8 +50,8 @@ function pathOf(impact: Impact, affected: Impact['affected'][number]): (string |
 
 export function impactCsv(impact: Impact): string {
   return csv(
-    ['severity', 'kind', 'name', 'urn', 'reason', 'distance', 'owners', 'columns', 'binding', 'last materialization', 'last run status', 'live in', 'path'],
-    impact.affected.map((each) => [each.severity, each.kind, each.name, each.urn, each.reason, each.distance, each.owners, each.columns, each.binding, each.lastMaterialization?.at, each.lastRun?.status, each.deployments.map((deployment) => deployment.environment ?? label(deployment.urn)), pathOf(impact, each).map((urn) => (urn === null ? 'restricted' : label(urn))).join(' > ')]),
+    ['severity', 'use', 'kind', 'name', 'urn', 'reason', 'distance', 'owners', 'columns', 'binding', 'last materialization', 'last run status', 'live in', 'path'],
+    impact.affected.map((each) => [each.severity, each.use, each.kind, each.name, each.urn, each.reason, each.distance, each.owners, each.columns, each.binding, each.lastMaterialization?.at, each.lastRun?.status, each.deployments.map((deployment) => deployment.environment ?? label(deployment.urn)), pathOf(impact, each).map((urn) => (urn === null ? 'restricted' : label(urn))).join(' > ')]),
   );
 }
 
@@ -69,12 +69,12 @@ function Affected({ impact }: { impact: Impact }) {
         {impact.affected.map((each, row) => (
           <tr key={each.urn ?? row}>
             <td><Status status={each.severity} /></td>
-            <td>
+            <td className="wrap">
               {each.urn === null ? <span className="soft">restricted</span> : <Named urn={each.urn} />} <Kind kind={each.kind} />
               {each.deployments.map((deployment) => <span key={deployment.urn} className="status status-warn">live: {deployment.environment ?? label(deployment.urn)}</span>)}
             </td>
-            <td className="wrap">{each.reason}{each.columns.length > 0 && <span className="soft"> {each.columns.join(', ')}</span>}</td>
-            <td>{each.owners.length > 0 ? <ul>{each.owners.map((owner) => <li key={owner}>{owner}</li>)}</ul> : <span className="soft">nobody is named</span>}</td>
+            <td className="wrap">{each.use === 'INDIRECT' && <span className="soft">by filter, join or grouping: </span>}{each.reason}{each.columns.length > 0 && <span className="soft"> {each.columns.join(', ')}</span>}</td>
+            <td className="wrap">{each.owners.length > 0 ? <ul>{each.owners.map((owner) => <li key={owner}>{owner}</li>)}</ul> : <span className="soft">nobody is named</span>}</td>
             <td>{each.binding.toLowerCase()}</td>
             <td><When at={each.lastMaterialization?.at} /> {each.lastRun && each.lastRun.status !== 'COMPLETE' && <Status status={each.lastRun.status} />}</td>
             <td>

@@ -1,4 +1,3 @@
-import { useMemo } from 'react';
 import { useAsk } from '../api/client';
 import type { Operations, StepFragment } from '../api/schema';
 import { Commit, Run, Status } from '../parts/Commit';
@@ -16,23 +15,6 @@ const CAUSES: Readonly<Record<Traced['verdict']['cause'], string>> = {
   CODE_OR_SOURCE_DATA: 'Code and source data both changed',
   UNKNOWN: 'Nothing points to a cause',
 };
-
-/** The value's own way back: steps reached from the first over what it is computed from, without filters and joins. */
-export function mainPath(steps: readonly StepFragment[]): StepFragment[] {
-  const byUrn = new Map(steps.flatMap((step) => (step.urn === null ? [] : [[step.urn, step] as const])));
-  const reached = new Set<StepFragment>(steps.filter((step) => step.distance === 0));
-  const queue = [...reached];
-  for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
-    for (const input of step.inputs) {
-      const next = input.urn === null || input.type === 'INDIRECT' ? undefined : byUrn.get(input.urn);
-      if (next && !reached.has(next)) {
-        reached.add(next);
-        queue.push(next);
-      }
-    }
-  }
-  return steps.filter((step) => reached.has(step));
-}
 
 export function TraceView({ place, urn }: { place: Place; urn: string }) {
   const at = positionOf(place);
@@ -57,9 +39,10 @@ function moment(date: string | null): string | null {
 }
 
 function Traced({ trace, all }: { trace: Traced; all: boolean }) {
-  const own = useMemo(() => mainPath(trace.steps), [trace]);
-  const steps = all ? trace.steps : own;
-  const named = trace.sources.some((source) => source.columns.length > 0);
+  const own = trace.steps.filter((step) => step.influence === 'VALUE');
+  const steps = all || own.length === 0 ? trace.steps : own;
+  const sources = all || own.length === 0 ? trace.sources : trace.sources.filter((source) => source.influence === 'VALUE');
+  const named = sources.some((source) => source.columns.length > 0);
   if (trace.steps.length === 0) {
     return <Empty title="There is nothing to trace">It is raw data, or no run has said how it is made.<Notes of={trace.completeness} /></Empty>;
   }
@@ -71,14 +54,14 @@ function Traced({ trace, all }: { trace: Traced; all: boolean }) {
         <p className="soft">Evidence, not proof: the changes and checks below carry it.</p>
       </div>
       <Notes of={trace.completeness} />
-      {trace.changes.length > 0 && <Changes changes={trace.changes} path={new Set(own.map((step) => step.urn))} />}
+      {trace.changes.length > 0 && <Changes changes={trace.changes} />}
       {trace.quality.length > 0 && <Quality findings={trace.quality} />}
-      <Section title="The way back" note={all || own.length === trace.steps.length ? count(steps.length, 'step') : `${count(own.length, 'step')} of ${number(trace.steps.length)}: without filters and joins`}>
+      <Section title="The way back" note={partOf(steps.length, trace.steps.length, 'step')}>
         <ol className="steps">{steps.map((step, row) => <Step key={step.urn ?? row} step={step} />)}</ol>
       </Section>
-      <Section title="Raw data it ends at" note={count(trace.sources.length, 'source')}>
+      <Section title="Raw data it ends at" note={partOf(sources.length, trace.sources.length, 'source')}>
         <Table caption="Raw data" head={['Dataset', ...(named ? ['Columns'] : []), 'Version', 'Committed', 'Rows', 'Against the version before', 'Failed checks']}>
-          {trace.sources.map((source, row) => (
+          {sources.map((source, row) => (
             <tr key={source.urn ?? row}>
               <td>{source.urn === null ? <span className="soft">restricted</span> : <Named urn={source.urn} />}</td>
               {named && <td className="wrap">{source.columns.join(', ')}</td>}
@@ -95,25 +78,29 @@ function Traced({ trace, all }: { trace: Traced; all: boolean }) {
   );
 }
 
-function Changes({ changes, path }: { changes: Traced['changes']; path: ReadonlySet<string | null> }) {
+function partOf(shown: number, all: number, what: string): string {
+  return shown === all ? count(all, what) : `${number(shown)} of ${count(all, what)}: without filters and joins`;
+}
+
+function Changes({ changes }: { changes: Traced['changes'] }) {
   const real = changes.filter((change) => !change.first);
   const first = changes.filter((change) => change.first);
   return (
     <Section title="Code that changed on the way" note={count(real.length, 'change')}>
-      <ChangeList changes={real} path={path} />
-      {first.length > 0 && <details className="firsts"><summary className="soft">{count(first.length, 'first version')} seen on the way</summary><ChangeList changes={first} path={path} /></details>}
+      <ChangeList changes={real} />
+      {first.length > 0 && <details className="firsts"><summary className="soft">{count(first.length, 'first version')} seen on the way</summary><ChangeList changes={first} /></details>}
     </Section>
   );
 }
 
-function ChangeList({ changes, path }: { changes: Traced['changes']; path: ReadonlySet<string | null> }) {
+function ChangeList({ changes }: { changes: Traced['changes'] }) {
   return (
       <ul className="changes">
         {changes.map((change) => {
           const moved = change.columns.filter((column) => column.changed);
-          const value = moved.some((column) => path.has(column.urn));
+          const value = change.influence === 'VALUE' && moved.length > 0;
           return (
-            <li key={change.openedBy} className={value || (change.pathChanged && moved.length === 0) ? 'change' : 'change change-aside'}>
+            <li key={change.openedBy} className={change.suspect ? 'change' : 'change change-aside'}>
               {change.commit ? <Commit commit={change.commit} /> : <span className="soft">no commit was recorded</span>}
               <p className="soft">
                 {change.file !== null && <code>{change.file}{change.line !== null && `:${change.line}`}</code>} {change.first ? 'first version seen' : value ? 'changes how the value is computed' : change.pathChanged ? 'changes which rows there are, by filter, join or grouping' : 'changes the same code, not the expressions on this path'} · position {change.size}

@@ -4,11 +4,13 @@ import { forgetTrust, pasteTrust } from '../proof/trust';
 import { Copy, Failed, Section, useTitle } from '../parts/basics';
 import { TrustLine, useAnchor } from '../parts/Proof';
 import { Table } from '../parts/table';
+import { positionOf, type Place } from '../url';
 
-export function TrustView() {
+export function TrustView({ place }: { place: Place }) {
+  const at = positionOf(place);
   useTitle('Trust');
   const session = useAsk('Session', {});
-  const history = useAsk('Keys', {});
+  const history = useAsk('Keys', { at: at === null ? null : { size: at } });
   const { anchor, problem } = useAnchor();
   const [text, setText] = useState('');
   const [refused, setRefused] = useState<string | null>(null);
@@ -51,7 +53,7 @@ export function TrustView() {
       {session.data?.checkpoint.text && <Section title="Latest checkpoint" note={`${session.data.checkpoint.size} entries`}><pre className="code" tabIndex={0} aria-label="Signed checkpoint">{session.data.checkpoint.text}</pre></Section>}
       {history.error && <Failed error={history.error} again={history.again} />}
       {history.data && (
-        <Section title="Keys in the log">
+        <Section title="Keys in the log" note={at === null ? undefined : `as of position ${at}`}>
           <Table caption="Keys" head={['Key', 'Purpose', 'Label', 'Valid from entry', 'Last valid entry']}>
             {history.data.keyHistory.keys.map((key) => <tr key={key.keyId}><td><code title={key.keyId}>{key.keyId.slice(0, 16)}</code></td><td>{key.purpose}</td><td>{key.label}</td><td className="figure">{key.validFrom}</td><td className="figure">{key.lastValid ?? '—'}</td></tr>)}
           </Table>
