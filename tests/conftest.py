@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.services.browser import built_page, find_chromium
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
+from tests.services.outside import build_outside
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
 
@@ -109,4 +110,14 @@ def chromium() -> str:
         return find_chromium()
     except Missing as reason:
         _without("chromium", reason)
+        raise
+
+
+@pytest.fixture(scope="session")
+def outside() -> str:
+    """The path of the Go program of tests/outside: verifiers that others wrote."""
+    try:
+        return build_outside()
+    except Missing as reason:
+        _without("go", reason)
         raise

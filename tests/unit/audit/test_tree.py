@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineproof_audit.errors import InvalidProof
@@ -24,7 +24,7 @@ from lineproof_audit.tree import (
 from tests.unit.audit.memory_log import DATA
 
 RFC6962 = json.loads((DATA / "rfc6962_roots.json").read_text())
-LARGEST = 64
+LARGEST = 300
 LEAVES = [leaf_hash(b"%d" % index) for index in range(LARGEST)]
 NODES = {(level, index): digest for level, index, digest in new_nodes(CompactRange(), LEAVES)}
 sizes = st.integers(1, LARGEST)
@@ -66,7 +66,7 @@ def test_the_roots_of_the_certificate_transparency_test_tree(size: int) -> None:
     assert tree.root().hex() == RFC6962["roots"][size]
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 8, 33, 63, 64])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 8, 33, 63, 64, 255, 256, 257, 300])
 def test_compact_range_and_stored_nodes_give_the_root_of_the_definition(size: int) -> None:
     tree = CompactRange()
     for leaf in LEAVES[:size]:
@@ -76,7 +76,7 @@ def test_compact_range_and_stored_nodes_give_the_root_of_the_definition(size: in
     assert CompactRange.from_bytes(tree.to_bytes()) == tree
 
 
-@given(st.lists(st.integers(0, 20), max_size=8))
+@given(st.lists(st.integers(0, 90), max_size=8))
 def test_nodes_appended_in_batches_are_the_nodes_appended_at_once(batches: list[int]) -> None:
     tree, seen, at = CompactRange(), {}, 0
     for width in batches:
@@ -94,6 +94,7 @@ def test_a_damaged_compact_range_is_refused(data: bytes) -> None:
         CompactRange.from_bytes(data)
 
 
+@settings(max_examples=300)
 @given(st.data())
 def test_an_inclusion_proof_verifies_and_fails_with_anything_changed(data: st.DataObject) -> None:
     size = data.draw(sizes)
@@ -107,6 +108,7 @@ def test_an_inclusion_proof_verifies_and_fails_with_anything_changed(data: st.Da
         assert refused(verify_inclusion, LEAVES[index], wrong, size, proof, root)
 
 
+@settings(max_examples=300)
 @given(sizes, sizes)
 def test_a_consistency_proof_verifies_and_fails_with_anything_changed(one: int, other: int) -> None:
     first, second = sorted((one, other))
@@ -120,11 +122,21 @@ def test_a_consistency_proof_verifies_and_fails_with_anything_changed(one: int, 
 
 
 def test_every_pair_up_to_the_largest_size_verifies() -> None:
+    roots = [root_from_nodes(size, node) for size in range(LARGEST + 1)]
     for size in range(1, LARGEST + 1):
-        root = root_from_nodes(size, node)
         for index in range(size):
-            verify_inclusion(LEAVES[index], index, size, inclusion_proof(index, size, node), root)
-            verify_consistency(index + 1, size, root_from_nodes(index + 1, node), root, consistency_proof(index + 1, size, node))
+            verify_inclusion(LEAVES[index], index, size, inclusion_proof(index, size, node), roots[size])
+            verify_consistency(index + 1, size, roots[index + 1], roots[size], consistency_proof(index + 1, size, node))
+
+
+def test_no_proof_of_any_pair_up_to_64_survives_a_flipped_hash() -> None:
+    roots = [root_from_nodes(size, node) for size in range(65)]
+    for size in range(1, 65):
+        for index in range(size):
+            proof = inclusion_proof(index, size, node)
+            assert all(refused(verify_inclusion, LEAVES[index], index, size, wrong, roots[size]) for wrong in flips(proof))
+            proof = consistency_proof(index + 1, size, node)
+            assert all(refused(verify_consistency, index + 1, size, roots[index + 1], roots[size], wrong) for wrong in flips(proof))
 
 
 @given(st.data())
