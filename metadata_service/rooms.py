@@ -20,14 +20,14 @@ from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
 from metadata_service import access, artifacts, intake
-from metadata_service.access import Tokens
+from metadata_service.access import IdentityTokens, Tokens
 from metadata_service.api.services import Services
 from metadata_service.artifacts import Artifacts
 from metadata_service.database import Database
 from metadata_service.errors import SettingError
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
-from metadata_service.intake import Intake, KeyringFollower, Quarantine
+from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine
 from metadata_service.projection import projecting
 from metadata_service.registry.cache import ResolutionCache
 from metadata_service.settings import ADMIN_TOKEN_FILE, Settings
@@ -82,7 +82,7 @@ def open_rooms(settings: Settings) -> Rooms:
 
 def tokens_of(log: Log, database: Database, keys: KeyringFollower) -> Tokens:
     """The tokens of this log: callers are named by hashes keyed with the log's own secret."""
-    return Tokens(database, log.secrets.of, keys.owners)
+    return Tokens(database, log.secrets.of, keys.policy)
 
 
 @asynccontextmanager
@@ -96,8 +96,9 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         takes_in = Intake(log.appender, rooms.keys, log.notary, quarantine, metrics, max_event_bytes=settings.max_event_bytes,
                           verify_threads=settings.verify_threads)
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
+        enrolments = Enrolments(log.appender, rooms.keys, log.notary, IdentityTokens(), rooms.tokens)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, artifacts=store, graph=graph, metrics=metrics, resolutions=ResolutionCache(graph),
+                            tokens=rooms.tokens, enrolments=enrolments, artifacts=store, graph=graph, metrics=metrics, resolutions=ResolutionCache(graph),
                             checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))

@@ -5,9 +5,11 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from lineproof_audit.admin_bodies import Policy
+from metadata_service.access.grants import BOUND, binding_of, granted
 from metadata_service.access.roles import ROLES
 from metadata_service.access.store import TokenStore
 from metadata_service.access.viewer import CLASSIFICATIONS, Viewer, caller_hash
@@ -26,7 +28,7 @@ _DAY_US: Final = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """What is known of a token; times in µs since the epoch."""
+    """What is known of a token; times in µs since the epoch. `viewer` is the keyed hash that names its subject, also in the policy's grants."""
 
     id: str
     subject: str
@@ -37,6 +39,7 @@ class TokenRecord:
     created: int
     expires: int
     revoked: int | None
+    viewer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,14 @@ class IssuedToken:
 class Tokens:
     """Issues, checks and revokes tokens. Thread-safe.
 
-    `tenant_secret(tenant)` keys the hashes that name callers; `owners()` is the policy's list of (prefix, tenant).
+    `tenant_secret(tenant)` keys the hashes that name callers; `policy()` is the policy in force.
     """
 
-    def __init__(self, database: Database, tenant_secret: Callable[[str], bytes], owners: Callable[[], tuple[tuple[str, str], ...]],
+    def __init__(self, database: Database, tenant_secret: Callable[[str], bytes], policy: Callable[[], Policy | None],
                  clock: Callable[[], float] = time.time) -> None:
         self._store = TokenStore(database)
         self._tenant_secret = tenant_secret
-        self._owners = owners
+        self._policy = policy
         self._clock = clock
         self._cache: dict[str, tuple[float, Viewer, int]] = {}
 
@@ -71,18 +74,25 @@ class Tokens:
         unknown = sorted(set(roles) - set(ROLES))
         if unknown or not roles:
             raise SettingError(f"unknown role {', '.join(unknown)}" if unknown else "a token needs at least one role", roles=sorted(ROLES))
-        if not subject.strip() or len(subject) > 200:
-            raise SettingError("a token's subject has 1 to 200 characters")
+        if not subject.strip() or len(subject) > 200 or subject.startswith(BOUND):
+            raise SettingError(f"a token's subject has 1 to 200 characters and does not begin with {BOUND}")
         if ceiling not in CLASSIFICATIONS:
             raise SettingError(f"a ceiling is one of {', '.join(CLASSIFICATIONS)}")
         if not 1 <= days <= MAX_DAYS:
             raise SettingError(f"a token lives 1 to {MAX_DAYS} days")
-        token_id, now = secrets.token_hex(4), self._now()
+        return self._issue(subject, tenant, sorted(set(roles)), list(dict.fromkeys(prefixes)) or [""], ceiling, self._now() + days * _DAY_US)
+
+    def bind(self, binding: str, subject: str, *, tenant: str, prefixes: Sequence[str], expires: int) -> IssuedToken:
+        """Issue a token to send events with, for a job whose short-lived key ends at `expires` (µs since the epoch), under a binding of the policy."""
+        return self._issue(f"{BOUND}{binding} {subject}"[:400], tenant, ["ingest"], list(dict.fromkeys(prefixes)), CLASSIFICATIONS[0], expires)
+
+    def _issue(self, subject: str, tenant: str, roles: list[str], prefixes: list[str], ceiling: str, expires: int) -> IssuedToken:
+        token_id = secrets.token_hex(4)
         secret = f"lp_{token_id}_{secrets.token_urlsafe(32)}"
-        row = {"id": token_id, "subject": subject, "tenant": tenant, "roles": sorted(set(roles)), "prefixes": list(dict.fromkeys(prefixes)) or [""],
-               "ceiling": ceiling, "created": now, "expires": now + days * _DAY_US, "revoked": None}
+        row = {"id": token_id, "subject": subject, "tenant": tenant, "roles": roles, "prefixes": prefixes, "ceiling": ceiling, "created": self._now(),
+               "expires": expires, "revoked": None}
         self._store.add({**row, "hash": _hash(secret)})
-        return IssuedToken(_record(row), secret)
+        return IssuedToken(self._record(row), secret)
 
     def viewer(self, secret: str) -> Viewer:
         """The viewer that presents `secret`.
@@ -97,13 +107,25 @@ class Tokens:
         row = self._store.by_hash(digest)
         if row is None or row["revoked"] is not None or row["expires"] <= self._now():
             raise _unauthenticated()
-        viewer = Viewer(id=caller_hash(self._tenant_secret(row["tenant"]), ISSUER, row["subject"]), tenant=row["tenant"],
-                        roles=frozenset(row["roles"]), prefixes=tuple(row["prefixes"]), label=row["subject"], ceiling=row["ceiling"],
-                        owners=self._owners())
+        viewer = self._within_policy(Viewer(id=self._viewer_id(row), tenant=row["tenant"], roles=frozenset(row["roles"]), prefixes=tuple(row["prefixes"]),
+                                            label=row["subject"], ceiling=row["ceiling"]))
         if len(self._cache) >= CACHE_ENTRIES:
             self._cache.clear()
         self._cache[digest] = (now + CACHE_SECONDS, viewer, row["expires"])
         return viewer
+
+    def _within_policy(self, viewer: Viewer) -> Viewer:
+        policy = self._policy()
+        owners = () if policy is None else tuple((prefix, tenant.id) for tenant in policy.tenants for prefix in tenant.prefixes)
+        binding = binding_of(viewer.label)
+        if binding is None:
+            return replace(granted(viewer, policy), owners=owners)
+        if policy is None or (found := policy.binding(binding)) is None or found.tenant != viewer.tenant:
+            raise _unauthenticated()
+        return replace(viewer, owners=owners)
+
+    def _viewer_id(self, row: dict[str, Any]) -> str:
+        return caller_hash(self._tenant_secret(row["tenant"]), ISSUER, row["subject"])
 
     def cached(self, secret: str) -> Viewer | None:
         """The viewer that presents `secret`, if that was looked up within two seconds; touches no database."""
@@ -128,7 +150,11 @@ class Tokens:
 
     def all(self) -> list[TokenRecord]:
         """All tokens ever issued, oldest first."""
-        return [_record(row) for row in self._store.all()]
+        return [self._record(row) for row in self._store.all()]
+
+    def _record(self, row: dict[str, Any]) -> TokenRecord:
+        return TokenRecord(row["id"], row["subject"], row["tenant"], tuple(row["roles"]), tuple(row["prefixes"]), row["ceiling"],
+                           row["created"], row["expires"], row["revoked"], self._viewer_id(row))
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
@@ -140,8 +166,3 @@ def _unauthenticated() -> AccessError:
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _record(row: dict[str, Any]) -> TokenRecord:
-    return TokenRecord(row["id"], row["subject"], row["tenant"], tuple(row["roles"]), tuple(row["prefixes"]), row["ceiling"],
-                       row["created"], row["expires"], row["revoked"])

@@ -8,7 +8,7 @@ from typing import Final
 
 from lineproof_schema.urn import parse_urn
 
-__all__ = ["CLASSIFICATIONS", "SYSTEM_TENANT", "Viewer", "caller_hash", "can_see"]
+__all__ = ["CLASSIFICATIONS", "SYSTEM_TENANT", "Viewer", "caller_hash", "can_see", "least"]
 
 SYSTEM_TENANT: Final = "0" * 32
 
@@ -29,6 +29,8 @@ class Viewer:
         label: its readable name; stays inside this database.
         ceiling: the most closed classification it may see.
         owners: (prefix, tenant) of the policy in force; a namespace belongs to the tenant with the longest matching prefix.
+        writes: namespace prefixes it may write as an ingester, where they differ from `prefixes`.
+        ceilings: (prefix, most closed classification) as the policy grants them; without any, `ceiling` counts everywhere.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Viewer:
     label: str = ""
     ceiling: str = CLASSIFICATIONS[-1]
     owners: tuple[tuple[str, str], ...] = ()
+    writes: tuple[str, ...] | None = None
+    ceilings: tuple[tuple[str, str], ...] = ()
 
     def may(self, *roles: str) -> bool:
         """Whether the viewer holds one of `roles`; an admin holds all of them."""
@@ -46,16 +50,32 @@ class Viewer:
     @property
     def sees_all(self) -> bool:
         """Whether nothing at all is hidden from it, so that masking can be skipped."""
-        return "" in self.prefixes and self.ceiling == CLASSIFICATIONS[-1] and all(tenant == self.tenant for _, tenant in self.owners)
+        return ("" in self.prefixes and self.ceiling == CLASSIFICATIONS[-1] and all(tenant == self.tenant for _, tenant in self.owners)
+                and (not self.ceilings or ("", CLASSIFICATIONS[-1]) in self.ceilings))
+
+    def may_write(self, namespace: str) -> bool:
+        """Whether it may write `namespace` as an ingester; whose tenant that is, is another question."""
+        return any(namespace.startswith(prefix) for prefix in (self.prefixes if self.writes is None else self.writes))
 
     def can_see(self, namespace: str | None, classification: str | None = None) -> bool:
         """Whether it may see `namespace` with this classification. None asks for what belongs to no namespace."""
-        if classification is not None and _rank(classification) > _rank(self.ceiling):
+        if classification is not None and _rank(classification) > self._ceiling_in(namespace or ""):
             return False
         if namespace is None:
             return True
         owned = max(((len(prefix), tenant) for prefix, tenant in self.owners if namespace.startswith(prefix)), default=(0, self.tenant))
         return owned[1] == self.tenant and any(namespace.startswith(prefix) for prefix in self.prefixes)
+
+    def _ceiling_in(self, namespace: str) -> int:
+        """The most closed rank it may see in `namespace`; below that of everything if nothing is granted there."""
+        if not self.ceilings:
+            return _rank(self.ceiling)
+        return max((_rank(ceiling) for prefix, ceiling in self.ceilings if namespace.startswith(prefix)), default=-1)
+
+
+def least(one: str, other: str) -> str:
+    """The more open of two classifications."""
+    return min(one, other, key=_rank)
 
 
 def caller_hash(tenant_secret: bytes, issuer: str, subject: str) -> str:

@@ -1,10 +1,11 @@
 """The one place that appends: verifies, checks, quarantines, appends. Never touches the graph."""
 from __future__ import annotations
 
+from metadata_service.intake.enrolment import Enrolled, Enrolments
 from metadata_service.intake.event import namespaces_of_body
 from metadata_service.intake.intake import Intake, ItemResult
 from metadata_service.intake.keys import KeyringFollower
 from metadata_service.intake.quarantine import Quarantine, QuarantinedItem, Route
 from metadata_service.intake.store import METADATA
 
-__all__ = ["METADATA", "Intake", "ItemResult", "KeyringFollower", "Quarantine", "QuarantinedItem", "Route", "namespaces_of_body"]
+__all__ = ["METADATA", "Enrolled", "Enrolments", "Intake", "ItemResult", "KeyringFollower", "Quarantine", "QuarantinedItem", "Route", "namespaces_of_body"]

@@ -96,7 +96,7 @@ def check_notarised(raw: bytes, caller: Viewer, ground: Ground) -> NewEntry:
 def _within(facts: EventFacts, caller: Viewer, keyring: Keyring) -> None:
     """All that the event writes lies in the caller's namespaces and tenant."""
     for namespace in facts.namespaces:
-        if not any(namespace.startswith(prefix) for prefix in caller.prefixes):
+        if not caller.may_write(namespace):
             raise IntakeRefused(f"the credentials do not cover the namespace {namespace!r}", code="out-of-scope", namespace=namespace)
         if keyring.tenant_of(namespace) != caller.tenant:
             raise IntakeRefused(f"the namespace {namespace!r} belongs to another tenant", code="out-of-scope", namespace=namespace)

@@ -117,7 +117,8 @@ class Intake:
         require(operator, "operator")
         kept = await self._thread(self._quarantine.get, operator.tenant, item)
         assert kept.body is not None
-        caller = Viewer(id=kept.caller, tenant=kept.tenant, roles=frozenset({"ingest"}), prefixes=operator.prefixes, owners=operator.owners)
+        caller = Viewer(id=kept.caller, tenant=kept.tenant, roles=frozenset({"ingest"}), prefixes=operator.prefixes, owners=operator.owners,
+                        writes=operator.writes)
         result = await self.accept(kept.body, caller, kept.route)
         if result.ack is not None:
             await self._thread(self._quarantine.appended, item, result.ack.index)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from lineproof_audit.admin_bodies import Policy
 from lineproof_audit.keyring import Keyring, Outcome
 from lineproof_audit.log import LogReader
 
@@ -65,6 +66,10 @@ class KeyringFollower:
     def outcome(self, index: int) -> Outcome | None:
         """What the keyring made of key or policy entry `index`; None for other entries and those not folded yet."""
         return self._outcomes.get(index)
+
+    def policy(self) -> Policy | None:
+        """The policy in force."""
+        return self._keyring.policy
 
     def owners(self) -> tuple[tuple[str, str], ...]:
         """(prefix, tenant) of the policy in force."""

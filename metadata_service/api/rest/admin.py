@@ -127,7 +127,7 @@ async def post_keys(request: Request) -> Response:
 def token_body(record: TokenRecord) -> dict[str, Any]:
     """A token without its secret."""
     return {"id": record.id, "subject": record.subject, "tenant": record.tenant, "roles": list(record.roles), "namespaces": list(record.prefixes),
-            "ceiling": record.ceiling, "created": record.created, "expires": record.expires, "revoked": record.revoked}
+            "ceiling": record.ceiling, "created": record.created, "expires": record.expires, "revoked": record.revoked, "viewer": record.viewer}
 
 
 def keyring_body(keys: KeyringFollower) -> dict[str, Any]:
