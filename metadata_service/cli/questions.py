@@ -23,12 +23,14 @@ __all__ = ["At", "Data", "Entity", "Server", "Token", "position", "register"]
 
 Server = Annotated[str | None, typer.Option("--server", "--url", help="URL of the service (LINEPROOF_URL); default: the data directory.")]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token (LINEPROOF_TOKEN).")]
-Data = Annotated[Path | None, typer.Option("--data", help="Data directory (LINEPROOF_DATA).")]
+Data = Annotated[Path | None, typer.Option("--data", help="Data directory (LINEPROOF_DATA), or a snapshot of lineproof graph export.")]
 At = Annotated[str | None, typer.Option("--at", help="Position: a tree size, or a time like 2026-01-31T12:00:00Z.")]
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="A URN, <namespace>/<name>[.column], or a bare name like weather.wind_speed.")]
 EvidenceFile = Annotated[Path | None, typer.Option("--evidence", help="Write an evidence bundle of the entries the answer rests on.")]
 WithLeaves = Annotated[bool, typer.Option("--with-leaves", help="Put all leaves into the bundle: the verifier then reaches keys-complete.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds (dataset, column, feature-version, …); may be repeated.")]
+
+AUDIT_PAGE = 200  # rows asked for at once: what they cost lies well below what one query may
 
 
 class Way(StrEnum):
@@ -63,7 +65,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
 
 
 def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change", help="drop-column, rename-column, retype-column, drop-dataset, "
-                                                                      "rename-dataset, retire-version, change-values.")] = None,
+                                                                      "change-nullability, rename-dataset, retire-version, change-values.")] = None,
            at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
            as_json: Json = False) -> None:
     """What breaks if this changes (default: is dropped), who owns it, and by which path."""
@@ -114,7 +116,7 @@ def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", he
     from metadata_service.cli.views import audit_view, show
 
     variables = {"from": position(start), "to": position(end), "upstream": upstream, "actor": actor, "commit": commit, "eventTypes": event_type,
-                 "first": min(limit, 500), "at": position(at)}
+                 "first": min(limit, AUDIT_PAGE), "at": position(at)}
     answer = ask_about(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
                     Evidence(evidence, with_leaves, lambda found: (row["index"] for row in found["rows"])), as_json, rows=limit)
     if not as_json:

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.port import NodeRow
+from metadata_service.graph.port import NodeRow, Page
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
@@ -14,11 +14,15 @@ from metadata_service.queries.lineage import owner_names
 from metadata_service.queries.mask import hidden, may_see, visible_prefixes
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
-__all__ = ["Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
+__all__ = ["SEARCH_RANKS", "Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
 
 MAX_TEXT_CHARACTERS = 8_192  # no URN is longer, and databases limit patterns
 LINK_LIMIT = 200
 CANDIDATES = 20
+SEARCH_RANKS: Final = (
+    (Kind.DATASET, Kind.COLUMN, Kind.FEATURE, Kind.MODEL, Kind.CONSUMER, Kind.JOB),
+    (Kind.DATASET_VERSION, Kind.FEATURE_VERSION, Kind.MODEL_VERSION, Kind.DEPLOYMENT),
+    (Kind.RUN, Kind.TRANSFORMATION, Kind.COMMIT, Kind.REPOSITORY, Kind.IMAGE, Kind.PRINCIPAL, Kind.ARTIFACT))  # every kind, as search results come
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,10 @@ class EntityRow:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Entities by (name, urn); `after` continues, null at the end."""
+    """What people name first (datasets, columns, features, models, consumers), then their versions, then runs, commits and code.
+
+    In each of the three by name, within a page the very name that was typed before what only contains it; `after` continues, null at the end.
+    """
 
     computed_at: ComputedAt
     completeness: Completeness
@@ -145,13 +152,31 @@ async def search(context: QueryContext, text: str, kinds: Collection[Kind] | Non
     names = sorted(kind.value for kind in kinds) if kinds else None
     question = ["search", text, names, sorted(context.viewer.prefixes)]
     secret = context.room.cursor_secret
-    start = read_cursor(secret, question, after).after if after is not None else None
-    page = await context.graph.search(text, names, visible_prefixes(context), (start[0], start[1]) if start else None, rows)
-    masked = await hidden(context, [row.urn for row in page.rows if row.namespace is not None])
+    rank, *start = read_cursor(secret, question, after).after if after is not None else [0, "", ""]
+    hits: list[NodeRow] = []
+    following: list[Any] | None = None
+    for number, ranked in list(enumerate(SEARCH_RANKS))[rank:]:
+        wanted = [kind.value for kind in ranked if names is None or kind.value in names]
+        begin = (start[0], start[1]) if number == rank and any(start) else None
+        page = await context.graph.search(text, wanted, visible_prefixes(context), begin, max(rows - len(hits), 1)) if wanted else Page((), None)
+        if page.rows and len(hits) == rows:
+            following = [number, "", ""]  # the page ended where a rank did, and this one has more
+            break
+        hits += sorted(page.rows, key=lambda row: not _exact(text, row))  # else as they came, by name
+        if page.after is not None:
+            following = [number, *page.after]
+            break
+    masked = await hidden(context, [row.urn for row in hits if row.namespace is not None])
     found = tuple(EntityRow(row.urn, Kind(row.kind), row.namespace, row.name, owner_names(row), _text(row, "description"),
-                            row.facts.get("existence") == "dropped") for row in page.rows if row.urn not in masked)
-    following = write_cursor(secret, question, Cursor(context.size, list(page.after))) if page.after else None
-    return SearchAnswer(await context.computed_at(), context.notes.completeness(), found, following)
+                            row.facts.get("existence") == "dropped") for row in hits if row.urn not in masked)
+    return SearchAnswer(await context.computed_at(), context.notes.completeness(), found,
+                        write_cursor(secret, question, Cursor(context.size, following)) if following is not None else None)
+
+
+def _exact(text: str, row: NodeRow) -> bool:
+    """Whether it is the name itself that was typed, or its last part."""
+    wanted, name = text.casefold(), row.name.casefold()
+    return name == wanted or name.endswith(f".{wanted}")
 
 
 async def _links(context: QueryContext, urn: str) -> tuple[EntityLink, ...]:

@@ -1,6 +1,8 @@
 """Entities, friendly names, entries of the log, and evidence."""
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from lineproof_audit.checkpoint import parse_tlog_proof, peek_checkpoint
@@ -8,7 +10,7 @@ from lineproof_audit.leaf import encode_leaf
 from lineproof_audit.tree import leaf_hash, verify_inclusion
 from lineproof_schema.urn import format_urn
 from metadata_service.queries.context import QueryContext
-from metadata_service.queries.entity import entity, resolve_name, search
+from metadata_service.queries.entity import SEARCH_RANKS, entity, resolve_name, search
 from metadata_service.queries.errors import AmbiguousName, Forbidden, InvalidArgument
 from metadata_service.queries.logged import checkpoint, event, evidence, key_history
 from metadata_service.queries.shapes import Kind
@@ -52,6 +54,32 @@ async def test_search_shows_and_hints_only_what_is_visible(shared_world: World) 
     assert found.completeness.restricted == 0
     assert await ask(shared_world, resolve_name, "stg_weather", viewer=viewer) is None
     assert {row.kind for row in (await ask(shared_world, search, "weather", [Kind.DATASET])).rows} == {Kind.DATASET}
+
+
+async def test_search_names_a_dataset_before_its_versions_and_exact_names_first(shared_world: World) -> None:
+    rows = (await ask(shared_world, search, "weather", None, 500)).rows
+    kinds = [row.kind for row in rows]
+    assert kinds.index(Kind.DATASET) < kinds.index(Kind.DATASET_VERSION) < kinds.index(Kind.TRANSFORMATION)
+    assert set(chain.from_iterable(SEARCH_RANKS)) == set(Kind), "a kind without a rank is never found"
+    exact = [row.name.rpartition(".")[2] == "weather" for row in rows if row.kind in SEARCH_RANKS[0]]
+    assert exact == sorted(exact, reverse=True)
+    assert any(exact)
+    assert not all(exact)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_pages_of_a_search_hold_each_hit_once(shared_world: World, size: int) -> None:
+    whole = (await ask(shared_world, search, "weather", None, 500)).rows
+    seen, after = [], None
+    for _ in range(len(whole) + 1):
+        page = await ask(shared_world, search, "weather", None, size, after)
+        seen += [row.urn for row in page.rows]
+        after = page.after
+        assert len(page.rows) == size or after is None
+        if after is None:
+            break
+    assert len(seen) == len(set(seen))
+    assert sorted(seen) == sorted(row.urn for row in whole)
 
 
 async def test_a_run_is_visible_iff_something_visible_links_it(shared_world: World) -> None:
