@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Final
 
 from rich.console import RenderableType
@@ -59,9 +60,18 @@ def _together(found: list[Row], verbose: bool) -> list[dict[str, Any]]:
     """Checks that say the same for the same reason, in one entry."""
     merged: dict[tuple[object, ...], dict[str, Any]] = {}
     for check in found:
-        places = tuple(map(_place, check["evidence"])) if check["state"] in TOLD or verbose else ()
-        merged.setdefault((check["state"], check["detail"], places), {**check, "urns": []})["urns"].append(check["urn"])
+        told = check["evidence"] if check["state"] in TOLD or verbose else []
+        places = tuple(_place(each) for each in told if not _entry_only(each))
+        into = merged.setdefault((check["state"], check["detail"], places), {**check, "urns": [], "evidence": [], "entries": []})
+        into["urns"].append(check["urn"])
+        into["evidence"] = [each for each in told if not _entry_only(each)]
+        into["entries"] += [each for each in told if _entry_only(each)]
     return list(merged.values())
+
+
+def _entry_only(evidence: Row) -> bool:
+    """Whether nothing but an entry says it: no code, no version."""
+    return not evidence["restricted"] and evidence["file"] is None and evidence["version"] is None
 
 
 def _place(evidence: Row) -> tuple[object, ...]:
@@ -85,3 +95,8 @@ def _evidence(check: Row, names: Names, shown: set[object]) -> Iterable[Renderab
         if each["commit"] is not None and each["commit"] != commit:
             commit = each["commit"]
             yield indented(by_commit(commit), 6)
+    for what, group in groupby(check["entries"], key=lambda each: each["what"]):
+        entries = list(group)
+        text = entries[0]["text"] if len({each["text"] for each in entries}) == 1 else None
+        numbers = ", ".join(str(number) for number in sorted({each["entry"] for each in entries}))
+        yield indented(Text.assemble(f"{what}{f' {text}' if text else ''}", (f"  {'entry' if ',' not in numbers else 'entries'} {numbers}", "dim")), 6)
