@@ -27,7 +27,7 @@ from metadata_service.database import Database
 from metadata_service.errors import SettingError
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
-from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine
+from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine, ReadLog
 from metadata_service.projection import projecting
 from metadata_service.registry.cache import ResolutionCache
 from metadata_service.settings import ADMIN_TOKEN_FILE, Settings
@@ -97,8 +97,10 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
                           verify_threads=settings.verify_threads)
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
         enrolments = Enrolments(log.appender, rooms.keys, log.notary, IdentityTokens(), rooms.tokens)
+        reads = ReadLog(log.appender, log.notary, log.origin)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, enrolments=enrolments, artifacts=store, graph=graph, metrics=metrics, resolutions=ResolutionCache(graph),
+                            tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, graph=graph, metrics=metrics,
+                            resolutions=ResolutionCache(graph),
                             checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))
@@ -107,14 +109,15 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         stop = threading.Event()
         integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
         integrator.start()
-        follower = asyncio.create_task(takes_in.follow())
+        followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow())]
         try:
             async with projecting(settings, log.reader, graph, metrics):
                 yield services
         finally:
-            follower.cancel()
+            for follower in followers:
+                follower.cancel()
             stop.set()
-            await asyncio.to_thread(_finish, log, takes_in, integrator)
+            await asyncio.to_thread(_finish, log, takes_in, reads, integrator)
     finally:
         await graph.close()
 
@@ -134,8 +137,12 @@ def _problem(log: Log) -> str | None:
     return None if problem is None else problem.code
 
 
-def _finish(log: Log, takes_in: Intake, integrator: threading.Thread) -> None:
+def _finish(log: Log, takes_in: Intake, reads: ReadLog, integrator: threading.Thread) -> None:
     takes_in.close()
+    try:
+        reads.flush(everything=True)
+    except LineproofError as error:
+        _LOG.error("reads were not logged", code=error.code, detail=error.detail)
     log.appender.close()
     integrator.join()
     try:

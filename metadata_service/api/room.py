@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from lineproof_audit.keyring import Keyring
 from metadata_service.api.services import Services
+from metadata_service.api.watched import watched
 from metadata_service.errors import ArtifactError
 from metadata_service.queries.context import Room
 
@@ -31,4 +32,5 @@ def room_of(services: Services, viewer: Any) -> Room:
     async def held(digest: str) -> int | None:
         return await services.artifacts.size(viewer.tenant, digest.removeprefix("sha256:"))
 
-    return Room(services.graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise)
+    graph = watched(services.graph, viewer, lambda: services.reads.note(viewer, "classified"))
+    return Room(graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise)

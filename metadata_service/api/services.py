@@ -10,7 +10,7 @@ from lineproof_audit.log import LogReader
 from metadata_service.access import Tokens
 from metadata_service.artifacts import Artifacts
 from metadata_service.graph.port import GraphStore
-from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine
+from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine, ReadLog
 from metadata_service.registry.cache import ResolutionCache
 from metadata_service.settings import Settings
 from metadata_service.telemetry import Metrics
@@ -30,6 +30,7 @@ class Services:
     quarantine: Quarantine
     tokens: Tokens
     enrolments: Enrolments
+    reads: ReadLog
     artifacts: Artifacts
     graph: GraphStore
     metrics: Metrics

@@ -1,6 +1,7 @@
 """Who asks: the context of one GraphQL request."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,14 @@ QUERY_ROLES = frozenset({"admin", "auditor", "reader", "operator"})
 class Caller:
     """The context of one request: who asks, of what, the least size it wants to see (header `Lineproof-Min-Size`), and how it may write.
 
-    `mover` is None where stores are only read.
+    `mover` is None where stores are only read; `noted` is told what an auditor asks.
     """
 
     room: Room
     viewer: Viewer
     min_size: int | None = None
     mover: Mover | None = None
+    noted: Callable[[str], None] | None = None
 
 
 def caller_of(info: Info) -> Caller:
@@ -41,4 +43,6 @@ def position_of(info: Info, at: Position | None) -> tuple[Room, Viewer, Asked]:
     caller = caller_of(info)
     if not QUERY_ROLES.intersection(caller.viewer.roles):
         raise Forbidden(f"questions need one of the roles {', '.join(sorted(QUERY_ROLES))}")
+    if caller.noted is not None and "auditor" in caller.viewer.roles:
+        caller.noted(info.field_name)
     return caller.room, caller.viewer, asked(at, caller.min_size)

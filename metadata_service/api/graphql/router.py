@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -24,11 +25,13 @@ UNSUPPORTED = "Unsupported content type"  # the words of the framework for it
 
 @dataclass(frozen=True, slots=True)
 class GraphQLDependencies:
-    """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), what is asked, and who writes."""
+    """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), what is asked, who writes, and who is
+    told what auditors ask."""
 
     viewer: Callable[[Request], Awaitable[Viewer]]
     room: Callable[[Request, Viewer], Room]
     mover: Callable[[Request, Viewer, Room], Mover] | None = None
+    noted: Callable[[Request, Viewer, str], None] | None = None
 
 
 class RequestContext(BaseContext):
@@ -72,7 +75,8 @@ def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graph
         viewer = await dependencies.viewer(request)
         room = dependencies.room(request, viewer)
         mover = dependencies.mover(request, viewer, room) if dependencies.mover is not None else None
-        return RequestContext(Caller(room, viewer, min_size_of(request.headers.get(MIN_SIZE_HEADER)), mover))
+        noted = partial(dependencies.noted, request, viewer) if dependencies.noted is not None else None
+        return RequestContext(Caller(room, viewer, min_size_of(request.headers.get(MIN_SIZE_HEADER)), mover, noted))
 
     router = _Router(schema, path=path, graphql_ide=None, allow_queries_via_get=False, subscription_protocols=(), context_getter=context)
     router.routes[:] = [route for route in router.routes if "POST" in getattr(route, "methods", ())]  # no page and no socket, so `Allow` says POST

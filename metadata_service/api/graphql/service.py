@@ -24,4 +24,7 @@ def graphql_router() -> APIRouter:
     def mover(request: Request, caller: Any, room: Room) -> AliasMover:
         return AliasMover(services_of(request), caller, room)
 
-    return create_graphql_router(GraphQLDependencies(viewer, lambda request, caller: room_of(services_of(request), caller), mover))
+    def noted(request: Request, caller: Any, question: str) -> None:
+        services_of(request).reads.note(caller, question)
+
+    return create_graphql_router(GraphQLDependencies(viewer, lambda request, caller: room_of(services_of(request), caller), mover, noted))

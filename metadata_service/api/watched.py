@@ -1,0 +1,36 @@
+"""A graph that is read in a viewer's name: it notes when what it gives is classified and the viewer may see it."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from metadata_service.access import Viewer
+from metadata_service.graph.port import GraphStore, NodeRow
+
+__all__ = ["watched"]
+
+
+class _Watched:
+    """All of the store, with one pair of eyes on the facts that are read."""
+
+    def __init__(self, graph: GraphStore, viewer: Viewer, classified: Callable[[], None]) -> None:
+        self._graph = graph
+        self._viewer = viewer
+        self._classified = classified
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._graph, name)
+
+    async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
+        rows = await self._graph.get(urns, at)
+        for row in rows.values():
+            level = row.facts.get("classification")
+            if isinstance(level, str) and level.lower() != "public" and self._viewer.can_see(row.namespace, level):
+                self._classified()
+                break
+        return rows
+
+
+def watched(graph: GraphStore, viewer: Viewer, classified: Callable[[], None]) -> GraphStore:
+    """`graph`, calling `classified` once for each read that shows `viewer` something classified above `public`."""
+    return cast(GraphStore, _Watched(graph, viewer, classified))
