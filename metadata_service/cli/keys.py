@@ -21,7 +21,7 @@ from metadata_service.cli.output import Json, note, print_json, print_table, say
 if TYPE_CHECKING:
     from metadata_service.cli.service import ServiceClient
 
-__all__ = ["app"]
+__all__ = ["AdminKey", "admin_key_of", "app", "append_signed"]
 
 ROOT_ADMIN = "root-admin.pem"
 app = typer.Typer(help="Producer keys, and what a verifier trusts.", no_args_is_help=True)
@@ -53,11 +53,11 @@ def create(name: Annotated[str, typer.Argument(help="Name of the key, e.g. ci or
     async def work(client: ServiceClient) -> dict[str, Any]:
         ring = await client.call("GET", "/api/v1/admin/keys")
         owner = _tenant(ring, tenant)
-        admin = _admin_key(client, ring, admin_key)
+        admin = admin_key_of(client, ring, admin_key)
         directory = out or _producers(client, ring)
         pem = key.save(directory, name, ring["origin"], _address(client), owner)  # first: a registered key that was lost helps nobody
         try:
-            answer = await _append(client, ring, admin, _registration(key.verify_key, owner, scope, name))
+            answer = await append_signed(client, ring, admin, _registration(key.verify_key, owner, scope, name))
         except LineproofError:
             pem.unlink()
             pem.with_suffix(".json").unlink()
@@ -83,7 +83,7 @@ def register(file: Annotated[Path, typer.Argument(help="Public key (PEM, or base
     async def work(client: ServiceClient) -> dict[str, Any]:
         ring = await client.call("GET", "/api/v1/admin/keys")
         owner = _tenant(ring, tenant)
-        answer = await _append(client, ring, _admin_key(client, ring, admin_key), _registration(key, owner, scope, label or file.stem))
+        answer = await append_signed(client, ring, admin_key_of(client, ring, admin_key), _registration(key, owner, scope, label or file.stem))
         return {"keyId": key.keyid, "tenant": owner, "index": answer["index"]}
 
     done = ask(work, data, url)
@@ -108,7 +108,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Key id, or the first char
         body: dict[str, Any] = {"action": "revoke", "keyId": found[0], "lastValid": last_valid if last_valid is not None else ring["size"] - 1}
         if reason is not None:
             body["reason"] = reason
-        answer = await _append(client, ring, _admin_key(client, ring, admin_key), body)
+        answer = await append_signed(client, ring, admin_key_of(client, ring, admin_key), body)
         return {"keyId": found[0], "lastValid": body["lastValid"], "index": answer["index"]}
 
     done = ask(work, data, url)
@@ -169,7 +169,8 @@ def _tenant(ring: dict[str, Any], wanted: str | None) -> str:
     return found[0]
 
 
-def _admin_key(client: ServiceClient, ring: dict[str, Any], given: Path | None) -> SigningKey:
+def admin_key_of(client: ServiceClient, ring: dict[str, Any], given: Path | None) -> SigningKey:
+    """The root admin key: the one given, or the one of this machine."""
     from metadata_service.cli.service import state_dir_of
 
     return SigningKey.load(given or state_dir_of(client.settings, ring["origin"]) / ROOT_ADMIN)
@@ -193,12 +194,17 @@ def _registration(key: VerifyKey, tenant: str, scope: _Scope, label: str) -> dic
             "label": label, "scope": {"namespaces": scope.namespaces, "eventTypes": scope.event_types, "sources": scope.sources}}
 
 
-async def _append(client: ServiceClient, ring: dict[str, Any], admin: SigningKey, body: dict[str, Any]) -> dict[str, Any]:
-    """Sign here, append there; an entry that the keyring refuses is an error although it stands in the log."""
+async def append_signed(client: ServiceClient, ring: dict[str, Any], admin: SigningKey, body: dict[str, Any],
+                        kind: str = "lineproof.key.v1") -> dict[str, Any]:
+    """Sign an entry of the log about itself here, append it there.
+
+    Raises:
+        LineproofError: `rejected` if the keyring refuses it, although it stands in the log.
+    """
     import rfc8785
 
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    payload = rfc8785.dumps({"specversion": "1.0", "id": str(uuid.uuid4()), "source": ring["origin"], "type": "lineproof.key.v1", "time": now,
+    payload = rfc8785.dumps({"specversion": "1.0", "id": str(uuid.uuid4()), "source": ring["origin"], "type": kind, "time": now,
                              "audience": ring["origin"], "datacontenttype": "application/json", "data": body})
     answer: dict[str, Any] = await client.call("POST", "/api/v1/admin/keys", content=sign_envelope(PAYLOAD_CLOUDEVENT, payload, admin),
                                                headers={"Content-Type": "application/json"})

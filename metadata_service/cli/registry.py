@@ -1,4 +1,4 @@
-"""`lineproof features [show|check]`, `lineproof aliases list|history|move`, `lineproof rollback`: versions and the pointers to them.
+"""`lineproof features [show|check]`, `models`, `aliases list|history|move|protect|unprotect`, `rollback`: versions and the pointers to them.
 
 Names are `<namespace>:<name>` with percent-encoded components, or bare if unique; `@<version|alias>` picks a version. Moves are signed by
 the service in the caller's name; a move says which entry it expects the alias to stand at, so of two at once one is refused.
@@ -15,6 +15,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.cli.asking import Target, ask_plainly
 from metadata_service.cli.output import Json, print_json, print_table, say
 from metadata_service.cli.point_in_time import ShowUnlessNamed, check
+from metadata_service.cli.protect import protect, unprotect
 from metadata_service.cli.questions import At, Data, Server, Token, position
 
 if TYPE_CHECKING:
@@ -36,11 +37,17 @@ FEATURES: Final = f"""query Features($text: String!, $kind: VersionedKind!, $fir
   features(text: $text, kind: $kind, first: $first, after: $after) {{ {_HEAD} after
     rows {{ urn reference namespace name owners description versions newest aliases }} }} }}"""
 FEATURE: Final = f"""query Feature($ref: FeatureRef!, $at: Position) {{ feature(ref: $ref, at: $at) {{ {_HEAD} feature {{
-  urn namespace name owners description because versions {_VERSIONS} aliases {_ALIAS}
+  urn namespace name owners description because versions {_VERSIONS} aliases {_ALIAS} history {_MOVE}
   version {{ urn version registeredBy dataHash metadataHash definition column offline {_STORE} online {_STORE} repository commit description owners tags
-    aliases materialization dropped adapters {{ from to digest }}
+    aliases materialization dropped adapters {{ from to digest stored bytes }}
     compatibility {{ with urn declared checked schema agrees because adapter differences {{ what column effect before after }}
       usedBy {{ column urn certain }} }} }} }} }} }}"""
+_PINS: Final = "{ index digest features { reference urn version alias aliasIndex dataHash } }"
+_DEPLOYMENT: Final = f"{{ urn id modelVersion environment live action features image previous since manifest {_PINS} }}"
+MODEL: Final = f"""query Model($ref: EntityRef!, $at: Position) {{ model(ref: $ref, at: $at) {{ {_HEAD} model {{
+  urn namespace name owners description because versions {_VERSIONS} aliases {_ALIAS} history {_MOVE} deployments {_DEPLOYMENT}
+  version {{ urn version registeredBy artifact framework binding ttlSeconds features pins {_PINS} trainingDatasets referenceTimeColumn labelTimeColumn
+    commit run description owners aliases dropped }} }} }} }}"""
 ALIASES: Final = f"""query Aliases($name: String!, $kind: VersionedKind!, $alias: String, $at: Position) {{
   aliases(name: $name, kind: $kind, alias: $alias, at: $at) {{ {_HEAD} urn aliases {_ALIAS} history {_MOVE} }} }}"""
 _OUTCOME: Final = "{ index urn alias was to restores status reason }"
@@ -56,41 +63,30 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Why; stands in the
 Approval = Annotated[str | None, typer.Option("--approval", help="Reference of the approval; protected aliases need one.")]
 
 
-def features(name: Annotated[str | None, typer.Argument(metavar="[NAME[@VERSION|ALIAS]]", help="One feature; without it, all of them.")] = None,
-             models: Annotated[bool, typer.Option("--models", help="List models instead.")] = False,
-             limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many in a list.")] = 100, at: At = None, server: Server = None,
-             token: Token = None, data: Data = None, as_json: Json = False) -> None:
-    """Features with versions and aliases; or one version with definition, storage, hashes and compatibility."""
-    from metadata_service.cli.views import show
-    from metadata_service.cli.views.registry import feature_view
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many in a list.")]
 
-    target = Target(server, token, data)
-    if name is None:
-        if at is not None:
-            raise LineproofError("the list only knows the present; name a feature", code="not-historical")
-        answer = ask_plainly(target, "features", FEATURES, {"text": "", "kind": "MODEL" if models else "FEATURE", "first": limit}, as_json)
-        if not as_json:
-            print_table(["reference", "versions", "newest", "aliases", "owners"],
-                        ([row["reference"], row["versions"], row["newest"], " ".join(row["aliases"]), ", ".join(row["owners"])] for row in answer["rows"]),
-                        "nothing registered")
-        return
-    answer = ask_plainly(target, "feature", FEATURE, {"ref": {"name": name}, "at": position(at)}, False)
-    found = answer["feature"]
-    if found is None or found["version"] is None:
-        raise LineproofError(f"nothing is registered as {name!r} at {answer['computedAt']['size']}", code="not-found")
-    if as_json:
-        print_json({"feature": answer})
-    else:
-        show(*feature_view(answer))
+
+def features(name: Annotated[str | None, typer.Argument(metavar="[NAME[@VERSION|ALIAS]]", help="One feature; without it, all of them.")] = None,
+             limit: Limit = 100, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
+    """Features with versions and aliases; or one version with definition, storage, hashes, compatibility, adapters and the history of its aliases."""
+    _shown("FEATURE", Target(server, token, data), name, limit, at, as_json)
+
+
+def models(name: Annotated[str | None, typer.Argument(metavar="[NAME[@VERSION|ALIAS]]", help="One model; without it, all of them.")] = None,
+           limit: Limit = 100, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
+    """Models with versions and aliases; or one version with binding, pins, training data, deployments and the history of its aliases."""
+    _shown("MODEL", Target(server, token, data), name, limit, at, as_json)
 
 
 @aliases_app.command("list")
 def list_aliases(name: Name, model: Model = False, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """Where the aliases point, or pointed at a position, and who had moved them there."""
+    from metadata_service.cli.views.frame import time
+
     answer = _aliases(Target(server, token, data), name, model, None, at, as_json)
     if not as_json:
         print_table(["alias", "version", "entry", "moved at", "by", "reason", "approval"],
-                    ([each["alias"], each["version"], each["index"], each["movedAt"], _who(each), each["reason"], each["approval"]]
+                    ([each["alias"], each["version"], each["index"], time(each["movedAt"]), _who(each), each["reason"], each["approval"]]
                      for each in answer["aliases"]), "no aliases")
 
 
@@ -98,10 +94,12 @@ def list_aliases(name: Name, model: Model = False, at: At = None, server: Server
 def alias_history(name: Name, alias: Annotated[str | None, typer.Option("--alias", help="Only this one.")] = None, model: Model = False, at: At = None,
                   server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """Every move, oldest first; rejected ones too."""
+    from metadata_service.cli.views.frame import time
+
     answer = _aliases(Target(server, token, data), name, model, alias, at, as_json)
     if not as_json:
         print_table(["entry", "logged at", "alias", "from", "to", "outcome", "by", "reason", "approval"],
-                    ([each["index"], each["loggedAt"], each["alias"], each["was"], each["to"] or "(deleted)",
+                    ([each["index"], time(each["loggedAt"]), each["alias"], each["was"], each["to"] or "(deleted)",
                       f"{each['status']}: {each['outcome']}" if each["outcome"] else each["status"], _who(each), each["reason"], each["approval"]]
                      for each in answer["history"]), "never moved")
 
@@ -137,15 +135,47 @@ def register(app: typer.Typer) -> None:
     features_app.command("show")(features)
     features_app.command("check")(check)
     app.add_typer(features_app, name="features")
+    app.command("models")(models)
+    aliases_app.command("protect")(protect)
+    aliases_app.command("unprotect")(unprotect)
     app.add_typer(aliases_app, name="aliases")
     app.command("rollback")(rollback)
+
+
+def _shown(kind: str, target: Target, name: str | None, limit: int, at: str | None, as_json: bool) -> None:
+    from metadata_service.cli.views import show
+    from metadata_service.cli.views.registry import feature_view, model_view
+
+    if name is None:
+        if at is not None:
+            raise LineproofError(f"the list only knows the present; name a {kind.lower()}", code="not-historical")
+        answer = ask_plainly(target, "features", FEATURES, {"text": "", "kind": kind, "first": limit}, as_json)
+        if not as_json:
+            print_table(["reference", "versions", "newest", "aliases", "owners"],
+                        ([row["reference"], row["versions"], row["newest"], " ".join(row["aliases"]), ", ".join(row["owners"])] for row in answer["rows"]),
+                        "nothing registered")
+        return
+    field, document, view = ("feature", FEATURE, feature_view) if kind == "FEATURE" else ("model", MODEL, model_view)
+    answer = ask_plainly(target, field, document, {"ref": {"name": name}, "at": position(at)}, False)
+    found = answer[field]
+    if found is None or found["version"] is None:
+        raise LineproofError(f"nothing is registered as {name!r} at {answer['computedAt']['size']}{_hint(name)}", code="not-found")
+    if as_json:
+        print_json({field: answer})
+    else:
+        show(*view(answer))
+
+
+def _hint(name: str) -> str:
+    """What people miss who type a name as it is."""
+    return "; in a name, @ : % and / are percent-encoded" if not name.startswith("urn:") and any(mark in name for mark in "@:%/ ") else ""
 
 
 def _aliases(target: Target, name: str, model: bool, alias: str | None, at: str | None, as_json: bool | None) -> dict[str, Any]:
     """Ask; print JSON if wanted; `as_json` None asks for a writing command."""
     answer = ask_plainly(target, "aliases", ALIASES, {"name": name, "kind": _kind(model), "alias": alias, "at": position(at)}, bool(as_json))
     if answer["urn"] is None:
-        raise LineproofError(f"there is no {_kind(model).lower()} {name!r} at {answer['computedAt']['size']}", code="not-found")
+        raise LineproofError(f"there is no {_kind(model).lower()} {name!r} at {answer['computedAt']['size']}{_hint(name)}", code="not-found")
     return answer
 
 

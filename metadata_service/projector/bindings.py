@@ -61,8 +61,8 @@ def bind(draft: Draft, urn: str, references: Iterable[str], standing: Mapping[st
             draft.ignore(f"feature {reference[:200]}", target, "unknown-version")
         found[reference] = Bound(reference, target, alias, index)
     if whole and missing:
-        raise Rejected("no-manifest", f"a stable binding needs registered feature versions; {', '.join(each[:200] for each in missing[:5])} "
-                       f"{'is none' if len(missing) == 1 else 'are none'}", urn=urn, missing=missing)
+        raise Rejected("no-manifest", "a stable binding pins registered feature versions, which "
+                       f"{', '.join(each[:200] for each in missing[:5])} {'is' if len(missing) == 1 else 'are'} not", urn=urn, missing=missing)
     return list(found.values())
 
 
