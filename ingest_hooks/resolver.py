@@ -26,7 +26,9 @@ from ingest_hooks.errors import ResolveError, SettingError
 __all__ = ["Resolution", "Resolver"]
 
 TIMEOUT_SECONDS = 2.0
-RETRY_SECONDS = 1.0  # after a failure the service is left alone for so long, and stale answers cost nothing
+RETRY_SECONDS = 1.0  # after a failure the service is left alone for so long, twice as long after the next one, and stale answers cost nothing
+MAX_RETRY_SECONDS = 30.0  # a service that hangs holds up one caller for one timeout in so long
+WAIT_SECONDS = 0.25  # how long a caller that has an answer waits for the one who is asking for a newer one
 MAX_BATCH = 1_000  # references in one request; the service's own limit
 MAX_ANSWER_BYTES = 64 * 2**20
 CACHE_FORMAT = 1
@@ -36,7 +38,7 @@ _TAKEN_BACK = frozenset({"retired", "no-manifest", "not-found", "not-pinned"})  
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A concrete feature version. `ttl_seconds` None: it never changes. `stale`: the service is down and the answer is older than it holds.
+    """A concrete feature version. `ttl_seconds` None: it never changes. `stale`: the answer is older than it holds, since the service is down or slow.
 
     `via` is pin, alias or version; `offline` and `online` are `{uri, columns}` or None.
     """
@@ -67,7 +69,9 @@ class _Kept:
 
 
 class Resolver:
-    """Resolves references at the service, in batches, from memory where that still holds. Thread-safe; one lock, held while it asks.
+    """Resolves references at the service, in batches, from memory where that still holds. Thread-safe.
+
+    One thread asks at a time. Those that have an answer wait for it a quarter of a second at most, and go on with what they have.
 
     Args:
         model: a model version (`<ns>:<name>@<version|alias>` or URN) or a deployment (URN); its binding is all that is answered.
@@ -84,7 +88,9 @@ class Resolver:
         self._file = Path(cache) if cache is not None else None
         self._timeout = timeout
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is known; never held while the service is asked
+        self._asking = threading.Lock()
+        self._pause = RETRY_SECONDS
         self._kept: dict[str, _Kept] = {}
         self._whole: float | None = None  # until when the model's binding as fetched holds; None: not fetched
         self._asked_again = 0.0
@@ -103,37 +109,60 @@ class Resolver:
                 down and there is no earlier answer.
         """
         wanted = list(dict.fromkeys(references))
+        self._keep_fresh(wanted)
         with self._lock:
-            self._refresh(wanted)
             return {reference: self._answer(reference) for reference in wanted}
 
     def binding(self) -> dict[str, Resolution]:
         """Everything the model is bound to, by reference. Raises ResolveError, also without a model."""
         if self._model is None:
             raise ResolveError("there is no model whose binding could be asked", code="invalid-argument")
+        self._keep_fresh([])
         with self._lock:
-            self._refresh([])
+            if not self._kept and self._problem is not None:
+                raise ResolveError(self._problem.detail, code=self._problem.code)
             return {reference: self._answer(reference) for reference in list(self._kept)}
 
     # -- deciding what to ask
 
-    def _refresh(self, wanted: list[str]) -> None:
-        now = self._now()
-        if self._model is not None:
-            due: list[list[str]] = [] if self._whole is not None and now < self._whole else [[]]
-        else:
-            old = [reference for reference in wanted if (kept := self._kept.get(reference)) is None or (kept.until is not None and now >= kept.until)]
-            due = [old[start:start + MAX_BATCH] for start in range(0, len(old), MAX_BATCH)]
-        for batch in due:
-            if now < self._asked_again and self._problem is not None:
-                return  # it was down a moment ago
-            try:
-                rows = self._ask(batch)
-            except ResolveError as error:
-                self._failed(error, now)
+    def _keep_fresh(self, wanted: list[str]) -> None:
+        with self._lock:
+            if not self._due(wanted):
                 return
+            known = bool(self._kept) if self._model is not None else all(reference in self._kept for reference in wanted)
+        if not self._asking.acquire(timeout=WAIT_SECONDS if known else -1):
+            return
+        try:
+            with self._lock:
+                due = self._due(wanted)  # another thread may just have asked
+            for batch in due:
+                self._refresh(batch)
+        finally:
+            self._asking.release()
+
+    def _due(self, wanted: list[str]) -> list[list[str]]:
+        """The batches to ask for now; none while the service is left alone after a failure."""
+        now = self._now()
+        if now < self._asked_again and self._problem is not None:
+            return []
+        if self._model is not None:
+            return [] if self._whole is not None and now < self._whole else [[]]
+        old = [reference for reference in wanted if (kept := self._kept.get(reference)) is None or (kept.until is not None and now >= kept.until)]
+        return [old[start:start + MAX_BATCH] for start in range(0, len(old), MAX_BATCH)]
+
+    def _refresh(self, batch: list[str]) -> None:
+        now = self._now()
+        with self._lock:
+            if now < self._asked_again and self._problem is not None:
+                return  # the batch before this one failed
+        try:
+            rows = self._ask(batch)
+        except ResolveError as error:
+            with self._lock:
+                self._failed(error, now)
+            return
+        with self._lock:
             self._take(rows, now)
-        if due:
             self._save()
 
     def _failed(self, error: ResolveError, now: float) -> None:
@@ -141,7 +170,8 @@ class Resolver:
         if error.code in _TAKEN_BACK:
             self._kept.clear()
             self._whole = None
-        self._problem, self._asked_again = error, now + RETRY_SECONDS
+        self._pause = min(2 * self._pause, MAX_RETRY_SECONDS) if self._problem is not None else RETRY_SECONDS
+        self._problem, self._asked_again = error, now + self._pause
 
     def _take(self, rows: list[dict[str, Any]], now: float) -> None:
         self._problem = None
@@ -155,9 +185,8 @@ class Resolver:
 
     def _answer(self, reference: str) -> Resolution:
         kept = self._kept.get(reference)
-        if kept is None and self._model is not None and "@" not in reference:  # the feature, if it is bound once
-            fitting = [other for other in self._kept if other.rpartition("@")[0] == reference]
-            kept = self._kept[fitting[0]] if len(fitting) == 1 else None
+        if kept is None and self._model is not None:
+            kept = self._bound_as(reference)
         if kept is None and self._model is not None and self._kept:
             raise ResolveError(f"{self._model} is not bound to {reference}; it is bound to {', '.join(sorted(self._kept))}", code="not-pinned",
                                reference=reference)
@@ -169,6 +198,14 @@ class Resolver:
             raise ResolveError(kept.detail, code=kept.code, reference=reference)
         old = kept.until is not None and self._now() >= kept.until
         return replace(kept.answer, reference=reference, stale=old)
+
+    def _bound_as(self, reference: str) -> _Kept | None:
+        """The bound row that another spelling means: the feature, if it is bound once, or the concrete version."""
+        if "@" not in reference:
+            fitting = [other for other in self._kept if other.rpartition("@")[0] == reference]
+            return self._kept[fitting[0]] if len(fitting) == 1 else None
+        return next((kept for kept in self._kept.values() if kept.answer is not None and kept.answer.via == "pin" and _spelled(kept.answer.urn) == reference),
+                    None)
 
     # -- asking
 
@@ -240,6 +277,12 @@ def _read(row: Mapping[str, Any], now: float) -> _Kept:
     found = Resolution(row["reference"], row["urn"], row["version"], row["via"], row["alias"], row["aliasIndex"], ttl, row["why"], row["dataHash"],
                        row["dtype"], row["offline"], row["online"])
     return _Kept(found, None, "", None if ttl is None else now + ttl)
+
+
+def _spelled(urn: str) -> str:
+    """`<ns>:<name>@<version>` of a feature version's URN, components encoded in both."""
+    namespace, name, version = urn.split(":")[3:6]
+    return f"{namespace}:{name}@{version}"
 
 
 def _known(code: str) -> str:

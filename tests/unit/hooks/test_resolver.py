@@ -184,3 +184,65 @@ def test_what_was_not_found_is_asked_again(service: Service, time: dict[str, flo
     service.rows = {"ml:new@1": row("ml:new@1")}
     time["now"] += 2
     assert resolver.one("ml:new@1").version == "1"
+
+
+def test_a_pinned_version_answers_to_its_concrete_name_and_no_other(service: Service, time: dict[str, float]) -> None:
+    service.rows = {"ml:delay@prod": row("ml:delay@prod", "3", ttl=None, via="pin")}
+    resolver = Resolver("ml:model@7", url=service.url, now=lambda: time["now"])
+    assert (resolver.one("ml:delay@3").version, resolver.one("ml:delay@3").reference) == ("3", "ml:delay@3")
+    with pytest.raises(ResolveError) as caught:
+        resolver.one("ml:delay@2")
+    assert caught.value.code == "not-pinned"
+
+
+def test_a_service_that_stays_down_is_asked_ever_less_often(service: Service, time: dict[str, float]) -> None:
+    service.rows = {"ml:a@prod": row("ml:a@prod")}
+    resolver = Resolver(url=service.url, now=lambda: time["now"])
+    resolver.one("ml:a@prod")
+    service.refusal = (503, "not-projected")
+    time["now"] += 61
+    before = len(service.asked)
+    for _ in range(200):  # one request in a second, for 200 seconds
+        assert resolver.one("ml:a@prod").stale
+        time["now"] += 1
+    assert 4 <= len(service.asked) - before <= 12
+    service.refusal, service.rows["ml:a@prod"] = None, row("ml:a@prod", "2")
+    time["now"] += 30
+    assert resolver.one("ml:a@prod").version == "2"
+    service.refusal = (503, "not-projected")
+    time["now"] += 61
+    assert resolver.one("ml:a@prod").stale
+    asked = len(service.asked)
+    time["now"] += 1
+    resolver.one("ml:a@prod")
+    assert len(service.asked) == asked + 1  # it was up between the two: the pause is short again
+
+
+def test_a_caller_with_an_answer_is_not_held_up_by_one_who_asks(service: Service, time: dict[str, float]) -> None:
+    service.rows = {"ml:a@prod": row("ml:a@prod")}
+    resolver = Resolver(url=service.url, timeout=30, now=lambda: time["now"])
+    resolver.one("ml:a@prod")
+    time["now"] += 61
+    reached, answer, release = threading.Event(), service.answer, threading.Event()
+
+    def hang(asked: dict[str, Any]) -> tuple[int, Any]:
+        reached.set()
+        release.wait(30)
+        return answer(asked)
+
+    service.answer = hang  # type: ignore[method-assign]
+    first = threading.Thread(target=resolver.one, args=["ml:a@prod"])
+    first.start()
+    assert reached.wait(30)
+    assert resolver.one("ml:a@prod").stale  # while the first one still waits
+    assert first.is_alive()
+    release.set()
+    first.join(30)
+    assert not resolver.one("ml:a@prod").stale
+
+
+def test_a_binding_that_cannot_be_asked_is_not_an_empty_one(service: Service, time: dict[str, float]) -> None:
+    service.stop()
+    with pytest.raises(ResolveError) as caught:
+        Resolver("ml:model@7", url=service.url, now=lambda: time["now"]).binding()
+    assert caught.value.code == "unreachable"
