@@ -1,4 +1,5 @@
-"""How a question command gets its answer: from the service at an address, from the one on the data directory, else from the directory itself."""
+"""How a question command gets its answer: from the service at an address, from a snapshot, from the service on the data directory, else from
+the directory itself."""
 from __future__ import annotations
 
 import asyncio
@@ -95,6 +96,13 @@ def ask_plainly(target: Target, field: str, document: str, variables: Answer, as
 
 @asynccontextmanager
 async def _asking(settings: Settings) -> AsyncIterator[Ask]:
+    if settings.url is None and settings.data.is_file():
+        from metadata_service.api.graphql.schema import execute
+        from metadata_service.cli.snapshot import reading_snapshot
+
+        async with reading_snapshot(settings.data) as caller:
+            yield lambda document, variables: execute(caller, document, variables)
+        return
     url = settings.url or await _served(settings)
     if url is not None:
         from metadata_service.cli.service import remote  # httpx, which a directory does not need

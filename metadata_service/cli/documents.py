@@ -24,7 +24,7 @@ LINEAGE: Final = f"""query Lineage($urn: ID!, $direction: Direction! = UPSTREAM,
 IMPACT: Final = f"""query Impact($urn: ID, $change: ChangeInput, $at: Position) {{
   impact(urn: $urn, change: $change, at: $at) {{
     {_HEAD} change roots {{ urn why }} breaking possible
-    affected {{ node kind urn name severity reason distance owners columns binding path
+    affected {{ node kind urn name severity use reason distance owners columns binding path
       lastMaterialization {{ version versionId run status at rowCount }} lastRun {_RUN} deployments {{ urn environment }} }}
     nodes {{ urn kind namespace name distance restricted }} {_EDGES}
   }} }}"""
@@ -65,9 +65,9 @@ EVENT: Final = f"""query Event($index: Long!) {{
 
 CHECKPOINT: Final = f"query Checkpoint {{ checkpoint {{ {_HEAD} origin size rootHash text logSize }} }}"
 
-KEY_HISTORY: Final = f"""query KeyHistory($keyId: String) {{
-  keyHistory(keyId: $keyId) {{ {_HEAD} keys {{ keyId purpose label tenant registeredAt validFrom lastValid notAfter replaces
-    revocations {{ index lastValid }} namespaces eventTypes sources publicKey }} }} }}"""
+KEY_HISTORY: Final = f"""query KeyHistory($keyId: String, $at: Position) {{
+  keyHistory(keyId: $keyId, at: $at) {{ {_HEAD} policyIndex policy keys {{ keyId purpose state label tenant registeredAt validFrom lastValid notAfter replaces
+    revocations {{ index lastValid }} disputed {{ first last revokedBy }} enrolment {{ binding issuer claims }} namespaces eventTypes sources publicKey }} }} }}"""
 
 MANIFEST: Final = f"""query Manifest($urn: ID!, $at: Position) {{
   manifest(urn: $urn, at: $at) {{ {_HEAD} status reasons {{ code subject detail }} statement digest envelope }} }}"""

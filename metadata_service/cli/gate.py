@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,57 +9,74 @@ import typer
 
 from metadata_service.cli import documents
 from metadata_service.cli.asking import Ask, Target, error_of
-from metadata_service.cli.output import Json, print_json, say
+from metadata_service.cli.output import Json, note, print_json, say
 from metadata_service.cli.questions import Data, Server, Token
+from metadata_service.gate.changes import Change, changes
+from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible
 
 __all__ = ["gate"]
 
-
-class Severity(StrEnum):
-    """What makes the gate fail."""
-
-    breaking = "breaking"
-    possible = "possible"
-    never = "never"
+Impact = tuple[dict[str, Any] | None, str | None]
 
 
-def gate(base: Annotated[Path, typer.Argument(help="Schemas before: dbt's manifest.json or catalog.json, or {table: {column: type}}.")],
-         head: Annotated[Path, typer.Argument(help="Schemas after, in the same form.")],
-         fail_on: Annotated[Severity, typer.Option("--fail-on", help="possible: also when it is not certain, or not known, that something breaks.")] =
-         Severity.breaking,
-         out: Annotated[Path | None, typer.Option("--out", help="Write the report here, too (for instance $GITHUB_STEP_SUMMARY).")] = None,
+def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest.json or catalog.json, SQL, Avro, JSON Schema, or a folder of them.")],
+         head: Annotated[Path, typer.Option(help="Schemas after, in the same form.")],
+         fail_on: Annotated[FailOn, typer.Option("--fail-on", help="live: only what breaks a live deployment or a consumer. possible: also what is not "
+                                                                    "certain, or not known.")] = FailOn.breaking,
+         dialect: Annotated[str | None, typer.Option(help="Dialect of SQL files; a manifest says its own.")] = None,
+         out: Annotated[Path | None, typer.Option("--out", help="Add the report to this file, too (for instance $GITHUB_STEP_SUMMARY).")] = None,
+         sarif: Annotated[Path | None, typer.Option(help="Write SARIF for code scanning.")] = None,
+         junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
          server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
-    """Columns and tables that a change drops, who reads them, and by which path, as Markdown. Exits 1 if that breaks something.
+    """What a change drops or makes another, who reads it, and by which path, as Markdown. Exits 1 if the policy keeps the change out.
 
-    Asks a service, or a data directory without one.
+    Asks a service, a data directory without one, or an exported snapshot (`--data graph.snapshot`).
     """
-    from metadata_service.cli.views.gate import Checked, breaking, markdown, possible
-    from metadata_service.gate.changes import changes
+    from importlib.metadata import version
+
+    from metadata_service.cli.views.gate import markdown
+    from metadata_service.gate import formats
     from metadata_service.gate.schemas import read_schemas
 
-    found = changes(read_schemas(base), read_schemas(head))
-    checked: Sequence[Checked] = ()
-    if found:
-        async def work(ask: Ask) -> dict[str, Any]:
-            return {"checked": [Checked(change, *await _impact(ask, change.name, change.kind)) for change in found]}
-
-        checked = Target(server, token, data).ask(work)["checked"]
+    found = changes(read_schemas(base, dialect), read_schemas(head, dialect))
+    checked = _check(Target(server, token, data), found) if found else []
     report = markdown(checked)
-    if out is not None:
-        with out.open("a", encoding="utf-8") as file:
-            file.write(report)
+    for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof")), "w"),
+                             (junit, junit and formats.junit(checked, fail_on), "w")):
+        if file is not None:
+            with file.open(mode, encoding="utf-8") as opened:
+                opened.write(str(text))
+    failed = [each for each in checked if fails(each, fail_on)]
     if as_json:
-        print_json({"breaking": breaking(checked), "possible": possible(checked),
-                    "changes": [{"kind": each.change.kind, "name": each.change.name, "unknown": each.why, "impact": each.impact} for each in checked]})
+        print_json({"breaking": breaking(checked), "possible": possible(checked), "failed": len(failed), "failOn": fail_on.value,
+                    "changes": [{"kind": each.change.kind, "name": each.change.name, "detail": each.change.detail, "file": each.change.file,
+                                 "line": each.change.line, "unknown": each.why, "impact": each.impact} for each in checked]})
     else:
         say(report.rstrip("\n"))
-    if (fail_on is not Severity.never and breaking(checked)) or (fail_on is Severity.possible and possible(checked)):
+    if failed:
+        if not as_json:
+            note(f"{len(failed)} of {len(checked)} changes are kept out (--fail-on {fail_on.value})")
         raise typer.Exit(1)
 
 
-async def _impact(ask: Ask, name: str, kind: str) -> tuple[dict[str, Any] | None, str | None]:
+def _check(target: Target, found: Sequence[Change]) -> list[Checked]:
+    async def work(ask: Ask) -> dict[str, Any]:
+        at: dict[str, Any] | None = None  # all changes are asked about at the position of the first answer
+        checked: list[Checked] = []
+        for change in found:
+            impact, why = await _impact(ask, change, at)
+            if impact is not None and at is None:
+                at = {"size": impact["computedAt"]["size"]}
+            checked.append(Checked(change, impact, why))
+        return {"checked": checked}
+
+    checked: list[Checked] = target.ask(work)["checked"]
+    return checked
+
+
+async def _impact(ask: Ask, change: Change, at: dict[str, Any] | None) -> Impact:
     """The impact of a change, or why it cannot be told: nothing, or more than one thing, is called so."""
-    body = await ask(documents.RESOLVE, {"ref": {"name": name}})
+    body = await ask(documents.RESOLVE, {"ref": {"name": change.name}})
     if body.get("errors"):
         error = error_of(body["errors"][0])
         if error.code == "ambiguous-name":
@@ -68,8 +84,8 @@ async def _impact(ask: Ask, name: str, kind: str) -> tuple[dict[str, Any] | None
         raise error
     entity = body["data"]["entity"]["entity"]
     if entity is None:
-        return None, f"nothing recorded is called {name}"
-    body = await ask(documents.IMPACT, {"change": {"kind": kind.upper().replace("-", "_"), "urn": entity["urn"]}})
+        return None, f"nothing recorded is called {change.name}"
+    body = await ask(documents.IMPACT, {"change": {"kind": change.kind.upper().replace("-", "_"), "urn": entity["urn"]}, **({"at": at} if at else {})})
     if body.get("errors"):
         raise error_of(body["errors"][0])
     found: dict[str, Any] = body["data"]["impact"]

@@ -1,4 +1,4 @@
-"""`lineproof graph`: where the projection stands, making it again, and proving it."""
+"""`lineproof graph`: where the projection stands, making it again, proving it, and taking it along."""
 from __future__ import annotations
 
 import asyncio
@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The graph that is projected from the log: status, rebuild, verify.", no_args_is_help=True)
+app = typer.Typer(help="The graph that is projected from the log: status, rebuild, verify, export.", no_args_is_help=True)
 
 
 
@@ -86,6 +86,23 @@ def verify(data: Data = None, as_json: Json = False) -> None:
             say(f"  {name:<8} {verdict[name]}")
     if not verdict["ok"]:
         raise typer.Exit(1)
+
+
+@app.command("export")
+def export(file: Annotated[Path, typer.Argument(help="The file to write; must not exist.")], data: Data = None, as_json: Json = False) -> None:
+    """Write the graph to one file that answers offline: lineproof impact ... --data FILE. It holds everything, so mind who gets it."""
+    async def work(settings: Settings, log: Log, graph: GraphStore) -> dict[str, Any]:
+        from metadata_service.cli.snapshot import export_snapshot
+
+        embedded = settings.data / "graph.db" if settings.graph_url is None else None
+        position = await export_snapshot(log.reader, graph, embedded, file)
+        return {"file": str(file), "bytes": file.stat().st_size, "size": position.size, "rootHash": position.root, "digest": position.digest}
+
+    made = _run(work, data)
+    if as_json:
+        print_json(made)
+    else:
+        say(f"{made['file']}: the graph at {made['size']} entries, {made['bytes']} bytes, digest {made['digest']}")
 
 
 def _run(work: Callable[[Settings, Log, GraphStore], Awaitable[dict[str, Any]]], data: Path | None) -> dict[str, Any]:

@@ -173,14 +173,15 @@ def checkpoint(server: Server = None, token: Token = None, data: Data = None, as
         say(f"the log has {answer['logSize']} entries")
 
 
-def key_history(key_id: Annotated[str | None, typer.Argument(help="Key id (64 hex digits); without it, all keys.")] = None, server: Server = None,
-                token: Token = None, data: Data = None, as_json: Json = False) -> None:
-    """All keys the log ever knew, by entry index."""
-    answer = ask_plainly(Target(server, token, data), "keyHistory", documents.KEY_HISTORY, {"keyId": key_id}, as_json)
+def key_history(key_id: Annotated[str | None, typer.Argument(help="Key id (64 hex digits); without it, all keys.")] = None, at: At = None,
+                server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
+    """All keys the log knows, now or at a position, by entry index: what state they are in, and what of theirs is disputed."""
+    answer = ask_plainly(Target(server, token, data), "keyHistory", documents.KEY_HISTORY, {"keyId": key_id, "at": position(at)}, as_json)
     if not as_json:
-        print_table(["key", "purpose", "label", "registered", "valid from", "last valid", "namespaces", "types"],
-                    ([key["keyId"][:16] + "…", key["purpose"], key["label"], key["registeredAt"], key["validFrom"], key["lastValid"],
-                      " ".join(key["namespaces"]), " ".join(key["eventTypes"])] for key in answer["keys"]), "no such key")
+        print_table(["key", "purpose", "label", "state", "registered", "valid from", "last valid", "disputed", "namespaces", "types"],
+                    ([key["keyId"][:16] + "…", key["purpose"], key["label"], key["state"], key["registeredAt"], key["validFrom"], key["lastValid"],
+                      " ".join(f"{each['first']}-{each['last']}" for each in key["disputed"]), " ".join(key["namespaces"]), " ".join(key["eventTypes"])]
+                     for key in answer["keys"]), "no such key")
 
 
 def register(app: typer.Typer) -> None:

@@ -82,6 +82,7 @@ CODES: dict[str, ErrorCode] = _catalogue(
     ErrorCode("not-projected", 503, "The graph has not reached that position yet", "Retry shortly.", retriable=True),
     ErrorCode("position-beyond-log", 400, "The position lies beyond the log", "Ask for a size up to that of the checkpoint."),
     ErrorCode("not-historical", 400, "This field only knows the present", "Leave out `at`."),
+    ErrorCode("not-in-snapshot", 400, "A snapshot does not hold this", "Ask the service or a data directory."),
     ErrorCode("invalid-position", 400, "Not a position", "Give a tree size or an RFC 3339 time."),
     ErrorCode("invalid-cursor", 400, "The cursor is not valid here", "Start from the first page."),
     ErrorCode("invalid-argument", 400, "An argument is out of range", "See `detail`."),

@@ -81,7 +81,8 @@ def test_the_leak_is_found_by_line_and_commit_and_nothing_else_is_called_one(dem
 
 
 def test_the_gate_of_the_pull_request_names_dashboard_and_owner(demo: Played) -> None:
-    found = json.loads(demo.run("lineproof", "ci", "gate", "flights/target/manifest.json", "pull-request/target/manifest.json", "--json", expect=1))
+    found = json.loads(demo.run("lineproof", "ci", "gate", "--base", "flights/target/manifest.json", "--head", "pull-request/target/manifest.json",
+                                "--json", expect=1))
     (change,) = found["changes"]
     assert (change["kind"], change["name"]) == ("drop-column", "flights.raw.weather.wind_speed")
     text = json.dumps(change["impact"])

@@ -2,47 +2,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
+from metadata_service.cli.views.frame import time
 from metadata_service.cli.views.names import Names
-from metadata_service.gate.changes import Change
+from metadata_service.gate.verdict import Checked, breaking, possible, things
 
-__all__ = ["Checked", "breaking", "markdown", "possible"]
+__all__ = ["markdown"]
 
 MAX_ROWS: Final = 50  # of affected things per change
-WORDS: Final = {"drop-column": "drops the column", "drop-dataset": "drops the table", "retype-column": "changes the type of"}
+WORDS: Final = {"drop-column": "drops the column", "drop-dataset": "drops the table", "retype-column": "changes the type of",
+                "change-nullability": "changes whether nulls are in", "change-values": "changes what is in"}
+USES: Final = {"DIRECT": "computed from it", "INDIRECT": "joins, filters or groups by it", "UNKNOWN": "not known"}
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~!])")
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A change and its impact as `lineproof impact --json` gives it; None with `why` if it is not known what the change touches."""
-
-    change: Change
-    impact: dict[str, Any] | None
-    why: str | None = None
-
-
-def breaking(checked: Iterable[Checked]) -> int:
-    """How many tables, features, models and consumers break for certain; one is counted for each change that breaks it."""
-    return sum(_counted(each.impact, "BREAKING") for each in checked if each.impact is not None)
-
-
-def possible(checked: Iterable[Checked]) -> int:
-    """How many may break, a change of which nothing is known counted as one."""
-    return sum(1 if each.impact is None else _counted(each.impact, "POSSIBLE") for each in checked)
-
-
-def _counted(impact: dict[str, Any], severity: str) -> int:
-    return sum(item["severity"] == severity for item in impact["affected"] if item["kind"] != "COLUMN")
 
 
 def markdown(checked: Sequence[Checked]) -> str:
     """The whole report; ends with a newline."""
     if not checked:
-        return "## Lineproof: no schema change that takes anything away\n"
+        return "## Lineproof: no schema change that a reader would notice\n"
     lines = [f"## Lineproof: {breaking(checked)} breaking, {possible(checked)} possible", ""]
     for each in checked:
         lines += _change(each)
@@ -58,24 +37,38 @@ def _change(checked: Checked) -> list[str]:
     lines = [f"### {WORDS[change.kind]} {_plain(change.name)}{detail}", ""]
     if impact is None:
         return [*lines, f"Unknown: {_plain(checked.why or 'nothing is recorded about it')}. What reads it cannot be told.", ""]
-    rows, names = [item for item in impact["affected"] if item["kind"] != "COLUMN"], Names(impact)
+    rows, names = things(checked), Names(impact)
     owners = sorted({owner for item in rows for owner in item["owners"]})
     if not rows:
-        lines += ["Nothing recorded reads it." if impact["completeness"]["complete"] else "Nothing that may be shown reads it; the answer is not complete.", ""]
-        return lines
+        whole = impact["completeness"]["complete"]
+        return [*lines, "Nothing recorded reads it." if whole else "Nothing that may be shown reads it; the answer is not complete.", ""]
     lines += [f"Owners to ask: {', '.join(map(_plain, owners)) or 'none is known'}", "",
-              "| severity | what | owner | live | path |", "|---|---|---|---|---|"]
-    for item in rows[:MAX_ROWS]:
-        live = ", ".join(_plain(each["environment"] or "?") for each in item["deployments"])
-        named = f"{item['kind'].lower().replace('_', ' ')} {_plain(names(item['urn']))}"
-        columns = f" ({', '.join(map(_plain, item['columns']))})" if item["columns"] else ""
-        owner = ", ".join(map(_plain, item["owners"])) or "-"
-        lines.append(f"| {item['severity'].lower()} | {named}{columns} | {owner} | {live or '-'} | {_path(impact, item, names)} |")
+              "| severity | what | use | owner | live | last made | path |", "|---|---|---|---|---|---|---|"]
+    lines += [_row(impact, item, names) for item in rows[:MAX_ROWS]]
     if len(rows) > MAX_ROWS:
-        lines.append(f"| … | {len(rows) - MAX_ROWS} more | | | |")
+        lines.append(f"| … | {len(rows) - MAX_ROWS} more | | | | | |")
     if not impact["completeness"]["complete"]:
         lines += ["", "Not complete: " + "; ".join(dict.fromkeys(_plain(reason["detail"]) for reason in impact["completeness"]["reasons"]))]
     return [*lines, ""]
+
+
+def _row(impact: dict[str, Any], item: dict[str, Any], names: Names) -> str:
+    named = f"{item['kind'].lower().replace('_', ' ')} {_plain(names(item['urn']))}"
+    columns = f" ({', '.join(map(_plain, item['columns']))})" if item["columns"] else ""
+    live = ", ".join(_plain(each["environment"] or "?") for each in item["deployments"])
+    pinned = " (pinned)" if item["binding"] == "PINNED" else ""
+    owner = ", ".join(map(_plain, item["owners"])) or "-"
+    cells = (item["severity"].lower(), f"{named}{columns}{pinned}", USES[item["use"]], owner, live or "-", _made(item), _path(impact, item, names))
+    return f"| {' | '.join(cells)} |"
+
+
+def _made(item: dict[str, Any]) -> str:
+    made, run = item["lastMaterialization"], item["lastRun"]
+    if not made and not run:
+        return "-"
+    at = (made or {}).get("at") or (run or {}).get("endedAt") or (run or {}).get("startedAt")
+    status = (run or made or {}).get("status")
+    return " ".join(part for part in (time(at) if at else "", f"({status.lower()})" if status else "") if part) or "-"
 
 
 def _path(impact: dict[str, Any], item: dict[str, Any], names: Names) -> str:

@@ -100,6 +100,7 @@ def test_audit_search_entity_event_checkpoint_and_keys_speak(home: Path) -> None
     assert "ml-team" in lineproof(home, "audit", "training_set", "--limit", "5")
     assert dataset("weather", RAW) in lineproof(home, "search", "weather", "--kind", "dataset")
     assert "owners: weather-desk" in lineproof(home, "entity", dataset("weather", RAW))
+    assert lineproof(home, "audit", "training_set", "--limit", "5000") == lineproof(home, "audit", "training_set")
     everything, changes = lineproof(home, "audit", "feat_weather"), lineproof(home, "audit", "feat_weather", "--changes")
     assert "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1) (models/feat_weather.sql:5)" in changes
     assert len(changes) < len(everything)
@@ -222,7 +223,7 @@ def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
     base, head, report = tmp_path / "base.json", tmp_path / "head.json", tmp_path / "report.md"
     base.write_text(json.dumps({"weather": {"origin": "text", "wind_speed": "double", "precip": "double"}, "nobody_told": {"x": "int"}}))
     head.write_text(json.dumps({"weather": {"origin": "text", "precip": "double"}, "nobody_told": {}}))
-    lineproof(home, "ci", "gate", str(base), str(head), "--out", str(report), code=1)
+    lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--out", str(report), code=1)
     text = report.read_text()
     assert "drops the column weather.wind\\_speed" in text
     assert "model version delay@1" in text
@@ -230,12 +231,38 @@ def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
     assert "Unknown: nothing recorded is called nobody\\_told.x" in text
     base.write_text(json.dumps({"nobody_told": {"x": "int"}}))
     head.write_text(json.dumps({"nobody_told": {}}))
-    assert "1 possible" in lineproof(home, "ci", "gate", str(base), str(head))
-    lineproof(home, "ci", "gate", str(base), str(head), "--fail-on", "possible", code=1)
+    assert "1 possible" in lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head))
+    lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--fail-on", "possible", code=1)
     base.write_text(head.read_text())
-    found = json.loads(lineproof(home, "ci", "gate", str(base), str(head), "--json", "--fail-on", "possible"))
-    assert found == {"breaking": 0, "possible": 0, "changes": []}
-    assert "invalid-argument" in lineproof(home, "ci", "gate", str(tmp_path / "none.json"), str(head), code=2)
+    found = json.loads(lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--json", "--fail-on", "possible"))
+    assert found == {"breaking": 0, "possible": 0, "failed": 0, "failOn": "possible", "changes": []}
+    assert "invalid-argument" in lineproof(home, "ci", "gate", "--base", str(tmp_path / "none.json"), "--head", str(head), code=2)
+
+
+def test_a_snapshot_answers_without_a_log(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "graph.snapshot"
+    assert "the graph at" in lineproof(home, "graph", "export", str(file))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["graph.snapshot"]
+    file.chmod(0o400)
+    for question in (["impact", "weather.wind_speed"], ["lineage", "training_set", "--depth", "0"], ["trace", "training_set.wind_ms"]):
+        live, offline = (json.loads(lineproof(home, *question, "--json", *where)) for where in ([], ["--data", str(file)]))
+        if question[0] == "trace":  # the code itself is an artifact
+            for step in (*live["trace"]["steps"], *offline["trace"]["steps"]):
+                step.pop("snippet")
+        assert offline == live
+    base, head = tmp_path / "base.json", tmp_path / "head.json"
+    base.write_text(json.dumps({"weather": {"wind_speed": "double"}}))
+    head.write_text(json.dumps({"weather": {}}))
+    report, sarif, junit = tmp_path / "report.md", tmp_path / "gate.sarif", tmp_path / "junit.xml"
+    gate = ["ci", "gate", "--base", str(base), "--head", str(head), "--data", str(file)]
+    lineproof(home, *gate, "--out", str(report), "--sarif", str(sarif), "--junit", str(junit), code=1)
+    assert "model version delay@1" in report.read_text()
+    assert json.loads(sarif.read_text())["runs"][0]["results"][0]["level"] == "error"
+    assert 'failures="1"' in junit.read_text()
+    lineproof(home, *gate, "--fail-on", "never")
+    assert "not-in-snapshot" in lineproof(home, "audit", "weather.wind_speed", "--data", str(file), code=2)
+    assert "invalid-argument" in lineproof(home, "graph", "export", str(file), code=2)
+    assert "invalid-argument" in lineproof(home, "impact", "weather.wind_speed", "--data", str(base), code=2)
 
 
 def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str) -> None:

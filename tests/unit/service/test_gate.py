@@ -4,48 +4,73 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli.views.gate import Checked, breaking, markdown, possible
+from metadata_service.cli.views.gate import markdown
 from metadata_service.gate.changes import Change, changes
+from metadata_service.gate.formats import junit, sarif
 from metadata_service.gate.schemas import read_schemas
+from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible
+
+KIND = "https://schemas.getdbt.com/dbt/"
 
 
 def plain(folder: Path, name: str, document: Any) -> Path:
     file = folder / name
-    file.write_text(json.dumps(document), encoding="utf-8")
+    file.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
     return file
 
 
-def between(folder: Path, base: Any, head: Any) -> list[Change]:
-    return changes(read_schemas(plain(folder, "base.json", base)), read_schemas(plain(folder, "head.json", head)))
+def between(folder: Path, base: Any, head: Any, suffix: str = ".json", dialect: str | None = None) -> list[tuple[Any, ...]]:
+    """The changes as (kind, name, detail)."""
+    before, after = plain(folder, f"base{suffix}", base), plain(folder, f"head{suffix}", head)
+    return [(change.kind, change.name, change.detail) for change in changes(read_schemas(before, dialect), read_schemas(after, dialect))]
 
 
 def manifest(**columns: dict[str, str] | str) -> dict[str, Any]:
     """A dbt manifest of sources (described columns) and compiled models (SQL)."""
     sources, nodes = {}, {}
     for name, said in columns.items():
-        node = {"resource_type": "source", "database": "w", "schema": "raw", "identifier": name, "name": name, "columns": {}}
+        node = {"resource_type": "source", "database": "w", "schema": "raw", "identifier": name, "name": name, "columns": {},
+                "original_file_path": f"{name}.sql"}
         if isinstance(said, str):
-            nodes[name] = {**node, "resource_type": "model", "language": "sql", "compiled_code": said, "alias": name, "identifier": None}
+            nodes[name] = {**node, "resource_type": "model", "language": "sql", "raw_code": said, "compiled_code": said, "alias": name, "identifier": None}
         else:
             sources[name] = {**node, "columns": {column: {"name": column, "data_type": kind or None} for column, kind in said.items()}}
-    return {"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}, "sources": sources, "nodes": nodes}
+    return {"metadata": {"dbt_schema_version": f"{KIND}manifest/v12.json", "adapter_type": "postgres"}, "sources": sources, "nodes": nodes}
 
 
 def test_what_is_gone_or_of_another_type_is_a_change_and_what_is_new_is_none(tmp_path: Path) -> None:
     base = {"s.a": {"x": "INT", "y": "TEXT", "z": None}, "s.b": {"x": "INT"}}
-    head = {"s.a": {"x": "BIGINT", "y": "text", "new": "INT"}, "s.c": {}}
-    assert between(tmp_path, base, head) == [Change("drop-dataset", "s.b"), Change("retype-column", "s.a", "x", "INT → BIGINT"),
-                                             Change("drop-column", "s.a", "z")]
+    head = {"s.a": {"x": "BIGINT", "y": "text", "new": "INT", "newer": "INT"}, "s.c": {}}
+    assert between(tmp_path, base, head) == [("drop-dataset", "s.b", None), ("drop-column", "s.a.z", None), ("retype-column", "s.a.x", "INT → BIGINT")]
     assert between(tmp_path, base, base) == []
+
+
+def test_one_column_gone_and_one_new_of_its_type_may_be_a_rename(tmp_path: Path) -> None:
+    assert between(tmp_path, {"a": {"x": "INT", "y": "INT"}}, {"a": {"x": "INT", "z": "int"}}) == [("drop-column", "a.y", "perhaps renamed to z")]
+    assert between(tmp_path, {"a": {"y": "INT"}}, {"a": {"z": "TEXT"}}) == [("drop-column", "a.y", None)]
 
 
 def test_described_columns_of_a_source_and_selected_ones_of_a_model(tmp_path: Path) -> None:
     found = between(tmp_path, manifest(weather={"wind": "", "rain": ""}, m="select a, b as c from t"), manifest(weather={"rain": ""}, m="select a from t"))
-    assert found == [Change("drop-column", "w.raw.m", "c"), Change("drop-column", "w.raw.weather", "wind")]
+    assert found == [("drop-column", "w.raw.m.c", None), ("drop-column", "w.raw.weather.wind", None)]
+
+
+def test_the_same_type_in_other_words_is_no_change(tmp_path: Path) -> None:
+    assert between(tmp_path, manifest(s={"a": "int4", "b": "text"}), manifest(s={"a": "integer", "b": "bigint"})) == [
+        ("retype-column", "w.raw.s.b", "TEXT → BIGINT")]
+
+
+def test_another_meaning_is_told_by_column_and_another_filter_by_table(tmp_path: Path) -> None:
+    base = manifest(m="select a, speed * 1.6 as kmh from t where ok")
+    assert between(tmp_path, base, manifest(m="select a,\n  -- miles\n  speed*1.6 AS kmh from t where ok")) == []
+    assert between(tmp_path, base, manifest(m="select a, speed * 1.852 as kmh from t where ok")) == [
+        ("change-values", "w.raw.m.kmh", "speed * 1.6 → speed * 1.852")]
+    assert between(tmp_path, base, manifest(m="select a, speed * 1.6 as kmh from t")) == [("change-values", "w.raw.m", "which rows it has may change")]
 
 
 def test_a_star_hides_what_a_model_selects_so_nothing_is_claimed(tmp_path: Path) -> None:
@@ -54,22 +79,60 @@ def test_a_star_hides_what_a_model_selects_so_nothing_is_claimed(tmp_path: Path)
 
 def test_a_catalog_is_read(tmp_path: Path) -> None:
     def catalog(*columns: str) -> dict[str, Any]:
-        return {"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}, "sources": {}, "nodes": {"n": {
+        return {"metadata": {"dbt_schema_version": f"{KIND}catalog/v1.json"}, "sources": {}, "nodes": {"n": {
             "metadata": {"database": "w", "schema": "s", "name": "t"}, "columns": {name: {"name": name, "type": "INT"} for name in columns}}}}
 
-    assert between(tmp_path, catalog("a", "b"), catalog("b")) == [Change("drop-column", "w.s.t", "a")]
+    assert between(tmp_path, catalog("a", "b"), catalog("b")) == [("drop-column", "w.s.t.a", None)]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', "{"])
+def test_sql_scripts_are_applied_statement_by_statement(tmp_path: Path) -> None:
+    base = "create table s.a (x int not null, y varchar(10), z text); create table s.b (k int primary key); create view s.v as select x, y from s.a"
+    head = base + """;
+        alter table s.a drop column y; alter table s.a rename column z to zz; alter table s.a alter column x type bigint;
+        alter table s.a add column more int; drop table s.b; create or replace view s.v as select x from s.a; insert into s.a select 1"""
+    assert between(tmp_path, base, head, ".sql", "postgres") == [
+        ("drop-dataset", "s.b", None), ("drop-column", "s.a.y", None), ("drop-column", "s.a.z", None), ("drop-column", "s.v.y", None),
+        ("retype-column", "s.a.x", "INT → BIGINT")]
+    nullable = base + "; alter table s.a alter column x drop not null; alter table s.a rename to c"
+    assert between(tmp_path, base, nullable, ".sql", "postgres") == [("drop-dataset", "s.a", None)]
+    assert between(tmp_path, base, base.replace("int not null", "int"), ".sql", "postgres") == [("change-nullability", "s.a.x", "may be null from now on")]
+
+
+def test_a_folder_of_migrations_is_read_in_order(tmp_path: Path) -> None:
+    for side in ("base", "head"):
+        (tmp_path / side / "deep").mkdir(parents=True)
+        plain(tmp_path / side, "001.sql", "create table t (a int, b int)")
+    plain(tmp_path / "head" / "deep", "002.sql", "alter table t drop column b")
+    found = changes(read_schemas(tmp_path / "base"), read_schemas(tmp_path / "head"))
+    assert [(change.name, Path(str(change.file)).name) for change in found] == [("t.b", "002.sql")]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(LineproofError, match="neither"):
+        read_schemas(tmp_path / "none")
+
+
+def test_avro_and_json_schema_are_read(tmp_path: Path) -> None:
+    def avro(*fields: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "record", "namespace": "n", "name": "r", "fields": list(fields)}
+
+    found = between(tmp_path, avro({"name": "a", "type": "int"}, {"name": "b", "type": "long"}), avro({"name": "a", "type": ["null", "int"]}))
+    assert found == [("drop-column", "n.r.b", None), ("change-nullability", "n.r.a", "may be null from now on")]
+    base = {"title": "orders", "type": "object", "properties": {"id": {"type": "integer"}, "at": {"type": "string"}}, "required": ["id", "at"]}
+    head = {**base, "properties": {"id": {"type": "string"}, "at": {"type": ["string", "null"]}}}
+    assert between(tmp_path, base, head) == [("retype-column", "orders.id", "integer → string"), ("change-nullability", "orders.at", "may be null from now on")]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', "{", "[" * 100_000])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "f.json").write_text(text)
     with pytest.raises(LineproofError, match=r"f\.json") as caught:
-        read_schemas(tmp_path / "f.json")
+        read_schemas(plain(tmp_path, "f.json", text))
     assert caught.value.code == "invalid-argument"
+    with pytest.raises(LineproofError, match=r"f\.sql"):
+        read_schemas(plain(tmp_path, "f.sql", "create table ((("))
 
 
 def affected(**more: Any) -> dict[str, Any]:
-    return {"kind": "DATASET", "urn": "urn:lineproof:dataset:n:b", "name": "b", "severity": "BREAKING", "owners": ["a|b@example.org"], "columns": ["x"],
+    return {"kind": "DATASET", "urn": "urn:lineproof:dataset:n:b", "name": "b", "severity": "BREAKING", "use": "DIRECT", "owners": ["a|b@example.org"],
+            "columns": ["x"], "binding": "FLOATING", "lastMaterialization": {"at": "2026-03-01T10:00:00Z", "status": "COMPLETE"}, "lastRun": None,
             "deployments": [{"environment": "production"}], "path": [0], **more}
 
 
@@ -79,16 +142,57 @@ def impact(*rows: dict[str, Any], complete: bool = True) -> dict[str, Any]:
             "edges": [{"upstream": 0, "downstream": 1, "file": "b.sql", "line": 3}]}
 
 
+COLUMN = Change("drop-column", "a", "x_y", file="models/a.sql", line=7)
+TABLE = Change("drop-dataset", "<script>")
+
+
 def test_the_report_counts_things_not_columns_and_escapes_what_others_wrote() -> None:
-    change = Change("drop-column", "a", "x_y")
-    checked = [Checked(change, impact(affected(), affected(kind="COLUMN"), affected(severity="POSSIBLE", urn=None), complete=False)),
-               Checked(Change("drop-dataset", "<script>"), None, "nothing *recorded*")]
+    checked = [Checked(COLUMN, impact(affected(), affected(kind="COLUMN"), affected(severity="POSSIBLE", urn=None), complete=False)),
+               Checked(TABLE, None, "nothing *recorded*")]
     assert (breaking(checked), possible(checked)) == (1, 2)
     report = markdown(checked)
     assert "## Lineproof: 1 breaking, 2 possible" in report
     assert "drops the column a.x\\_y" in report
-    assert "| breaking | dataset b (x) | a\\|b@example.org | production | a.x → b.x (b.sql:3) |" in report
+    row = "| breaking | dataset b (x) | computed from it | a\\|b@example.org | production | 2026-03-01 10:00:00Z (complete) | a.x → b.x (b.sql:3) |"
+    assert row in report
     assert "\\<script\\>" in report
     assert "nothing \\*recorded\\*" in report
     assert "Not complete: hidden \\<b\\>" in report
     assert "no schema change" in markdown([])
+
+
+def test_a_policy_says_what_is_kept_out() -> None:
+    broken = Checked(COLUMN, impact(affected(deployments=[])))
+    live = Checked(COLUMN, impact(affected()))
+    consumer = Checked(COLUMN, impact(affected(deployments=[], kind="CONSUMER")))
+    perhaps = Checked(COLUMN, impact(affected(severity="POSSIBLE")))
+    unknown, unread = Checked(TABLE, None), Checked(COLUMN, impact())
+    every = [broken, live, consumer, perhaps, unknown, unread]
+    kept_out = {policy: [each for each in every if fails(each, policy)] for policy in FailOn}
+    assert kept_out == {FailOn.breaking: [broken, live, consumer], FailOn.live: [live, consumer], FailOn.possible: every[:5], FailOn.never: []}
+
+
+def test_sarif_puts_each_change_where_it_is_made() -> None:
+    document = json.loads(sarif([Checked(COLUMN, impact(affected())), Checked(TABLE, None), Checked(COLUMN, impact())], "1.2"))
+    (run,) = document["runs"]
+    assert document["version"] == "2.1.0"
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} >= {result["ruleId"] for result in run["results"]}
+    first, second, third = run["results"]
+    assert (first["level"], second["level"], third["level"]) == ("error", "warning", "note")
+    assert first["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "models/a.sql"}, "region": {"startLine": 7}}}]
+    assert first["relatedLocations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "b.sql"}
+    assert "dataset b, live in production" in first["message"]["text"]
+    assert "locations" not in second
+    assert first["partialFingerprints"] == third["partialFingerprints"] != second["partialFingerprints"]
+
+
+def test_junit_fails_what_the_policy_keeps_out_and_survives_any_name() -> None:
+    named = Change("drop-column", 'a"<&\x00\x1b', "x]]>")
+    suite = ElementTree.fromstring(junit([Checked(named, impact(affected())), Checked(TABLE, None)], FailOn.breaking))[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    first, second = suite
+    failure = first.find("failure")
+    assert failure is not None
+    assert "1 breaking" in str(failure.get("message"))
+    assert first.get("classname") == 'a"<&\ufffd\ufffd'
+    assert second.find("failure") is None
