@@ -178,6 +178,14 @@ def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, 
 
 
 @cache
+def changed(families: tuple[Family, ...]) -> str:
+    """The edges upstream of `$urns` that began or ended within a window."""
+    return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow('UPSTREAM', 'r:' + _types(families, past=True))}(o) "
+            "WHERE (r.from > $start AND r.from <= $end) OR (r.to > $start AND r.to <= $end) "
+            "RETURN type(r) AS type, urn AS down, o.urn AS up, properties(r) AS said ORDER BY r.key, r.from LIMIT $limit")
+
+
+@cache
 def near(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
     """The edges of `$urns`."""
     where = "WHERE r.from <= $at AND r.to > $at " if past else ""

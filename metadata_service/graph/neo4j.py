@@ -158,6 +158,13 @@ class Neo4jGraphStore:
         statement = cypher.near(direction, _sorted(families), past=at is not None)
         return [edge_of(row) for row in await self._rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})]
 
+    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
+        """Edges upstream that began or ended within a window."""
+        if not urns or not families:
+            return []
+        rows = await self._rows(cypher.changed(_sorted(families)), {"urns": sorted(set(urns)), "start": start, "end": end, "limit": limit})
+        return [edge_of(row, row["said"]["to"] if row["said"]["to"] <= end else OPEN) for row in rows]
+
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`, by one pruned breadth-first query."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from metadata_service.graph import sql_text
 from metadata_service.graph.errors import WalkTooLarge
@@ -14,7 +15,7 @@ from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
 from metadata_service.graph.sql_text import step
 
-__all__ = ["neighbours", "paths", "reachable"]
+__all__ = ["edge_history", "neighbours", "paths", "reachable"]
 
 CHUNK = 2_000  # nodes per statement: small enough that the clock is looked at often, large enough that statements do not count
 
@@ -73,6 +74,20 @@ def neighbours(session: Session, frontier: Sequence[str], direction: Direction, 
     ids = sorted(_existing(session, frontier, None))
     found = [edge for _, _, edge in walk.pairs(ids, direction)]
     return _edges(session, found, limit)
+
+
+def edge_history(session: Session, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
+    """Edges that began or ended in (start, end], by (key, from_)."""
+    if not urns or not families:
+        return []
+    statement = sql_text.changed(sql_text.family_ids(families, FAMILIES))
+    ends: dict[int, int] = {}
+    for chunk in _chunks(sorted(_existing(session, urns, None))):
+        listed = session.many(chunk)
+        ends |= {number: to for number, to in session.rows(statement, listed, start, end, listed, start, end, start, end)}
+    by_place = {row[0]: row for part in _chunks(list(ends)) for row in session.rows(sql_text.EDGES_BY_ID, session.many(part))}
+    ordered = sorted(by_place.values(), key=lambda row: (row[1], row[5]))[:limit]
+    return [replace(edge, to=to) if (to := ends[row[0]]) <= end else edge for row, edge in zip(ordered, edges_of(session, ordered), strict=True)]
 
 
 def _edges(session: Session, ids: Sequence[int], limit: int, urns: dict[int, str] | None = None) -> list[Edge]:

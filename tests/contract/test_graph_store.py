@@ -252,6 +252,28 @@ async def test_an_edge_opened_and_closed_by_one_entry_is_nowhere(feeder: Feeder)
     assert await feeder.store.digest() == feeder.model.digest()
 
 
+async def test_the_history_of_edges_has_all_that_began_or_ended_in_a_window(feeder: Feeder) -> None:
+    await feeder.chain((A, B))
+    first, second = edge(A, B, 1), edge(A, C, 2)
+    await feeder.feed(CloseEdge(first, 2), UpsertNode(C, TENANT, 2), OpenEdge(second))
+    again = edge(A, B, 3)
+    await feeder.feed(CloseEdge(second, 3), OpenEdge(again))
+
+    async def history(start: int, end: int, *urns: str) -> list[tuple[str, int, int]]:
+        found = await feeder.store.edge_history(urns or [A], BOTH, start, end, 10)
+        assert [one.key for one in found] == sorted(one.key for one in found)
+        return sorted((one.upstream, one.from_, one.to) for one in found)
+
+    assert await history(0, 3) == [(B, 1, 2), (B, 3, OPEN), (C, 2, 3)]
+    assert await history(1, 2) == [(B, 1, 2), (C, 2, OPEN)]  # as it stood at 2
+    assert await history(2, 3) == [(B, 3, OPEN), (C, 2, 3)]
+    assert await history(0, 1) == [(B, 1, OPEN)]
+    assert await history(3, 3) == await history(0, 3, B) == []
+    assert await feeder.store.edge_history([A], ("COLUMN_DERIVED_FROM",), 0, 3, 10) == []
+    assert len(await feeder.store.edge_history([A, B], ASSETS, 0, 3, 2)) == 2
+    assert await feeder.store.edge_history([], ASSETS, 0, 3, 2) == await feeder.store.edge_history([A], (), 0, 3, 2) == []
+
+
 async def test_neighbours_come_by_key_and_stop_at_the_limit(feeder: Feeder) -> None:
     await feeder.chain((A, B), (A, C), (A, D), (B, D))
     everything = await feeder.store.neighbours([A, B, A], "UPSTREAM", ASSETS, None, 10)

@@ -42,7 +42,7 @@ LOOKUPS = {  # statement -> the operator that must find its rows
 }
 # about all rows, or no statement
 WHOLE = {"ALL_NODES", "ALL_REVISIONS", "ALL_LINKS", "COUNT_LINKS", "SCHEMA", "AWAIT_INDEXES", "DELETE_LABEL", "LABELS", "FAMILIES", "PAST"}
-BUILDERS = {"reach", "distances", "near", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges", "add_links", "known_links"}
+BUILDERS = {"reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges", "add_links", "known_links"}
 WHOLE_BUILDERS = {"count_label", "count_type", "all_edges"}
 
 
@@ -146,6 +146,11 @@ def test_without_distinct_the_search_would_enumerate_paths(driver: Driver) -> No
 @pytest.mark.parametrize("way", WAYS)
 def test_one_step_starts_at_unique_seeks(driver: Driver, way: str, families: Any, *, past: bool) -> None:
     check(driver, cypher.near(way, families, past=past), SEEK, "Expand(All)")
+
+
+@pytest.mark.parametrize("families", FAMILY_SETS)
+def test_the_history_of_edges_starts_at_unique_seeks(driver: Driver, families: Any) -> None:
+    check(driver, cypher.changed(families), SEEK, "Expand(All)")
 
 
 @pytest.mark.parametrize("past", [False, True])
