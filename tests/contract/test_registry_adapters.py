@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from lineproof_schema.urn import format_urn
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
 from metadata_service.projector import Projector
 from metadata_service.registry.aliases import aliases_of, history
-from metadata_service.registry.errors import Retired
+from metadata_service.registry.errors import NoManifest, Retired, UnknownEntity
 from metadata_service.registry.resolution import resolve
 from metadata_service.registry.versions import feature_version, model_version, select, versions_of
 from tests.unit.projector.recorded import RecordedLog, columns, derived, ds, new_log
@@ -117,6 +118,32 @@ async def test_the_registry_answers_alike_on_every_graph(graph: GraphStore) -> N
     stable = model_version(model, chosen[0], ())
     assert stable.pins is not None
     assert [(pin.version, pin.alias_index) for pin in stable.pins.features] == [("1", at["first"])]
+
+
+async def test_a_refused_registration_is_told_from_one_that_never_was(graph: GraphStore) -> None:
+    """Nothing of it is in the graph but that it was tried; also where the name is as bad as names get."""
+    log = new_log()
+    tell(log)
+    odd = {"namespace": "s3://b/\"ü\"", "name": "mö/'d' 100%@x", "version": "v:1", "artifact": "d" * 64}
+    refused = log.cloud("lineproof.model-version.v1", {**odd, "features": ["ml:delay@prod", "ml:gone@7"]})
+    projector = Projector(log, graph)
+    while await projector.step():
+        pass
+    urn = format_urn("model-version", odd["namespace"], odd["name"], odd["version"])
+    assert await graph.get([urn]) == {}
+    with pytest.raises(NoManifest) as told:
+        await resolve(graph, None, [], urn)
+    assert (told.value.extra["index"], told.value.extra["missing"]) == (refused, ["ml:gone@7"])
+    for model, at in ((urn, refused), ("ml:never@1", None)):
+        with pytest.raises(UnknownEntity):
+            await resolve(graph, at, [], model)
+    again = log.cloud("lineproof.model-version.v1", {**odd, "features": ["ml:delay@prod"]})
+    while await projector.step():
+        pass
+    found = await resolve(graph, None, [], urn)
+    assert [row.version for row in found.rows] == ["2"]
+    assert found.subject is not None
+    assert found.subject.manifest_index == again
 
 
 async def test_a_reader_of_unknown_columns_is_supposed_to_read_all(graph: GraphStore) -> None:
