@@ -23,6 +23,7 @@ __all__ = ["main", "play"]
 
 MARK = ".lineproof-demo"  # only a folder with this file in it is ever removed
 KEYS = {"ci": ("*",), "etl": ("duckdb://flights.duckdb", "file://nycflights13", "flights", "control-room")}
+DAYS = "1"  # that a token of the demo lives
 
 
 def fresh_folder(folder: Path) -> Workspace:
@@ -46,15 +47,22 @@ def store_settings() -> dict[str, str]:
 
 
 def producers(screen: Screen, work: Workspace, env: dict[str, str], url: str) -> dict[str, dict[str, str]]:
-    """A key with its scope and a token for each producer; returns their environments."""
+    """A key with its scope and a token for each producer, a token that may only read for serving; returns their environments."""
     environments = {}
     for name, prefixes in KEYS.items():
         scope = [part for prefix in prefixes for part in ("--namespace", prefix)]
         made = json.loads(screen.run("lineproof", "keys", "create", name, *scope, "--json", env=env, cwd=work.folder, quiet=True).output)
-        token = json.loads(screen.run("lineproof", "tokens", "create", name, "--role", "ingest", "--json", env=env, cwd=work.folder, quiet=True).output)
-        environments[name] = work.producer_env(Path(made["path"]), token["token"], url)
+        environments[name] = work.producer_env(Path(made["path"]), token(screen, work, env, name, "ingest", "reader"), url)
         screen.step(f"key [bold]{name}[/], registered in the log as entry {made['index']}; it may write in {', '.join(prefixes)}")
+    environments["serving"] = work.serving_env(token(screen, work, env, "serving", "reader"), url)
     return environments
+
+
+def token(screen: Screen, work: Workspace, env: dict[str, str], subject: str, *roles: str) -> str:
+    """A bearer token that lives as long as somebody may look at the demo."""
+    given = [part for role in roles for part in ("--role", role)]
+    made = screen.run("lineproof", "tokens", "create", subject, *given, "--days", DAYS, "--json", env=env, cwd=work.folder, quiet=True)
+    return str(json.loads(made.output)["token"])
 
 
 def wait_projected(screen: Screen, service: Service, seconds: float = 120) -> int:
@@ -80,6 +88,7 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
     where = ", ".join(value.split("@")[-1] for value in store_settings().values()) or "embedded stores"
 
     screen.heading("A log, its keys, and two producers")
+    screen.say(f"Commands are shown as you would type them; lineproof is {os.path.relpath(sys.executable).rpartition('/')[0]}/lineproof.")
     service = Service(env, work.folder / "service.log", port)
     try:
         service.wait_ready()
@@ -92,10 +101,10 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
             if number == 1:
                 load_raw(screen, work, made["etl"])
             commit_and_build(screen, work, planned, made["ci"], made["etl"])
-            if number == 1:
-                before_changes = wait_projected(screen, service)
             if number in (1, len(HISTORY)):
                 train(screen, work, str(1 if number == 1 else 2), made["etl"])
+            if number == 1:
+                before_changes = wait_projected(screen, service)
         wait_projected(screen, service)
 
         questions.wrong_since_tuesday(screen, work, env)
@@ -103,11 +112,13 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
         questions.what_breaks(screen, work, env)
         questions.who_changed_it(screen, work, env, before_changes)
         questions.tampered(screen, work, env)
+        questions.what_serving_reads(screen, work, env, made["serving"])
         questions.point_in_time(screen, work, env)
+        questions.rolled_back_and_rebuilt(screen, work, env, made["serving"])
         questions.pull_request(screen, work, env)
 
         screen.heading("Done")
-        questions.how_to_go_on(screen, work, url, env, serving=serve)
+        questions.how_to_go_on(screen, work, env, token(screen, work, env, "visitor", "reader", "auditor") if serve else None)
         if serve:
             service.wait()
     finally:

@@ -1,4 +1,4 @@
-"""Running the flights pipeline as its authors would: load, commit, `lineproof ci record`, dbt build, train."""
+"""Running the flights pipeline as its authors would: load, commit, `lineproof ci record`, register features, dbt build, promote, train, serve."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from examples.flights.screen import Screen, clean_environment
 
 LOCKFILE = Path(__file__).parents[2] / "requirements.lock"  # of the environment that `make` installed, in which the pipeline runs
 
-__all__ = ["LOCKFILE", "Workspace", "commit_and_build", "load_raw", "train"]
+__all__ = ["LOCKFILE", "Workspace", "commit_and_build", "load_raw", "serve", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class Workspace:
         """Environment of the service and of the person who asks."""
         return clean_environment({"LINEPROOF_DATA": str(self.data), "LINEPROOF_STATE_DIR": str(self.state), **extra})
 
+    def serving_env(self, token: str, url: str) -> dict[str, str]:
+        """Environment of a process that serves: it may ask, and has no key."""
+        return clean_environment({"LINEPROOF_URL": url, "LINEPROOF_TOKEN": token, "FLIGHTS_DUCKDB": str(self.warehouse)})
+
     def producer_env(self, key: Path, token: str, url: str) -> dict[str, str]:
         """Environment of a pipeline: where to send, as whom, and where to spool."""
         return clean_environment({
@@ -60,11 +64,13 @@ def load_raw(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
 
 
 def commit_and_build(screen: Screen, work: Workspace, planned: repository.PlannedCommit, ci_env: Mapping[str, str], etl_env: Mapping[str, str]) -> str:
-    """Commit, let CI record the commit, build with dbt."""
+    """Commit, let CI record the commit and its feature versions, build with dbt, promote what is new."""
     sha = repository.commit(work.repository, planned)
     screen.say(f"\n[bold]{planned.author}[/], {planned.date[:10]}: “{planned.subject}” [dim]{sha[:12]}[/]")
     screen.run("lineproof", "ci", "record", env=ci_env, cwd=work.repository)
+    screen.run("python", "ml/features.py", "register", env=ci_env, cwd=work.repository)
     build(screen, work, etl_env)
+    screen.run("python", "ml/features.py", "promote", env=etl_env, cwd=work.repository)
     return sha
 
 
@@ -74,5 +80,10 @@ def build(screen: Screen, work: Workspace, env: Mapping[str, str]) -> None:
 
 
 def train(screen: Screen, work: Workspace, version: str, env: Mapping[str, str]) -> None:
-    """Train and deploy a version of the model."""
+    """Train, register and deploy a version of the model."""
     screen.run("python", "ml/train.py", version, env=env, cwd=work.repository)
+
+
+def serve(screen: Screen, work: Workspace, env: Mapping[str, str], *models: str) -> None:
+    """What serving reads for one flight, as the models are bound now."""
+    screen.run("python", "ml/serve.py", *models, env=env, cwd=work.repository)

@@ -38,12 +38,14 @@ HISTORY = (
     PlannedCommit(
         "Ben Carter", "ben@example.org", "2026-11-17T16:40:00+01:00", "Weather: tidy up the unit conversions",
         # the unit error: visibility is in statute miles, 1.852 km is a nautical mile
-        (Edit("models/features/feat_origin_weather.sql", "weather.visibility_miles * 1.609344", "weather.visibility_miles * 1.852"),),
+        (Edit("models/features/feat_origin_weather.sql", "weather.visibility_miles * 1.609344", "weather.visibility_miles * 1.852"),
+         Edit("features.yml", "feat_origin_weather: {version: 1", "feat_origin_weather: {version: 2")),
     ),
     PlannedCommit(
         "Chloe Park", "chloe@example.org", "2026-11-19T09:05:00+01:00", "Carrier delay: use flights as soon as they have departed",
         # the leak: whether a flight is late is known when it arrives, not when it departs
-        (Edit("models/features/feat_carrier_delay.sql", "['carrier'], 'arrived_at'", "['carrier'], 'departed_at'"),),
+        (Edit("models/features/feat_carrier_delay.sql", "['carrier'], 'arrived_at'", "['carrier'], 'departed_at'"),
+         Edit("features.yml", "feat_carrier_delay: {version: 1", "feat_carrier_delay: {version: 2")),
     ),
 )
 

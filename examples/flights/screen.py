@@ -71,10 +71,10 @@ class Screen:
         if expect is not None and done.returncode != expect:
             self.console.print(Text(done.stdout))
             raise CommandFailed(f"{text} ended with exit code {done.returncode}, expected {expect}")
-        if not quiet:
+        if not quiet and done.stdout.strip():
             lines = done.stdout.rstrip().split("\n")
             shown_lines = lines if limit is None or len(lines) <= limit else [*lines[:limit], f"… {len(lines) - limit} more lines"]
-            self.console.print(Text.from_ansi("\n".join(shown_lines)), soft_wrap=True)
+            self.console.print(Text.from_ansi("\n".join(line.rstrip() for line in shown_lines)))
         return result
 
 

@@ -134,7 +134,9 @@ async def _token_of_this_machine(client: ServiceClient) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise LineproofError(f"no token: set LINEPROOF_TOKEN ({path} cannot be read: {error.strerror})", code="unauthenticated") from error
+        why = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise LineproofError(f"no token for {client.http.base_url}: set LINEPROOF_TOKEN, or LINEPROOF_STATE_DIR to the state directory that the service was "
+                             f"started with, where its admin token lies; {path} {why}", code="unauthenticated") from error
 
 
 def _problem(response: httpx.Response) -> LineproofError:

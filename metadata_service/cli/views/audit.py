@@ -45,6 +45,7 @@ def audit_view(answer: Row, *, only_changes: bool = False) -> Iterable[Renderabl
 def _head(row: Row) -> Text:
     key, commit, proof = row["key"], row["commit"], row["proof"]
     who = row["actor"] or ((commit["email"] or commit["author"]) if commit else None)
+    who = short_id(who) if who and "@" not in who else who  # of a token only the keyed hash is known
     outcome = (row["status"], "green" if row["status"] == "applied" else "bold yellow")
     claimed = ""
     if row["claimedAt"] is not None:
@@ -93,15 +94,25 @@ def _by_dataset(rows: Sequence[Row]) -> dict[str, list[str]]:
 
 def _facts(changes: Sequence[Row], names: Names) -> list[str]:
     """New facts in one line, changed ones in a line each."""
-    new = [f"{change['fact']} {_brief(change['after'], names)}" for change in changes if change["before"] is None]
+    new = [f"{change['fact'].replace(':', ' ')} → {_pointed(change['after'])}" if change["fact"].startswith("alias:") else
+           f"{change['fact']} {_brief(change['after'], names)}" for change in changes if change["before"] is None]
     return (["; ".join(new)] if new else []) + [_changed(change, names) for change in changes if change["before"] is not None]
 
 
 def _changed(change: Row, names: Names) -> str:
+    if change["fact"].startswith("alias:"):
+        return f"{change['fact'].replace(':', ' ')} {_pointed(change['before'])} → {_pointed(change['after'])}"
     before, after = _fields(change["before"]), _fields(change["after"])
     if before is not None and after is not None:
         return f"{change['fact']} {_fields_changed(before, after)}"
     return f"{change['fact']} {_brief(change['before'], names)} → {_brief(change['after'], names)}"
+
+
+def _pointed(alias: Any) -> str:
+    """Where an alias stands; null once it is deleted."""
+    said = alias if isinstance(alias, dict) else {}
+    reason = f" (“{shortened(str(said['reason']), VALUE_SHOWN)}”)" if said.get("reason") else ""
+    return f"{said.get('version', 'deleted')}{reason}"
 
 
 def _fields(value: Any) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Train the delay model on the training set, deploy it, and say what reads it.
+"""Train the delay model on the training set, register it with the features it was trained on, deploy it, and say what reads it.
 
     python ml/train.py VERSION
 """
@@ -17,9 +17,11 @@ from sklearn.metrics import roc_auc_score
 from ingest_hooks import Emitter
 
 TRAINING_SET = (f"duckdb://{os.path.basename(os.environ['FLIGHTS_DUCKDB'])}", "flights.training.training_set")
-FEATURES = ["distance_miles", "carrier_flights_7d", "carrier_late_flights_7d", "route_flights_7d", "route_late_flights_7d",
+SCHEDULED = ["distance_miles"]  # comes with the request
+FEATURES = ["carrier_flights_7d", "carrier_late_flights_7d", "route_flights_7d", "route_late_flights_7d",
             "temperature_c", "wind_speed_ms", "visibility_km", "precipitation_mm", "plane_age_years"]
-QUERY = f"select {', '.join(FEATURES)}, label, reference_time from training.training_set order by reference_time, carrier, flight_number, origin"
+COLUMNS = [*SCHEDULED, *FEATURES]
+QUERY = f"select {', '.join(COLUMNS)}, label, reference_time from training.training_set order by reference_time, carrier, flight_number, origin"
 
 
 def train(connection: duckdb.DuckDBPyConnection) -> tuple[HistGradientBoostingClassifier, float]:
@@ -27,8 +29,8 @@ def train(connection: duckdb.DuckDBPyConnection) -> tuple[HistGradientBoostingCl
     frame = connection.sql(QUERY).to_arrow_table().to_pandas()
     past = frame["reference_time"] < "2013-11-01T00:00:00+00:00"
     model = HistGradientBoostingClassifier(max_iter=20, random_state=0)
-    model.fit(frame.loc[past, FEATURES], frame.loc[past, "label"])
-    return model, roc_auc_score(frame.loc[~past, "label"], model.predict_proba(frame.loc[~past, FEATURES])[:, 1])
+    model.fit(frame.loc[past, COLUMNS], frame.loc[past, "label"])
+    return model, roc_auc_score(frame.loc[~past, "label"], model.predict_proba(frame.loc[~past, COLUMNS])[:, 1])
 
 
 def main(version: str) -> None:
@@ -44,13 +46,19 @@ def main(version: str) -> None:
         joblib.dump(model, content)
         artifact = emitter.artifact(content.getvalue())
         namespace, name = TRAINING_SET
-        emitter.model_version(
-            namespace="flights", name="delay", version=version, artifact=artifact, framework="scikit-learn",
+        trained = dict(
+            namespace="flights", version=version, artifact=artifact, framework="scikit-learn",
             training_datasets=[{"namespace": namespace, "name": name, "version": trained_on}],
-            training_columns=[{"namespace": namespace, "name": name, "column": column} for column in [*FEATURES, "label"]],
+            training_columns=[{"namespace": namespace, "name": name, "column": column} for column in [*COLUMNS, "label"]],
             reference_time_column="reference_time", label_time_column="label_time", label_columns=["label"], commit=commit, run_id=step.run_id,
-            owners=["delay-model@example.org"], description=f"Arrival more than 15 minutes late; area under the ROC curve {score:.3f}")
+            features=[f"flights:{feature}@latest-stable" for feature in FEATURES], owners=["delay-model@example.org"])
+        # stable: serving gets for ever the versions that latest-stable means now
+        emitter.model_version(**trained, name="delay", binding="stable",
+                              description=f"Arrival more than 15 minutes late; area under the ROC curve {score:.3f}")
         before = str(int(version) - 1) if int(version) > 1 else None
+        if before is None:  # the departure board goes on with its first model, on whatever latest-stable means at the time
+            emitter.model_version(**trained, name="delay_board", binding="flexible", ttl_seconds=60,
+                                  description="The same model for the departure board, which is no decision")
         emitter.deployment(namespace="flights", name="delay", id=f"production-{version}", action="deploy", model_version=version, environment="production",
                            previous=before and f"production-{before}")
         if before is not None:
@@ -58,7 +66,7 @@ def main(version: str) -> None:
         emitter.consumer(kind="dashboard", namespace="control-room", name="delay_dashboard", owners=["control-room@example.org"],
                          url="https://dashboards.example.org/delays", models=[f"flights:delay@{version}"],
                          description="Expected delays per carrier and origin.")
-    print(f"trained delay@{version} on {trained_on}: area under the ROC curve {score:.3f}")
+    print(f"trained delay@{version} on training_set {trained_on[:12]}: area under the ROC curve {score:.3f}")
 
 
 if __name__ == "__main__":
