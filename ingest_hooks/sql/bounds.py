@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["Bound", "Fact", "Op", "Part", "Reached", "gathered", "reached", "told"]
+__all__ = ["Bound", "Fact", "Homes", "Op", "Part", "Reached", "gathered", "reached", "told"]
 
 Op = Literal["same", "=", "<=", "<"]
+Homes = Mapping[int, int]  # symbol of a column -> its place
 _RANK: Mapping[str, int] = {"<": 0, "same": 1, "=": 2, "<=": 3}  # what is lower says more of an upper bound
 MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
 
@@ -21,19 +22,21 @@ MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
 class Fact:
     """`low op high + seconds`; `seconds` None: by an interval of unknown length.
 
-    `instances`: the fact only holds for rows of these places (the optional side of an outer join), None: for all.
+    `present`: the fact only holds where of each of these groups of places one is there (the optional side of an outer join).
+    `plain`: a comparison that is true, and so neither of its sides is missing.
     """
 
     low: int
     op: Op
     high: int
     seconds: float | None = 0.0
-    instances: frozenset[int] | None = None
+    present: frozenset[frozenset[int]] = frozenset()
     predicate: int | None = None
+    plain: bool = False
 
-    def within(self, instances: frozenset[int]) -> Fact:
-        """The fact as it holds where `instances` may be missing."""
-        return replace(self, instances=instances if self.instances is None else self.instances & instances)
+    def within(self, *places: frozenset[int]) -> Fact:
+        """The fact as it holds where these may be missing."""
+        return replace(self, present=self.present | set(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,29 @@ def _composed(first: Op, second: Op) -> Op:
     return "=" if "=" in (first, second) else "same"
 
 
-def reached(target: int, facts: Iterable[Fact], instance: int, start: Reached | None = None) -> dict[int, Reached]:
-    """Every symbol that is known to be bounded by `target`, for rows of the place `instance`; of several ways the one that says most."""
-    usable = [fact for fact in facts if fact.instances is None or instance in fact.instances]
+def _usable(facts: Iterable[Fact], there: set[int], homes: Homes) -> list[Fact]:
+    """The facts that hold where these places are there, and those that are there because such a comparison is true."""
+    waiting, usable = list(facts), list[Fact]()
+    while True:
+        left: list[Fact] = []
+        more: set[int] = set()
+        for fact in waiting:
+            if all(group & there for group in fact.present):
+                usable.append(fact)
+                more |= {homes[symbol] for symbol in (fact.low, fact.high) if fact.plain and symbol in homes}
+            else:
+                left.append(fact)
+        if not left or more <= there:
+            return usable
+        there, waiting = there | more, left
+
+
+def reached(target: int, facts: Iterable[Fact], instance: int, homes: Homes, start: Reached | None = None) -> dict[int, Reached]:
+    """Every symbol that is known to be bounded by `target`, for rows of the place `instance`; of several ways the one that says most.
+
+    What follows holds where `target` is not missing; `homes` are the places of the columns' symbols.
+    """
+    usable = _usable(facts, {instance, *({homes[target]} if target in homes else ())}, homes)
     found = {target: start or Reached("same", 0.0)}
     frontier = [target]
     for _ in range(MAX_ROUNDS):
@@ -109,8 +132,8 @@ def reached(target: int, facts: Iterable[Fact], instance: int, start: Reached | 
     return found
 
 
-def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tuple[int, Op, int]], atoms: Callable[[int], Mapping[str, int]], *,
-             one_row: bool = False) -> frozenset[Part]:
+def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tuple[int, Op, int]], atoms: Callable[[int], Mapping[str, int]],
+             homes: Homes, *, one_row: bool = False) -> frozenset[Part]:
     """The parts as sets of rows, told by the symbols that stay visible.
 
     Args:
@@ -118,6 +141,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
         facts: what holds in that row.
         visible: (symbol of the row, op, symbol seen from outside): the first is bounded so by the second.
         atoms: the symbols of the columns at a place.
+        homes: the place of a column's symbol.
         one_row: what is seen from outside is the row itself, not a group it is one of.
     """
     facts, visible = list(facts), list(visible)
@@ -126,7 +150,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
     for part in parts:
         key = (part.instance, part.facts)
         if key not in ways:
-            ways[key] = [(seen, reached(inner, [*facts, *part.facts], part.instance, Reached(op, 0.0))) for inner, op, seen in visible]
+            ways[key] = [(seen, reached(inner, [*facts, *part.facts], part.instance, homes, Reached(op, 0.0))) for inner, op, seen in visible]
         bounds: dict[tuple[str, int], Reached] = {}
         for seen, found in ways[key]:
             for name, way in _columns(part, found, atoms):
@@ -144,6 +168,6 @@ def _columns(part: Part, found: Mapping[int, Reached], atoms: Callable[[int], Ma
     return [(bound.field, found[bound.symbol].then(bound.op, bound.seconds, bound.predicates)) for bound in part.bounds if bound.symbol in found]
 
 
-def told(part: Part, target: int, facts: Iterable[Fact], atoms: Callable[[int], Mapping[str, int]]) -> list[tuple[str, Reached]]:
+def told(part: Part, target: int, facts: Iterable[Fact], atoms: Callable[[int], Mapping[str, int]], homes: Homes) -> list[tuple[str, Reached]]:
     """What holds between the part's columns and the symbol `target` of the same row."""
-    return list(_columns(part, reached(target, [*facts, *part.facts], part.instance), atoms))
+    return list(_columns(part, reached(target, [*facts, *part.facts], part.instance, homes), atoms))

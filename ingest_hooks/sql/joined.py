@@ -1,24 +1,19 @@
 """The sources of one SELECT joined: what holds in each row, and which columns decided that it is there."""
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Final
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope
+from sqlglot.optimizer.scope import Scope, find_all_in_scope
 
 from ingest_hooks.sql.bounds import Fact, Op, Part
-from ingest_hooks.sql.rows import Cell, Environment, Rows, RowsOf
-from ingest_hooks.sql.times import MIRRORED, OPERATORS, unwrapped
+from ingest_hooks.sql.conditions import Conditions
+from ingest_hooks.sql.rows import NONE, Cell, Environment, Rows, RowsOf
 
 __all__ = ["Joined"]
 
-_TEMPORAL: Final = ("TIMESTAMP", "DATE", "TIME")
-_GUARDS: Final = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ, exp.NullSafeEQ, exp.Between)
 
-
-class Joined(ABC):
+class Joined(Conditions):
     """FROM, JOIN and the conditions of a SELECT."""
 
     def __init__(self, rows_of: RowsOf, scope: Scope, query: exp.Select, around: Environment) -> None:
@@ -29,6 +24,9 @@ class Joined(ABC):
         self.sources: dict[str, Rows] = {}
         self.facts: list[Fact] = []
         self.decided: dict[int, set[str]] = {}  # by place: columns in WHERE and ON
+        self.chosen: list[tuple[frozenset[int], Part]] = []  # what decides which rows there are, and the places whose rows those are
+        self.attached: dict[str, frozenset[Part]] = {}  # by source: what decides which of its rows are joined
+        self.optional = []
         self.keys: dict[str, Cell] | None = None  # of GROUP BY, by their text
         self.visible: list[tuple[int, Op, int]] = []
         self.maxima: dict[str, int] = {}
@@ -49,10 +47,14 @@ class Joined(ABC):
             self._add(first, named[first])
         for join in (*(self.query.args.get("joins") or ()), *(self.query.args.get("laterals") or ())):
             name = join.this.alias_or_name if isinstance(join, exp.Join) else join.alias_or_name
+            if isinstance(join, exp.Join) and join.is_semi_or_anti_join and name in self.scope.sources:
+                named[name] = self.scope.sources[name]
             if name not in named or name in self.sources:
                 continue
             before = frozenset().union(*(rows.places for rows in self.sources.values())) if self.sources else frozenset[int]()
             added = self._add(name, named[name])
+            if added.chosen:
+                self.attached[name] = added.chosen
             if isinstance(join, exp.Join):
                 self._on(join, before, added)
         for name, source in named.items():
@@ -63,30 +65,65 @@ class Joined(ABC):
         rows = self.rows_of.source(self.scope, source, self.environment)
         self.sources[name] = rows
         self.facts += rows.facts
+        self.chosen += [(rows.places, part) for part in rows.chosen]
         return rows
 
     def _on(self, join: exp.Join, before: frozenset[int], added: Rows) -> None:
-        side = (join.side or "").upper()
+        side, kind = (join.side or "").upper(), (join.kind or "").upper()
         conditions = [found for key in ("on", "match_condition") if isinstance(found := join.args.get(key), exp.Expr)]
-        facts = [fact for condition in conditions for fact in self._conjuncts(condition)]
+        optional = {"LEFT": (added.places,), "RIGHT": (before,), "FULL": (added.places, before)}.get(side, ())
+        if side in ("LEFT", "FULL") and kind != "ANTI":
+            symbols = {cell.symbol for each in conditions for part in _conjoined(each) if isinstance(part, exp.EQ | exp.LT | exp.LTE | exp.GT | exp.GTE)
+                       for side_of in (part.this, part.expression) if isinstance(side_of, exp.Column) and (cell := self.cell(side_of)).symbol is not None}
+            self.optional.append((added.places, frozenset(symbol for symbol in symbols if symbol is not None)))
+        facts = [fact for condition in conditions for fact in self.conjuncts(condition)] if kind != "ANTI" else []
+        before_keys: frozenset[int] = frozenset()
         for condition in conditions:
-            for part in condition.flatten() if isinstance(condition, exp.And) else (condition,):
-                if not isinstance(part.unnest(), exp.EQ | exp.NullSafeEQ):  # keys say which rows belong together, and nothing more
-                    self._decides(part)
-        if side == "FULL":  # either side may be missing: what holds inside one of them holds for its own rows only
-            self.facts = [fact.within(before if fact not in added.facts else added.places) for fact in self.facts]
+            for each in _conjoined(condition):
+                if not isinstance(each, exp.EQ | exp.NullSafeEQ):  # keys say which rows belong together, and nothing more
+                    self._decides(each)
+                before_keys |= self._places_in(each) - added.places
+        if kind in ("SEMI", "ANTI") or not side:
+            joined: dict[int, set[str]] = {}
+            for part in (each for condition in conditions for column in condition.find_all(exp.Column) for each in self.cell(column).parts):
+                joined.setdefault(part.instance, set()).update(part.fields)
+            self.chosen += [(before_keys, replace(part, fields=part.fields | joined.get(part.instance, set()))) for part in added.counted | added.chosen]
+        own = set(added.facts)
+        if side == "FULL":
+            self.facts = [fact.within(added.places if fact in own else before) for fact in self.facts]
+            self.facts += [fact.within(added.places, before) for fact in facts]
             return
-        optional = {"LEFT": added.places, "RIGHT": before}.get(side)
-        if optional is not None:
-            inner = set(added.facts) if side == "LEFT" else set(self.facts) - set(added.facts)
-            self.facts = [fact.within(optional) if fact in inner else fact for fact in self.facts]
-            facts = [fact.within(optional) for fact in facts]
+        for places in optional:
+            self.facts = [fact.within(places) if (fact in own) == (side == "LEFT") else fact for fact in self.facts]
+            facts = [fact.within(places) for fact in facts]
         self.facts += facts
 
-    def _decides(self, condition: exp.Expr) -> None:
-        for column in condition.find_all(exp.Column):
-            for part in self._cell(column).parts:
+    def _places_in(self, condition: exp.Expr) -> frozenset[int]:
+        """The places of this query that a condition speaks of."""
+        own = frozenset().union(*(rows.places for rows in self.sources.values()))
+        return frozenset(part.instance for column in condition.find_all(exp.Column) for part in self.cell(column).parts) & own
+
+    def _decides(self, condition: exp.Expr, of_all: bool = False) -> None:
+        """A condition decides which rows of its places there are; with `of_all` those that others are joined to, as well."""
+        for column in find_all_in_scope(condition, exp.Column):
+            for part in self.cell(column).parts:
                 self.decided.setdefault(part.instance, set()).update(part.fields)
+        if of_all:
+            for each in _conjoined(condition):
+                places = self._places_in(each)
+                read = frozenset(part for column in find_all_in_scope(each, exp.Column) for part in self.cell(column).parts if part.instance in places)
+                self.chosen += [(places, part) for part in read | self._asked(each)]
+
+    def _asked(self, condition: exp.Expr) -> frozenset[Part]:
+        """What the subqueries in a condition read."""
+        found: frozenset[Part] = NONE
+        for node in condition.find_all(exp.Query):
+            inner = self.subqueries.get(id(node))
+            if inner is not None:
+                rows = self.rows_of.of(inner, self.environment)
+                self.facts += [fact.within(rows.places) for fact in rows.facts]
+                found |= rows.counted.union(rows.chosen, *(cell.parts for cell in rows.cells.values()))
+        return found
 
     def _counted(self) -> frozenset[Part]:
         parts = frozenset().union(*(rows.counted for rows in self.sources.values()))
@@ -96,73 +133,34 @@ class Joined(ABC):
         more = self.decided.get(part.instance)
         return replace(part, fields=part.fields | more) if more else part
 
-    # ---- conditions
+    def _choosing(self, keys: frozenset[int]) -> frozenset[Part]:
+        """What decides which rows a value is made of; `keys` are the places of the rows it is made for."""
+        return frozenset(part for places, part in self.chosen if places - keys and part.instance not in keys)
 
-    def _conjuncts(self, condition: exp.Expr) -> list[Fact]:
-        """What holds in every row that a condition lets through."""
-        condition = condition.unnest()
-        if isinstance(condition, exp.And):
-            return [*self._conjuncts(condition.this), *self._conjuncts(condition.expression)]
-        if isinstance(condition, exp.Between):
-            low, high = condition.args["low"], condition.args["high"]
-            return [*self._compared(low, "<=", condition.this, condition), *self._compared(condition.this, "<=", high, condition)]
-        op = OPERATORS.get(type(condition))
-        if op is None:
-            return []
-        if op in MIRRORED:
-            return self._compared(condition.expression, MIRRORED[op], condition.this, condition)
-        return self._compared(condition.this, "=" if op == "=" else "<=" if op == "<=" else "<", condition.expression, condition)
+    # ---- columns
 
-    def _compared(self, low: exp.Expr, op: Op, high: exp.Expr, node: exp.Expr) -> list[Fact]:
-        left, right = self._time(low), self._time(high)
-        if right is None and isinstance(core := unwrapped(high)[0], exp.TimestampTrunc | exp.DateTrunc) and (bare := self._time(core.this)) is not None:
-            op, right = "<" if op == "<" else "<=", (bare[0], _sum(bare[1], unwrapped(high)[1]))  # what is truncated is not later than what it was made of
-        if left is None or right is None:
-            return []
-        seconds = None if left[1] is None or right[1] is None else right[1] - left[1]
-        return [Fact(left[0], op, right[0], seconds, None, self.rows_of.predicate(node))]
-
-    def _time(self, node: exp.Expr) -> tuple[int, float | None] | None:
-        """Symbol and seconds of a time expression."""
-        core, seconds = unwrapped(node)
-        if isinstance(core, exp.Column):
-            symbol = self._cell(core).symbol
-        elif self.keys is not None and core.sql() in self.keys:
-            symbol = self.keys[core.sql()].symbol
-        else:
-            symbol = self.value(core).symbol
-        return None if symbol is None else (symbol, seconds)
-
-    def _condition(self, node: exp.Expr) -> Cell:
-        """The columns a condition reads, without the comparisons of times in it: what they let through is what counts."""
-        node = node.unnest()
-        if isinstance(node, exp.And):
-            cells = [self._condition(node.this), self._condition(node.expression)]
-            return Cell(None, cells[0].parts | cells[1].parts, cells[0].reasons | cells[1].reasons)
-        return Cell() if isinstance(node, _GUARDS) and self._guards(node) else self.value(node)
-
-    def _guards(self, node: exp.Expr) -> bool:
-        """Whether a comparison is one of times, or of two tables' columns."""
-        if not self._conjuncts(node):
-            return False
-        columns = [(part.instance, name) for column in node.find_all(exp.Column) for part in self._cell(column).parts for name in part.fields]
-        kinds = [known[1].upper() for place, name in columns if (table := self.rows_of.places[place].table.columns) and (known := table.get(name.lower()))]
-        return any(kind.startswith(_TEMPORAL) for kind in kinds) or (not isinstance(node, exp.EQ) and len({place for place, _ in columns}) > 1)
-
-    def _cell(self, column: exp.Column) -> Cell:
+    def cell(self, column: exp.Column) -> Cell:
+        """What a column stands for: of the query's own sources, else of those around it."""
         name, table = column.name, column.table
-        for sources in self.environment:
+        for number, sources in enumerate(self.environment):
             if table:
                 if table in sources:
-                    return self.rows_of.cell(sources[table], name)
+                    return self._with_chosen(self.rows_of.cell(sources[table], name), table if number == 0 else None)
             elif len(sources) == 1:
                 return self.rows_of.cell(next(iter(sources.values())), name)
         return Cell(reasons=frozenset({f"unresolved-column:{name}"}))
 
-    @abstractmethod
-    def value(self, node: exp.Expr) -> Cell:
-        """What an expression is made of."""
+    def relation(self, cell: Cell) -> frozenset[int]:
+        """The places of the sources that a cell is made of."""
+        of = {part.instance for part in cell.parts}
+        return frozenset().union(of, *(rows.places for rows in self.sources.values() if rows.places & of))
+
+    def _with_chosen(self, cell: Cell, source: str | None) -> Cell:
+        more = self.attached.get(source) if source is not None else None
+        return replace(cell, parts=cell.parts | more) if more else cell
 
 
-def _sum(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first + second
+def _conjoined(condition: exp.Expr) -> list[exp.Expr]:
+    """The parts of a condition that all have to be true."""
+    node = condition.unnest()
+    return [part.unnest() for part in node.flatten()] if isinstance(node, exp.And) else [node]

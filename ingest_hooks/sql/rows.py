@@ -45,12 +45,15 @@ class Place:
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of a relation. `counted` are the rows behind each of its rows, with the columns that decided that they are there."""
+    """The rows of a relation. `counted` are the rows behind each of its rows, with the columns that decided that they are there; `chosen` are rows
+    of other tables that decided it, too (`IN (SELECT …)`, an inner join).
+    """
 
     cells: dict[str, Cell] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     places: frozenset[int] = frozenset()
     counted: frozenset[Part] = NONE
+    chosen: frozenset[Part] = NONE
     place: int | None = None  # the rows of a table, whose columns become cells when they are asked for
     reasons: frozenset[str] = frozenset()
 
@@ -59,11 +62,17 @@ Environment = tuple[Mapping[str, Rows], ...]  # sources by name: of the query, t
 
 
 class RowsOf:
-    """Evaluates queries; `select` evaluates one SELECT. `places`, by number, and `predicates` (comparisons that were used) are filled meanwhile."""
+    """Evaluates queries; `select` evaluates one SELECT.
+
+    Filled meanwhile: `places`, by number; `predicates`, the comparisons that were used; `homes`, the places of the columns' symbols; `grids`, the
+    units of which symbols are multiples.
+    """
 
     def __init__(self, tables: Tables, select: Callable[[RowsOf, Scope, exp.Select, Environment], Rows]) -> None:
         self.places: list[Place] = []
         self.predicates: list[exp.Expr] = []
+        self.homes: dict[int, int] = {}
+        self.grids: dict[int, str] = {}
         self._tables = tables
         self._select = select
         self._symbols = 0
@@ -77,7 +86,10 @@ class RowsOf:
         self._busy.add(id(query))
         try:
             if isinstance(query, exp.SetOperation):
-                return self._union([self.of(branch, around) for branch in scope.set_operation_scopes])
+                return self._union([self.of(branch, around) for branch in scope.set_operation_scopes], bool(query.args.get("by_name")))
+            if isinstance(query, exp.Values) and query.find(exp.Column, exp.Query) is None:
+                alias = query.args.get("alias")
+                return Rows({column.name: Cell() for column in (alias.columns if isinstance(alias, exp.TableAlias) else ())})
             if isinstance(query, exp.UDTF):
                 inner = scope.subquery_scopes
                 return self.of(inner[0], around) if inner else Rows(reasons=frozenset({"table-function"}))
@@ -93,6 +105,12 @@ class RowsOf:
     def columns(self, place: int) -> Mapping[str, int]:
         """The symbols of the columns of a place."""
         return self.places[place].columns
+
+    def kind(self, place: int, name: str) -> str | None:
+        """The type of a column of a place, in capitals; None if it is not known."""
+        known = self.places[place].table.columns
+        found = known.get(name.lower()) if known is not None else None
+        return found[1].upper() if found is not None else None
 
     def symbol(self) -> int:
         self._symbols += 1
@@ -131,24 +149,28 @@ class RowsOf:
         symbol = place.columns.get(written)
         if symbol is None:
             symbol = place.columns[written] = self.symbol()
+            self.homes[symbol] = rows.place
+            if self.kind(rows.place, written) in ("DATE", "DATE32"):
+                self.grids[symbol] = "day"
         return Cell(symbol, frozenset({Part(rows.place, frozenset({written}))}), rows.reasons)
 
     def gathered(self, parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tuple[int, Op, int]]) -> frozenset[Part]:
-        return gathered(parts, facts, visible, self.columns)
+        return gathered(parts, facts, visible, self.columns, self.homes)
 
-    def _union(self, branches: Sequence[Rows]) -> Rows:
+    def _union(self, branches: Sequence[Rows], by_name: bool) -> Rows:
         if not branches:
             return Rows(reasons=frozenset({"set-operation"}))
-        names = list(branches[0].cells)
+        names = list(dict.fromkeys(name for branch in branches for name in branch.cells)) if by_name else list(branches[0].cells)
         symbols = [self.symbol() for _ in names]
         cells = {name: Cell(symbol) for name, symbol in zip(names, symbols, strict=True)}
         counted: frozenset[Part] = NONE
         for branch in branches:
-            own = list(branch.cells.values())
+            own = [branch.cells.get(name, Cell()) for name in names] if by_name else list(branch.cells.values())
             visible: list[tuple[int, Op, int]] = [(cell.symbol, "same", symbol) for cell, symbol in zip(own, symbols, strict=False) if cell.symbol is not None]
+            chosen = self.gathered(branch.chosen, branch.facts, visible)
             for name, cell in zip(names, own, strict=False):
                 known = cells[name]
-                parts = gathered(cell.parts, branch.facts, visible, self.columns, one_row=True)
+                parts = gathered(cell.parts, branch.facts, visible, self.columns, self.homes, one_row=True)
                 cells[name] = Cell(known.symbol, known.parts | parts, known.reasons | cell.reasons | branch.reasons)
-            counted |= self.gathered(branch.counted, branch.facts, visible)
+            counted |= self.gathered(branch.counted, branch.facts, visible) | chosen
         return Rows(cells, [], frozenset().union(*(branch.places for branch in branches)), counted)

@@ -10,9 +10,11 @@ from sqlglot.optimizer.scope import Scope
 from ingest_hooks.sql.bounds import Fact, Op, Part
 from ingest_hooks.sql.joined import Joined
 from ingest_hooks.sql.rows import Cell, Environment, Rows, RowsOf
-from ingest_hooks.sql.times import frame_bound, unwrapped
+from ingest_hooks.sql.times import Term, frame_bound, term
 
 __all__ = ["select_rows"]
+
+NEVER = 2200  # a year from which on a time is written for "never"
 
 
 def select_rows(rows_of: RowsOf, scope: Scope, query: exp.Select, around: Environment) -> Rows:
@@ -25,24 +27,29 @@ class _Select(Joined):
         self._join()
         where = self.query.args.get("where")
         if isinstance(where, exp.Where):
-            self.facts += self._conjuncts(where.this)
-            self._decides(where)
+            self.facts += self.conjuncts(where.this)
+            self._decides(where.this, of_all=True)
         joined = frozenset().union(*(rows.places for rows in self.sources.values()))
         counted = self._counted()
         if self._is_grouped():
             self._group()
             counted = self.rows_of.gathered(counted, self.facts, self.visible)
+            having = self.query.args.get("having")
+            if isinstance(having, exp.Having):
+                self.facts += self.conjuncts(having.this)
         cells: dict[str, Cell] = {}
         for number, item in enumerate(self.query.selects):
             cells.setdefault(item.alias_or_name or f"_col_{number}", self._star() if item.is_star else self.value(item))
         qualify = self.query.args.get("qualify")
         if isinstance(qualify, exp.Qualify):
-            self.facts += self._conjuncts(qualify.this)
+            self.facts += self.conjuncts(qualify.this)
+        chosen = frozenset(part for _, part in self.chosen if part.instance not in {each.instance for each in counted})
         facts = self.facts
         if self.keys is not None:
             kept = {symbol for symbol, _, _ in self.visible} | set(self.maxima.values())
             facts = [fact for fact in facts if fact.low in kept and fact.high in kept]
-        return Rows(cells, facts, joined, counted)
+            chosen = self.rows_of.gathered(chosen, self.facts, self.visible)
+        return Rows(cells, facts, joined, counted, chosen)
 
     # ---- groups
 
@@ -65,11 +72,14 @@ class _Select(Joined):
             for rows in cells.values():
                 columns = self.rows_of.columns(rows.place).values() if rows.place is not None else (cell.symbol for cell in rows.cells.values())
                 self.visible += [(symbol, "=", symbol) for symbol in columns if symbol is not None]
-        for node in {item.sql(): item for select in self.query.selects for item in select.find_all(exp.Max)}.values():
-            time = self._time(node.this) if isinstance(node.this, exp.Expr) and node.find_ancestor(exp.Window) is None else None
-            if time is not None and time[1] == 0:
-                self.maxima[node.sql()] = highest = self.rows_of.symbol()
-                self.visible.append((time[0], "<=", highest))
+        having = self.query.args.get("having")
+        for node in {item.sql(): item for each in (*self.query.selects, having) if each is not None for item in each.find_all(exp.Max)}.values():
+            if isinstance(node.this, exp.Expr) and node.find_ancestor(exp.Window) is None:
+                symbol, more = self.defined(term(node.this, self._grid))
+                if symbol is not None:
+                    self.facts += more
+                    self.maxima[node.sql()] = highest = self.rows_of.symbol()
+                    self.visible.append((symbol, "<=", highest))
         self.keys = keys
 
     # ---- values
@@ -87,59 +97,69 @@ class _Select(Joined):
         if isinstance(node, exp.Filter) or (isinstance(node, exp.AggFunc) and not isinstance(node, exp.Lag | exp.Lead)):
             return self._aggregate(node)
         if isinstance(node, exp.Column):
-            cell = self._cell(node)
+            cell = self.cell(node)
             if self.keys is None or any(cell.symbol == key.symbol for key in self.keys.values() if cell.symbol is not None):
                 return cell
             return Cell(None, self.rows_of.gathered(cell.parts, self.facts, self.visible), cell.reasons)
-        if isinstance(node, exp.Case):
+        if isinstance(node, exp.Case | exp.If):
             return self._case(node)
         if isinstance(node, exp.Query | exp.Exists):
             return self._subquery(node)
-        if isinstance(node, exp.Greatest):
-            return self._greatest(node)
+        if isinstance(node, exp.Greatest | exp.Least):
+            return self._extreme(node)
         if isinstance(node, exp.Coalesce):
             return self._coalesce(node)
-        core, seconds = unwrapped(node)
-        if core is not node:
-            return self._shifted(node, core, seconds)
-        return self._merged(node)
+        found = term(node, self._grid)
+        return self._shifted(node, found) if found.core is not node else self._merged(node)
 
     def _merged(self, node: exp.Expr) -> Cell:
         cells = [self.value(child) for child in node.iter_expressions() if not isinstance(child, exp.Identifier | exp.DataType)]
         return Cell(None, frozenset().union(*(cell.parts for cell in cells)), frozenset().union(*(cell.reasons for cell in cells)))
 
-    def _shifted(self, node: exp.Expr, core: exp.Expr, seconds: float | None) -> Cell:
-        whole, inner = self._merged(node), self.value(core)
-        if inner.symbol is None:
-            return whole
-        if seconds == 0:
-            return Cell(inner.symbol, whole.parts, whole.reasons)
-        symbol = self.rows_of.symbol()
-        self.facts.append(Fact(symbol, "=", inner.symbol, seconds))
-        if self.keys is not None:
-            self.visible.append((symbol, "=", symbol))
+    def _shifted(self, node: exp.Expr, found: Term) -> Cell:
+        whole = self._merged(node)
+        symbol, facts = self.defined(found)
+        if facts and symbol is not None:
+            self._told(symbol, facts)
         return Cell(symbol, whole.parts, whole.reasons)
 
-    def _greatest(self, node: exp.Greatest) -> Cell:
-        whole = self._merged(node)
-        symbol = self.rows_of.symbol()
-        lower = [(cell.symbol, seconds) for item in (node.this, *node.expressions) for core, seconds in (unwrapped(item),)
-                 if (cell := self.value(core)).symbol is not None]
-        self.facts += [Fact(low, "<=", symbol, None if seconds is None else -seconds) for low, seconds in lower if low is not None]
+    def _told(self, symbol: int, facts: list[Fact]) -> None:
+        """A symbol of this row and how it stands to others."""
+        self.facts += facts
         if self.keys is not None:
             self.visible.append((symbol, "=", symbol))
+
+    def _extreme(self, node: exp.Greatest | exp.Least) -> Cell:
+        whole = self._merged(node)
+        symbol = self.rows_of.symbol()
+        facts = []
+        for item in (node.this, *node.expressions):
+            other, more = self.defined(term(item, self._grid))
+            if other is not None:
+                facts += [*more, Fact(other, "<=", symbol) if isinstance(node, exp.Greatest) else Fact(symbol, "<=", other)]
+        self._told(symbol, facts)
         return Cell(symbol, whole.parts, whole.reasons)
 
     def _coalesce(self, node: exp.Coalesce) -> Cell:
-        """`JOIN … USING (t)` selects coalesce(left.t, right.t), which is left.t where both are equal."""
+        """The first that is there. `JOIN … USING (t)` selects coalesce(left.t, right.t), which is left.t where both are equal."""
         whole = self._merged(node)
-        symbols = [self.value(item).symbol for item in (node.this, *node.expressions)]
-        first = symbols[0]
+        cells = [self.value(item) for item in (node.this, *node.expressions)]
+        first = cells[0]
+        if first.symbol is None:
+            return whole
         equal = {(fact.low, fact.high) for fact in self.facts if fact.op == "=" and fact.seconds == 0}
-        if first is not None and all((first, other) in equal or (other, first) in equal for other in symbols[1:]):
-            left = self.value(node.this)
-            return Cell(first, left.parts, left.reasons)
-        return whole
+        alike = all((first.symbol, other.symbol) in equal or (other.symbol, first.symbol) in equal for other in cells[1:])
+        if alike and not any(part.instance in places for part in first.parts for places, _ in self.optional):
+            return first
+        symbol = self.rows_of.symbol()
+        if alike:  # whichever is there, it is what the others would be
+            facts = [Fact(symbol, "=", cell.symbol).within(self.relation(cell)) for cell in cells if cell.symbol is not None]
+        elif all(_never(item) for item in node.expressions):
+            facts = [Fact(symbol, "=", first.symbol)]
+        else:  # it bounds the first only where that is there; and is at most what it would be
+            facts = [Fact(symbol, "<=", first.symbol), Fact(first.symbol, "<=", symbol, None)]
+        self._told(symbol, facts)
+        return Cell(symbol, whole.parts, whole.reasons)
 
     def _aggregate(self, node: exp.Expr) -> Cell:
         if node.sql() in self.maxima and self.keys is not None:
@@ -151,11 +171,12 @@ class _Select(Joined):
             function, facts, guarded = node, frozenset[Fact](), Cell()
             if isinstance(node, exp.Filter):
                 function = node.this
-                facts = frozenset(self._conjuncts(node.expression.this))
-                guarded = self._condition(node.expression.this)
+                facts = frozenset(self.conjuncts(node.expression.this))
+                guarded = self.condition(node.expression.this)
             found = self._merged(function)
             parts = found.parts or self._rows_counted(grouped or {})
             parts = frozenset(replace(self._with_decided(part), facts=part.facts | facts) for part in (*parts, *guarded.parts))
+            parts |= self._choosing(frozenset(part.instance for cell in (grouped or {}).values() for part in cell.parts))
             reasons = found.reasons | guarded.reasons
         finally:
             self.keys = grouped
@@ -175,13 +196,17 @@ class _Select(Joined):
         facts = list(self.facts)
         if bound is not None:
             key, op, seconds = bound
-            time = self._time(key)
-            if time is not None and time[1] == 0:
-                edge = time[0]
+            inner, more = self.defined(term(key, self._grid))
+            if inner is not None:
+                self.facts += more
+                facts += more
+                edge = inner
                 if seconds:
                     edge = self.rows_of.symbol()
-                    self.facts.append(Fact(edge, "=", time[0], seconds))
-                visible.append((time[0], op, edge))
+                    self.facts.append(Fact(edge, "=", inner, seconds))
+                visible.append((inner, op, edge))
+        if self.keys is not None:
+            facts += [fact for fact in self.facts if fact not in facts]
         facts_outside = self.visible if self.keys is not None else []
         function = node.this.this if isinstance(node.this, exp.IgnoreNulls | exp.RespectNulls) else node.this
         found = self._within_window(function)
@@ -189,6 +214,8 @@ class _Select(Joined):
         if not parts:
             counted = self._counted()
             parts = self.rows_of.gathered(counted, self.facts, facts_outside) if self.keys is not None else counted
+        if self.keys is None:
+            parts |= self._choosing(frozenset(part.instance for cell in partition for part in cell.parts))
         reasons = found.reasons.union(*(cell.reasons for cell in partition))
         return Cell(None, self.rows_of.gathered(parts, facts, visible), reasons | (frozenset() if found.parts else self._opaque()))
 
@@ -201,22 +228,25 @@ class _Select(Joined):
         if self.keys is not None:
             return self._merged(function)
         if isinstance(function, exp.Filter):
-            facts = frozenset(self._conjuncts(function.expression.this))
-            guarded, found = self._condition(function.expression.this), self._merged(function.this)
+            facts = frozenset(self.conjuncts(function.expression.this))
+            guarded, found = self.condition(function.expression.this), self._merged(function.this)
             parts = frozenset(replace(part, facts=part.facts | facts) for part in (*(found.parts or self._counted()), *guarded.parts))
             return Cell(None, parts, found.reasons | guarded.reasons)
         return self._merged(function)
 
-    def _case(self, node: exp.Case) -> Cell:
+    def _case(self, node: exp.Case | exp.If) -> Cell:
         chosen: list[Cell] = []
         conditions: list[tuple[Cell, frozenset[Fact]]] = []
-        for branch in node.args.get("ifs") or ():
-            test = branch.this if node.this is None else exp.EQ(this=node.this, expression=branch.this)
-            facts = frozenset(self._conjuncts(test)) if node.this is None else frozenset[Fact]()
-            conditions.append((self._condition(test), facts))
-            chosen.append(_under(self.value(branch.args["true"]), facts))
-        otherwise = node.args.get("default")
-        chosen.append(self.value(otherwise) if isinstance(otherwise, exp.Expr) else Cell())
+        before: list[Fact] = []  # holds if none of the conditions so far was true; or if times are missing, so it is no proof
+        for branch in node.args.get("ifs") or [node]:
+            simple = isinstance(node, exp.If) or node.this is None
+            test = branch.this if simple else exp.EQ(this=node.this, expression=branch.this)
+            facts = frozenset(self.conjuncts(test)) if simple else frozenset[Fact]()
+            conditions.append((self.condition(test), facts))
+            chosen.append(_under(self.value(branch.args["true"]), facts | frozenset(before)))
+            before += [replace(fact, seconds=None, plain=False) for fact in (self.conjuncts(test, False) if simple else ())]
+        otherwise = node.args.get("default") or node.args.get("false")
+        chosen.append(_under(self.value(otherwise), frozenset(before)) if isinstance(otherwise, exp.Expr) else Cell())
         alone = len(conditions) == 1 and not chosen[-1].parts  # nothing but a constant where the condition does not hold
         cells = [*chosen, *(_under(cell, facts if alone else frozenset()) for cell, facts in conditions)]
         return Cell(None, frozenset().union(*(cell.parts for cell in cells)), frozenset().union(*(cell.reasons for cell in cells)))
@@ -231,9 +261,16 @@ class _Select(Joined):
         rows = self.rows_of.of(inner, self.environment)
         self.facts += [fact.within(rows.places) for fact in rows.facts]
         if isinstance(node, exp.Exists):
-            return Cell(None, rows.counted, rows.reasons)
+            return Cell(None, rows.counted | rows.chosen, rows.reasons)
         first = next(iter(rows.cells.values()), Cell(reasons=rows.reasons))
-        return Cell(None, first.parts, first.reasons)
+        return Cell(None, first.parts | rows.chosen, first.reasons)
+
+
+def _never(node: exp.Expr) -> bool:
+    """Whether a constant time lies beyond all that is asked about, so that what is missing counts as never."""
+    node = node.unnest()
+    text = node.this.name if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) else node.name if isinstance(node, exp.Literal) else ""
+    return text[:4].isdigit() and int(text[:4]) >= NEVER
 
 
 def _under(cell: Cell, facts: frozenset[Fact]) -> Cell:

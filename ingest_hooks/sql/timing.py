@@ -51,7 +51,7 @@ def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place
     for column, cell in cells.items():
         if cell.symbol is None:
             continue
-        for name, way in told(part, cell.symbol, rows.facts, rows_of.columns):
+        for name, way in told(part, cell.symbol, rows.facts, rows_of.columns, rows_of.homes):
             if (way.op in ("<", "<=") or _is_time(at.table.columns, name)) and way.says_more_than(bounds.get((name, column))):
                 bounds[name, column] = way
     known = {column for _, column in bounds}

@@ -28,9 +28,10 @@ class Boundary(Enum):
 
 
 class Link(Enum):
-    """How the time of a row stands to the reference time: it is that of the very row, not later, or earlier."""
+    """How the time of a row stands to the reference time: it is that of the very row, equal to it, not later, or earlier."""
 
     SAME = "same"
+    EQUAL = "equal"
     TIE = "tie"
     EARLIER = "earlier"
 

@@ -8,14 +8,14 @@ A proof needs a bound on the declared time itself. A bound on any other column o
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.queries.point_in_time.findings import Boundary, CheckState, Finding, Link, Place, worst
 from metadata_service.queries.point_in_time.recorded import Bound, History, Knowledge, Made, Read, Snapshot, later
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "requests"]
 
 MAX_STATEMENTS = 60  # one after another; deeper pipelines are not judged
 _CONTRADICTIONS = ("wrong-time", "no-predicate", "beyond", "delay-not-covered")  # of a declaration by the code that made the rows
@@ -23,10 +23,11 @@ PROVEN, VIOLATION, SUSPECT, UNKNOWN = CheckState.PROVEN, CheckState.VIOLATION, C
 
 
 class Judge:
-    """Judges columns of versions. `label_time`: the root's column at which outcomes are known, if it has one."""
+    """Judges columns of versions. `label_time`: the roots' column at which outcomes are known, if it has one; `reference`: their reference time."""
 
-    def __init__(self, history: History, boundary: Boundary = Boundary.STRICT, label_time: str | None = None) -> None:
+    def __init__(self, history: History, roots: Iterable[str], reference: str, boundary: Boundary = Boundary.STRICT, label_time: str | None = None) -> None:
         self._history = history
+        self._requests = requests(history, roots, reference)
         self._boundary = boundary
         self._label_time = label_time
         self._known: dict[tuple[str, str, str | None, Link, float | None, int | None], list[Finding]] = {}
@@ -68,6 +69,10 @@ class Judge:
             return [Finding(UNKNOWN, "version-not-recorded", f"no version of {_name(read.dataset)} is recorded that was read", read.dataset, None, fields,
                             self._place(made, read, trail))]
         bounds = [bound for bound in read.bounds if bound.column == time]
+        asked = {bound.field for bound in bounds if self._is_request(snapshot, bound, link, seconds)}
+        if fields and asked.issuperset(fields):
+            return [Finding(PROVEN, "reference-time", "the reference time itself", read.dataset, snapshot.urn, fields, self._place(made, read, trail))]
+        fields = tuple(name for name in fields if name not in asked)
         if snapshot.knowledge.kind == "committed":
             found = self._undeclared(made, read, snapshot, fields, bounds, time, link, seconds, trail, depth)
         else:
@@ -96,7 +101,8 @@ class Judge:
         exact = [bound for bound in bounds if bound.field == column]
         if not exact:
             return [self._without_bound(base, read, snapshot, (column, when, delay), bounds, time, link if depth == 0 else Link.TIE)]
-        finding = min((self._weighed(base, bound, when, delay, link, seconds) for bound in exact), key=lambda each: each.state is not PROVEN)
+        weighed = [self._weighed(base, bound, (when, delay), link, seconds, self._is_request(snapshot, bound, link, seconds)) for bound in exact]
+        finding = min(weighed, key=lambda each: each.state is not PROVEN)
         if finding.state is PROVEN:
             against = [each for name in fields for each in self._column(snapshot.urn, name, column, Link.SAME, 0.0, None, depth + 1)
                        if each.declared and each.state is VIOLATION and each.why in _CONTRADICTIONS] \
@@ -109,19 +115,25 @@ class Judge:
                 return found
         return [finding]
 
-    def _weighed(self, base: Finding, bound: Bound, when: str, delay: float, link: Link, seconds: float | None) -> Finding:
-        """What a bound on the very time at which rows are known comes to."""
-        base = _with(base, bound)
+    def _is_request(self, snapshot: Snapshot, bound: Bound, link: Link, seconds: float | None) -> bool:
+        """Whether a bound says that the rows are those that ask, at the very reference time."""
+        through, total = _through(bound, link, seconds)
+        return through in (Link.SAME, Link.EQUAL) and total == 0 and (snapshot.urn, bound.field) in self._requests
+
+    def _weighed(self, base: Finding, bound: Bound, known: tuple[str, float], link: Link, seconds: float | None, asked: bool) -> Finding:
+        """What a bound on the very time at which rows are known (how to say it, delay in seconds) comes to; `asked`: these are rows that ask."""
+        base, (when, delay) = _with(base, bound), known
         link, total = _through(bound, link, seconds)
         if total is None:
-            return replace(base, state=SUSPECT, why="interval-unknown", detail=f"rows known at {when} are bounded, but by an interval of unknown length")
+            detail = f"when rows are known ({when}) is compared with the reference time, but nothing says by how much it may lie after it"
+            return replace(base, state=SUSPECT, why="interval-unknown", detail=detail)
         total += delay
         if total > 0:
             code = "delay-not-covered" if delay else "beyond"
             return replace(base, state=VIOLATION, why=code, detail=f"rows known at {when} are read up to {_length(total)} after the reference time")
         if total < 0 or link is Link.EARLIER:
             return replace(base, state=PROVEN, why="known-before", detail=f"rows known at {when} are read only if that was before the reference time")
-        if link is Link.SAME:
+        if link is Link.SAME or (asked and not delay):
             return replace(base, state=PROVEN, why="own-row", detail=f"of the row whose own time {when} is the reference time")
         if self._boundary is Boundary.INCLUSIVE:
             return replace(base, state=PROVEN, why="known-by", detail=f"rows known at {when} are read only if that was not after the reference time")
@@ -217,7 +229,27 @@ class Judge:
                        detail=f"rows with event time {snapshot.event_column} are read without any bound by the reference time")
 
 
-_LINKS = {"<": Link.EARLIER, "<=": Link.TIE, "=": Link.TIE, "same": Link.SAME}
+def requests(history: History, roots: Iterable[str], reference: str) -> frozenset[tuple[str, str]]:
+    """(version, column) wherever the reference time of the roots was taken from as it is: rows that ask."""
+    found = {(root, reference) for root in roots}
+    waiting = list(found)
+    while waiting:
+        version, column = waiting.pop()
+        made = history.made.get(version)
+        if made is None or made.timing is None:
+            continue
+        for number, _ in made.timing.columns.get(column, ()):
+            read = made.timing.reads[number]
+            for bound in read.bounds:
+                at = (made.inputs.get(read.dataset, ""), bound.field)
+                if bound.column == column and bound.op in ("same", "=") and bound.seconds == 0 and at not in found:
+                    found.add(at)
+                    waiting.append(at)
+    return frozenset(found)
+
+
+_LINKS = {"<": Link.EARLIER, "<=": Link.TIE, "=": Link.EQUAL, "same": Link.SAME}
+_LOOSER = (Link.EARLIER, Link.TIE, Link.EQUAL, Link.SAME)  # of two in a row, the first of these
 
 
 def _severity(way: Sequence[Finding]) -> int:
@@ -226,7 +258,7 @@ def _severity(way: Sequence[Finding]) -> int:
 
 def _through(bound: Bound, link: Link, seconds: float | None) -> tuple[Link, float | None]:
     """How a row that is bounded so stands to the reference time."""
-    further = Link.EARLIER if Link.EARLIER in (link, _LINKS[bound.op]) else Link.TIE if Link.TIE in (link, _LINKS[bound.op]) else Link.SAME
+    further = min(link, _LINKS[bound.op], key=_LOOSER.index)
     return further, None if seconds is None or bound.seconds is None else seconds + bound.seconds
 
 

@@ -103,7 +103,7 @@ def _judged(history: History, subject: _Subject, boundary: Boundary, schemas: Ma
     """Every column that is read, except times and labels, as far as the subject says which these are."""
     if subject.reference is None:
         return {}
-    judge = Judge(history, boundary, subject.label_time)
+    judge = Judge(history, subject.roots, subject.reference, boundary, subject.label_time)
     judged: dict[tuple[str, str], tuple[Finding, ...]] = {}
     for root in subject.roots:
         dataset = str(parse_urn(root).parent)
