@@ -39,11 +39,13 @@ class HeldKeys:
             KeyFileError: a file cannot be read, others can read it, or it is no key.
         """
         if any(key.keyid not in self._keys for key in wanted):
-            for pem in (self._directory / f"{self._name}.pem", *sorted(self._directory.glob(f"{self._name}-*.pem"))):
-                if pem.exists():
-                    key = SigningKey.load(pem)
-                    self._keys[key.keyid] = key
+            self._keys = self.held()
         return [self._keys[key.keyid] for key in wanted if key.keyid in self._keys]
+
+    def held(self) -> dict[str, SigningKey]:
+        """All that lie here, by key id; raises as `of`."""
+        files = (self._directory / f"{self._name}.pem", *sorted(self._directory.glob(f"{self._name}-*.pem")))
+        return {key.keyid: key for key in (SigningKey.load(pem) for pem in files if pem.exists())}
 
     def newest(self, keyring: Keyring, purpose: str, size: int) -> SigningKey:
         """The key registered last of those in force when the log has `size` entries.

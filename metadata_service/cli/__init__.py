@@ -12,7 +12,7 @@ from typing import Final
 import typer
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli import demo, doctor, gate, graph, keys, log, quarantine, questions, registry, reproduce, serve, settings, tokens
+from metadata_service.cli import demo, doctor, gate, graph, keys, log, policy, quarantine, questions, registry, reproduce, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ app = typer.Typer(name="lineproof", help="Lineage you can prove.", no_args_is_he
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")
 app.add_typer(graph.app, name="graph")

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AUDIT", "CHECKPOINT", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "TRACE"]
+__all__ = ["AUDIT", "CHECKPOINT", "DIFF", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "SUSPECTS", "TRACE"]
 
 _HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
 _COMMIT: Final = "commit { urn sha repository author email subject committedAt branch pullRequest dirty recordedBy }"
 _RUN: Final = "{ urn id status startedAt endedAt purpose signedBy job transformation commit recordedBy }"
 _VERSION: Final = "{ urn id dataset since committedAt fingerprint rowCount run inferred }"
+_SAID: Final = "{ via transformation commit basis expression file line status version since openedBy }"
 _EDGES: Final = """edges { downstream upstream level from to openedBy basis via transformation commit type subtype expression file line column parser
   status version }"""
 
@@ -41,6 +42,19 @@ TRACE: Final = f"""query Trace($urn: ID!, $at: Position, $dataAt: DateTime, $sin
     quality {{ urn check column severity expected actual version onSource since checkedAt influence }}
   }} }}"""
 
+DIFF: Final = f"""query Diff($urn: ID!, $from: Position!, $to: Position, $direction: Direction! = UPSTREAM, $depth: Int, $level: Level! = COLUMN) {{
+  diff(urn: $urn, from: $from, to: $to, direction: $direction, depth: $depth, level: $level) {{
+    {_HEAD} from to roots {{ urn why }} nodes {{ change urn kind restricted }}
+    edges {{ change downstream upstream level type subtype restricted before {_SAID} after {_SAID} }}
+    facts {{ urn fact before after since }} positions
+  }} }}"""
+
+SUSPECTS: Final = f"""query Suspects($urn: ID!, $from: Position!, $to: Position) {{
+  suspects(urn: $urn, from: $from, to: $to) {{
+    {_HEAD} from to roots {{ urn why }}
+    rows {{ kind urn score because influence distance before after since at job {_COMMIT} file line run }} opaque {{ urn job transformation }}
+  }} }}"""
+
 AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $upstream: Boolean! = false, $first: Int! = 100, $after: String, $actor: String,
   $commit: String, $eventTypes: [String!], $at: Position) {{
   auditTrail(urn: $urn, from: $from, to: $to, upstream: $upstream, first: $first, after: $after, actor: $actor, commit: $commit, eventTypes: $eventTypes,
@@ -67,7 +81,8 @@ CHECKPOINT: Final = f"query Checkpoint {{ checkpoint {{ {_HEAD} origin size root
 
 KEY_HISTORY: Final = f"""query KeyHistory($keyId: String, $at: Position) {{
   keyHistory(keyId: $keyId, at: $at) {{ {_HEAD} policyIndex policy keys {{ keyId purpose state label tenant registeredAt validFrom lastValid notAfter replaces
-    revocations {{ index lastValid }} disputed {{ first last revokedBy }} enrolment {{ binding issuer claims }} namespaces eventTypes sources publicKey }} }} }}"""
+    revocations {{ index lastValid }} disputed {{ first last revokedBy }} enrolment {{ binding issuer claims }}
+    namespaces eventTypes sources publicKey }} }} }}"""
 
 MANIFEST: Final = f"""query Manifest($urn: ID!, $at: Position) {{
   manifest(urn: $urn, at: $at) {{ {_HEAD} status reasons {{ code subject detail }} statement digest envelope }} }}"""

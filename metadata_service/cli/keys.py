@@ -1,32 +1,29 @@
-"""`lineproof keys`: producer keys and what a verifier trusts."""
+"""`lineproof keys`: keys of producers and of the log itself, and what a verifier trusts."""
 from __future__ import annotations
 
 import base64
-import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keys import SigningKey, VerifyKey
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.trust import TrustedLog, format_trust
 from lineproof_schema.errors import LineproofError
+from metadata_service.cli.admin_entries import AdminKey, admin_key_of, append_signed, one_tenant
 from metadata_service.cli.options import Data, Url, ask
 from metadata_service.cli.output import Json, note, print_json, print_table, say
+from metadata_service.cli.rotation import rotate
 
 if TYPE_CHECKING:
     from metadata_service.cli.service import ServiceClient
 
 __all__ = ["AdminKey", "admin_key_of", "app", "append_signed"]
 
-ROOT_ADMIN = "root-admin.pem"
-app = typer.Typer(help="Producer keys, and what a verifier trusts.", no_args_is_help=True)
+app = typer.Typer(help="Keys of producers and of the log itself, and what a verifier trusts.", no_args_is_help=True)
 
-AdminKey = Annotated[Path | None, typer.Option(help="Root admin key (PEM); default: the one of this machine.")]
 Namespaces = Annotated[list[str] | None, typer.Option("--namespace", "-n", help="Namespace prefix the key may write in; * = all. Repeat for more.")]
 EventTypes = Annotated[list[str] | None, typer.Option("--event-type", help="Event type, or a prefix ending in *. Default: all.")]
 Sources = Annotated[list[str] | None, typer.Option("--source", help="Prefix of the events' source. Default: all.")]
@@ -52,7 +49,7 @@ def create(name: Annotated[str, typer.Argument(help="Name of the key, e.g. ci or
 
     async def work(client: ServiceClient) -> dict[str, Any]:
         ring = await client.call("GET", "/api/v1/admin/keys")
-        owner = _tenant(ring, tenant)
+        owner = one_tenant(ring, tenant)
         admin = admin_key_of(client, ring, admin_key)
         directory = out or _producers(client, ring)
         pem = key.save(directory, name, ring["origin"], _address(client), owner)  # first: a registered key that was lost helps nobody
@@ -82,7 +79,7 @@ def register(file: Annotated[Path, typer.Argument(help="Public key (PEM, or base
 
     async def work(client: ServiceClient) -> dict[str, Any]:
         ring = await client.call("GET", "/api/v1/admin/keys")
-        owner = _tenant(ring, tenant)
+        owner = one_tenant(ring, tenant)
         answer = await append_signed(client, ring, admin_key_of(client, ring, admin_key), _registration(key, owner, scope, label or file.stem))
         return {"keyId": key.keyid, "tenant": owner, "index": answer["index"]}
 
@@ -91,6 +88,9 @@ def register(file: Annotated[Path, typer.Argument(help="Public key (PEM, or base
         print_json(done)
     else:
         say(f"Key {done['keyId']} is valid from entry {done['index'] + 1} on.")
+
+
+app.command("rotate")(rotate)
 
 
 @app.command("revoke")
@@ -159,23 +159,6 @@ def _check_name(name: str) -> None:
         raise typer.BadParameter("a key's name has letters, digits, - _ . and is a file name")
 
 
-def _tenant(ring: dict[str, Any], wanted: str | None) -> str:
-    tenants: dict[str, str] = {tenant["id"]: tenant["name"] for tenant in ring["tenants"]}
-    if wanted is None and len(tenants) == 1:
-        return next(iter(tenants))
-    found = [tenant for tenant, name in tenants.items() if wanted in (tenant, name)]
-    if len(found) != 1:
-        raise LineproofError(f"give --tenant: {', '.join(f'{name} ({tenant})' for tenant, name in tenants.items())}", code="invalid-argument")
-    return found[0]
-
-
-def admin_key_of(client: ServiceClient, ring: dict[str, Any], given: Path | None) -> SigningKey:
-    """The root admin key: the one given, or the one of this machine."""
-    from metadata_service.cli.service import state_dir_of
-
-    return SigningKey.load(given or state_dir_of(client.settings, ring["origin"]) / ROOT_ADMIN)
-
-
 def _producers(client: ServiceClient, ring: dict[str, Any]) -> Path:
     from metadata_service.cli.service import state_dir_of
 
@@ -192,25 +175,6 @@ def _address(client: ServiceClient) -> str:
 def _registration(key: VerifyKey, tenant: str, scope: _Scope, label: str) -> dict[str, Any]:
     return {"action": "register", "keyId": key.keyid, "purpose": "producer", "publicKey": base64.b64encode(key.spki).decode("ascii"), "tenant": tenant,
             "label": label, "scope": {"namespaces": scope.namespaces, "eventTypes": scope.event_types, "sources": scope.sources}}
-
-
-async def append_signed(client: ServiceClient, ring: dict[str, Any], admin: SigningKey, body: dict[str, Any],
-                        kind: str = "lineproof.key.v1") -> dict[str, Any]:
-    """Sign an entry of the log about itself here, append it there.
-
-    Raises:
-        LineproofError: `rejected` if the keyring refuses it, although it stands in the log.
-    """
-    import rfc8785
-
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    payload = rfc8785.dumps({"specversion": "1.0", "id": str(uuid.uuid4()), "source": ring["origin"], "type": kind, "time": now,
-                             "audience": ring["origin"], "datacontenttype": "application/json", "data": body})
-    answer: dict[str, Any] = await client.call("POST", "/api/v1/admin/keys", content=sign_envelope(PAYLOAD_CLOUDEVENT, payload, admin),
-                                               headers={"Content-Type": "application/json"})
-    if answer["status"] != "applied":
-        raise LineproofError(f"entry {answer['index']} was {answer['status']}: {answer['reason']}", code="rejected", index=answer["index"])
-    return answer
 
 
 def _read_public(file: Path) -> VerifyKey:

@@ -5,12 +5,11 @@ The policy is an entry of the log, signed with the root admin key and compare-an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lineproof_schema.errors import LineproofError
-from metadata_service.cli.keys import AdminKey, admin_key_of, append_signed
+from metadata_service.cli.admin_entries import AdminKey, change_policy, policy_in_force
 from metadata_service.cli.options import Data, Url, ask
 from metadata_service.cli.output import Json, print_json, say
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["protect", "unprotect"]
 
-POLICY: Final = "query Policy($index: Long!) { event(index: $index) { event { payload } } }"
 Alias = Annotated[str, typer.Argument(help="Name of the alias, of every feature and model.")]
 
 
@@ -36,14 +34,12 @@ def unprotect(alias: Alias, admin_key: AdminKey = None, data: Data = None, url: 
 def _change(alias: str, wanted: bool, admin_key: Path | None, data: Path | None, url: str | None, as_json: bool) -> None:
     async def work(client: ServiceClient) -> dict[str, Any]:
         ring = await client.call("GET", "/api/v1/admin/keys")
-        policy = await _policy(client, ring["policyIndex"])
+        policy = await policy_in_force(client, ring["policyIndex"])
         before = list(policy.get("protectedAliases") or ())
         if (alias in before) == wanted:
             return {"protectedAliases": before, "index": ring["policyIndex"], "changed": False}
         after = sorted({*before, alias} if wanted else {*before} - {alias})
-        answer = await append_signed(client, ring, admin_key_of(client, ring, admin_key),
-                                     {**policy, "previous": ring["policyIndex"], "protectedAliases": after}, "lineproof.policy.v1")
-        return {"protectedAliases": after, "index": answer["index"], "changed": True}
+        return {"protectedAliases": after, "index": await change_policy(client, ring, admin_key, {**policy, "protectedAliases": after}), "changed": True}
 
     done = ask(work, data, url)
     if as_json:
@@ -51,15 +47,3 @@ def _change(alias: str, wanted: bool, admin_key: Path | None, data: Path | None,
     else:
         what = "Protected" if done["changed"] else "Nothing changed; protected"
         say(f"{what} from entry {done['index'] + 1} on: {', '.join(done['protectedAliases']) or 'no alias'}")
-
-
-async def _policy(client: ServiceClient, index: int | None) -> dict[str, Any]:
-    """What the policy in force says, unknown fields too."""
-    if index is None:
-        raise LineproofError("the log has no policy", code="not-found")
-    body = await client.call("POST", "/graphql", json={"query": POLICY, "variables": {"index": index}})
-    found = ((body.get("data") or {}).get("event") or {}).get("event") or {}
-    said = (found.get("payload") or {}).get("data")
-    if not isinstance(said, dict):
-        raise LineproofError(f"the policy of entry {index} cannot be read", code="forbidden")
-    return said

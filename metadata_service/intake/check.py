@@ -10,6 +10,7 @@ from typing import Final
 
 from lineproof_audit.append import NewEntry
 from lineproof_audit.envelope import DSSE_TYPES, PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, Envelope, parse_envelope, sign_envelope, verify_envelope
+from lineproof_audit.facts import load_object
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from metadata_service.access import Viewer, require
@@ -24,6 +25,7 @@ ADMIN_TYPES: Final = frozenset({"lineproof.key.v1", "lineproof.policy.v1", "line
 NOTARY_TYPES: Final = frozenset({"lineproof.equivocation.v1", "lineproof.access.v1", "lineproof.derivation.v1"})
 NOTARISED_TYPES: Final = frozenset({"lineproof.alias.v1"})  # what callers may have the notary say in their name
 GENESIS: Final = "lineproof.genesis.v1"
+KEY: Final = "lineproof.key.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,19 @@ def _reserved(facts: EventFacts, envelope: Envelope, ground: Ground, admin: bool
         raise IntakeRefused(f"{facts.event_type} is written by the log itself", code="out-of-scope", keyid=envelope.keyid)
     if facts.event_type in ADMIN_TYPES and not admin:
         raise IntakeRefused(f"{facts.event_type} needs the root admin key", code="out-of-scope", keyid=envelope.keyid)
+    if facts.event_type == KEY and _ends(envelope, ground.notary.keyid):
+        raise IntakeRefused("the service still signs with this notary key: restart it, so that it takes the one that replaces it, then revoke this one",
+                            code="invalid-argument", keyid=ground.notary.keyid)
     if envelope.keyid == ground.notary.keyid:
         raise IntakeRefused("the notary key signs inside the service only", code="out-of-scope", keyid=envelope.keyid)
+
+
+def _ends(envelope: Envelope, keyid: str) -> bool:
+    """Whether a key entry ends key `keyid`."""
+    data = (load_object(envelope.payload) or {}).get("data")
+    if not isinstance(data, dict) or data.get("lastValid") is None:
+        return False
+    return bool(keyid == (data.get("keyId") if data.get("action") == "revoke" else data.get("replaces")))
 
 
 def _tenant_of_key(keyid: str, caller: Viewer, keyring: Keyring) -> str:

@@ -1,9 +1,9 @@
-"""Questions about the log itself: one entry with its proof, the checkpoint, the history of keys, and evidence bundles."""
+"""Questions about the log itself: one entry with its proof, the checkpoint, and evidence bundles."""
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -15,7 +15,6 @@ from lineproof_audit.bundle import build_bundle
 from lineproof_audit.checkpoint import TlogProof, peek_checkpoint
 from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.errors import EnvelopeError, NoSuchEntry
-from lineproof_audit.keyrecord import KeyRecord
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
 from lineproof_schema.urn import UrnError, format_urn
@@ -25,8 +24,7 @@ from metadata_service.queries.errors import Forbidden, InvalidArgument
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.shapes import Completeness, ComputedAt, Long, of_micros
 
-__all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "KeyHistory", "KeyRow", "LoggedEvent", "LoggedEventAnswer", "Revocation", "checkpoint", "event",
-           "evidence", "key_history"]
+__all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "LoggedEvent", "LoggedEventAnswer", "checkpoint", "event", "evidence"]
 
 MAX_CITED = 2_000  # entries of one evidence bundle
 MAX_LEAVES = 200_000  # entries of the log up to which a bundle may carry all leaves (about 110 MB of JSON)
@@ -91,43 +89,6 @@ class CheckpointAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Revocation:
-    """Entry `index` revoked the key: the last entry it may have signed is `last_valid`."""
-
-    index: Long
-    last_valid: Long
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """One key and its life, counted in entries. `namespaces`, `event_types`, `sources` are its scope (empty for the log's own keys)."""
-
-    key_id: str
-    purpose: str
-    label: str | None
-    tenant: str | None
-    registered_at: Long
-    valid_from: Long
-    last_valid: Long | None
-    not_after: datetime | None
-    replaces: str | None
-    revocations: tuple[Revocation, ...]
-    namespaces: tuple[str, ...]
-    event_types: tuple[str, ...]
-    sources: tuple[str, ...]
-    public_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHistory:
-    """Keys in the order of their registration."""
-
-    computed_at: ComputedAt
-    completeness: Completeness
-    keys: tuple[KeyRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """An evidence bundle (lineproof-bundle@v1), to be verified offline with a trust file."""
 
@@ -172,15 +133,6 @@ async def checkpoint(context: QueryContext) -> CheckpointAnswer:
     head = peek_checkpoint(text) if text is not None else None
     return CheckpointAnswer(await context.computed_at(), context.notes.completeness(), head.origin if head else None, head.size if head else None,
                             head.root.hex() if head else None, text, size)
-
-
-async def key_history(context: QueryContext, key_id: str | None = None) -> KeyHistory:
-    """All keys the log ever knew, or one of them."""
-    keyring = await to_thread.run_sync(context.room.keyring)
-    rows = tuple(_key(record) for record in keyring.history(key_id))
-    if key_id is not None and not rows:
-        context.notes.doubt("unknown-key", f"no key {key_id} was ever registered")
-    return KeyHistory(await context.computed_at(), context.notes.completeness(), rows)
 
 
 async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answer: Any, with_leaves: bool = False) -> Evidence:
@@ -258,15 +210,6 @@ def _payload(envelope: bytes | None) -> Any:
         return json.loads(parse_envelope(envelope).payload, parse_constant=str)  # NaN is no JSON; an answer may not hold it
     except (EnvelopeError, ValueError, RecursionError):
         return None
-
-
-def _key(record: KeyRecord) -> KeyRow:
-    scope = record.scope
-    empty: Iterable[str] = ()
-    return KeyRow(record.keyid, record.purpose, record.label, record.tenant, record.registered_at, record.valid_from, record.last_valid,
-                  of_micros(record.not_after) if record.not_after is not None else None, record.replaces,
-                  tuple(Revocation(at, last) for at, last in record.revocations), tuple(scope.namespaces if scope else empty),
-                  tuple(scope.event_types if scope else empty), tuple(scope.sources if scope else empty), _base64(record.spki))
 
 
 def _base64(raw: bytes) -> str:

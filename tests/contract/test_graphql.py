@@ -140,7 +140,6 @@ async def test_long_is_a_number_and_positions_are_one_of_two(http: httpx.AsyncCl
     ('query($u: ID!) { lineage(urn: $u, at: {size: 1}, activeSince: "2026-01-01T00:00:00Z") { computedAt { size } } }', {"u": dataset("x")}, "not-historical"),
     ('{ search(text: "x", at: {size: 1}) { after } }', {}, "not-historical"),
     ("{ checkpoint(at: {size: 1}) { text } }", {}, "not-historical"),
-    ("{ keyHistory(at: {size: 1}) { keys { keyId } } }", {}, "not-historical"),
     ("{ event(index: 1, at: {size: 1}) { event { index } } }", {}, "not-historical"),
     ('{ search(text: "x", first: 0) { after } }', {}, "invalid-argument"),
     ('{ search(text: "x", after: "AAAA") { after } }', {}, "invalid-cursor"),

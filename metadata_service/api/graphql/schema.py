@@ -22,11 +22,14 @@ from metadata_service.api.graphql.limits import QueryLimits
 from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
 from metadata_service.api.graphql.point_in_time import point_in_time
 from metadata_service.queries import audit_trail as auditing
+from metadata_service.queries import diff as differences
 from metadata_service.queries import entity as entities
 from metadata_service.queries import feature_shapes as registered
 from metadata_service.queries import impact as impacts
+from metadata_service.queries import key_history as keys
 from metadata_service.queries import lineage as lineages
 from metadata_service.queries import logged
+from metadata_service.queries import suspects as suspected
 from metadata_service.queries import trace as traces
 from metadata_service.queries.context import Asked, QueryContext, Room, answer, now_only
 from metadata_service.queries.cursors import read_cursor
@@ -34,6 +37,7 @@ from metadata_service.queries.errors import InvalidArgument, InvalidCursor
 from metadata_service.queries.impact_shapes import Column, Impact
 from metadata_service.queries.point_in_time import PointInTime
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
+from metadata_service.queries.suspect_shapes import Suspects
 from metadata_service.queries.trace_shapes import Trace
 from metadata_service.reproduce import manifest as manifests
 
@@ -101,6 +105,21 @@ async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at
     return await answer(*position_of(info, at), lambda context: traces.trace(context, urn, data_at, since))
 
 
+async def resolve_diff(info: Info, urn: ID, from_: Annotated[Position, strawberry.argument(name="from")], to: Position | None = None,
+                       direction: Direction = Direction.UPSTREAM, depth: int | None = None, level: Level = Level.COLUMN,
+                       limits: LimitsInput | None = None) -> differences.GraphDiff:
+    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    room, viewer, where = position_of(info, to)
+    start = await _index(room, from_) or 0
+    return await answer(room, viewer, where, lambda context: differences.diff(context, urn, start, direction=direction, depth=depth, level=level, limits=caps))
+
+
+async def resolve_suspects(info: Info, urn: ID, from_: Annotated[Position, strawberry.argument(name="from")], to: Position | None = None) -> Suspects:
+    room, viewer, where = position_of(info, to)
+    start = await _index(room, from_) or 0
+    return await answer(room, viewer, where, lambda context: suspected.suspects(context, urn, start))
+
+
 async def resolve_manifest(info: Info, urn: ID, at: Position | None = None) -> manifests.Manifest:
     return await answer(*position_of(info, at), lambda context: manifests.manifest(context, urn))
 
@@ -134,10 +153,8 @@ async def resolve_checkpoint(info: Info, at: Position | None = None) -> logged.C
     return await answer(room, viewer, where, logged.checkpoint)
 
 
-async def resolve_key_history(info: Info, key_id: str | None = None, at: Position | None = None) -> logged.KeyHistory:
-    room, viewer, where = position_of(info, at)
-    now_only(where, "keyHistory")
-    return await answer(room, viewer, where, lambda context: logged.key_history(context, key_id))
+async def resolve_key_history(info: Info, key_id: str | None = None, at: Position | None = None) -> keys.KeyHistory:
+    return await answer(*position_of(info, at), lambda context: keys.key_history(context, key_id))
 
 
 async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None = None,
@@ -174,6 +191,10 @@ class Query:
                                         description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
     point_in_time_checks: Any = strawberry.field(resolver=point_in_time, graphql_type=type_(PointInTime),
                                                  description="Was everything in training data known when predictions are made? Eight checks with evidence.")
+    diff: Any = strawberry.field(resolver=resolve_diff, graphql_type=type_(differences.GraphDiff),
+                                 description="What changed between two positions in the lineage of an entity, and in the facts on the way.")
+    suspects: Any = strawberry.field(resolver=resolve_suspects, graphql_type=type_(Suspects),
+                                     description="What changed upstream within a window: code, data, schemas, checks, pins, runs; the likeliest first.")
     manifest: Any = strawberry.field(resolver=resolve_manifest, graphql_type=type_(manifests.Manifest),
                                      description="What it takes to rebuild an entity as it was: code, environment, inputs and parameters by digest.")
     feature: Any = strawberry.field(resolver=registry.feature, graphql_type=type_(registered.FeatureAnswer),
@@ -189,7 +210,8 @@ class Query:
                                     description="What references mean; with a model (version or deployment) what it is bound to.")
     event: Any = strawberry.field(resolver=resolve_event, graphql_type=type_(logged.LoggedEventAnswer), description="One entry with its proof. Now only.")
     checkpoint: Any = strawberry.field(resolver=resolve_checkpoint, graphql_type=type_(logged.CheckpointAnswer), description="The latest signed tree head.")
-    key_history: Any = strawberry.field(resolver=resolve_key_history, graphql_type=type_(logged.KeyHistory), description="All keys and their lives.")
+    key_history: Any = strawberry.field(resolver=resolve_key_history, graphql_type=type_(keys.KeyHistory),
+                                        description="All keys and their lives, and the policy in force.")
     evidence: Any = strawberry.field(resolver=resolve_evidence, graphql_type=type_(logged.Evidence),
                                      description="An evidence bundle of these entries, to be verified offline. Now only.")
 

@@ -12,7 +12,8 @@ from lineproof_schema.urn import format_urn
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.entity import SEARCH_RANKS, entity, resolve_name, search
 from metadata_service.queries.errors import AmbiguousName, Forbidden, InvalidArgument
-from metadata_service.queries.logged import checkpoint, event, evidence, key_history
+from metadata_service.queries.key_history import key_history
+from metadata_service.queries.logged import checkpoint, event, evidence
 from metadata_service.queries.shapes import Kind
 from tests.flights_world import NS, PRODUCER, RAW, World, column, commit, dataset, model, run_id
 from tests.unit.queries.asking import ask, reader_of
