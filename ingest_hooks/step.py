@@ -152,7 +152,8 @@ class Step:
             function: a function at the top of a file.
             arguments, named: JSON values, or `DuckDB`, `InputFile`, `InputTable` (see `ingest_hooks.call`).
             returns: the dataset that the returned Arrow table is a version of.
-            retain: keep the bytes of input files and tables in the artifact store, as far as they are small (64 MiB each).
+            retain: keep the bytes of input files and tables in the artifact store, as far as they are small (64 MiB each); at level `tolerance`
+                the returned table, too.
             level: what a rebuild is promised to reach; `tolerance` is relative.
 
         Returns:
@@ -162,7 +163,7 @@ class Step:
             self._run_facets["lineproof_rebuild"] = self._describe_call(function, arguments, named, returns, retain, level, tolerance)
         result = function(*(real(argument) for argument in arguments), **{name: real(argument) for name, argument in named.items()})
         if returns is not None:
-            self.version(returns, result, bit=level == "bit")
+            self.version(returns, result, bit=level == "bit", retain=retain and level == "tolerance")  # what a tolerance is measured from
         return result
 
     def version(self, dataset: DatasetLike, table: Any, *, version: str | None = None, event_time: dict[str, Any] | None = None,

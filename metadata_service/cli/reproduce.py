@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,12 @@ import typer
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli import documents
 from metadata_service.cli.asking import Target, ask_about
+from metadata_service.cli.notary import notary_here, notary_keys
 from metadata_service.cli.output import Json, note, print_json, print_table, say
 from metadata_service.cli.questions import At, Data, Entity, Server, Token, position
 
 if TYPE_CHECKING:
-    from lineproof_audit.keys import VerifyKey
+    from lineproof_audit.keys import SigningKey, VerifyKey
     from metadata_service.cli.service import ServiceClient
     from metadata_service.reproduce.plan import Plan
     from metadata_service.reproduce.rebuild import Outcome
@@ -29,6 +31,8 @@ FETCHES_AT_ONCE = 8
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before recorded code runs on this machine.")]
 Into = Annotated[Path | None, typer.Option("--into", help="An empty folder to build in; default: rebuild-<digest> here.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", envvar="LINEPROOF_KEY", help="Signing key (PEM) for the statement, which then goes into the log.")]
+Given = Annotated[list[str] | None, typer.Option("--input", metavar="NAME=PATH", help="The file (or folder of files) of an input that is held elsewhere; "
+                                                 "it must have the digests that were recorded. May be given several times.")]
 TrustFile = Annotated[Path | None, typer.Option("--trust", help="Trust file (lineproof keys trust): prove that the signing key is the log's.")]
 
 
@@ -53,17 +57,18 @@ def manifest(entity: Entity, at: At = None, output: Annotated[Path | None, typer
 
 
 def rebuild(file: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A file that lineproof manifest -o wrote.")], yes: Yes = False, into: Into = None,
-            key: KeyFile = None, trust: TrustFile = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
+            given: Given = None, key: KeyFile = None, trust: TrustFile = None, server: Server = None, token: Token = None, data: Data = None,
+            as_json: Json = False) -> None:
     """Build a recorded state again from nothing but the log's artifacts, and say how exactly it came out. Exits 1 unless it was reproduced."""
     from metadata_service.reproduce.plan import load_plan
 
     plan = load_plan(file)
-    _run(plan, file.with_suffix(".reproduction.json"), yes=yes, into=into, key=key, trust=trust, target=Target(server, token, data), as_json=as_json,
-         rerun=False)
+    _run(plan, file.with_suffix(".reproduction.json"), yes=yes, into=into, given=given, key=key, trust=trust, target=Target(server, token, data),
+         as_json=as_json, rerun=False)
 
 
-def rerun(entity: Entity, at: At = None, yes: Yes = False, into: Into = None, key: KeyFile = None, server: Server = None, token: Token = None,
-          data: Data = None, as_json: Json = False) -> None:
+def rerun(entity: Entity, at: At = None, yes: Yes = False, into: Into = None, given: Given = None, key: KeyFile = None, server: Server = None,
+          token: Token = None, data: Data = None, as_json: Json = False) -> None:
     """The steps that would make a run's (or an entity's) data again, what is stored for them and what is missing; --yes runs them, in a folder.
 
     The events say `purpose: rerun`, so nothing that stands today is replaced; they need a signing key.
@@ -85,7 +90,7 @@ def rerun(entity: Entity, at: At = None, yes: Yes = False, into: Into = None, ke
         raise typer.Exit(0 if plan.rebuildable else 1)
     if key is None:
         raise LineproofError("a rerun is recorded, so it needs a signing key: --key FILE", code="invalid-argument")
-    _run(plan, Path(f"rerun-{plan.digest[:12]}.json"), yes=True, into=into, key=key, trust=None, target=target, as_json=as_json, rerun=True)
+    _run(plan, Path(f"rerun-{plan.digest[:12]}.json"), yes=True, into=into, given=given, key=key, trust=None, target=target, as_json=as_json, rerun=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -102,9 +107,11 @@ def _manifest(target: Target, entity: str, at: str | None, as_json: bool) -> dic
 
 def _show_plan(plan: Plan) -> None:
     say(f"{plan.target}\n  subject {', '.join(subject['digest'].get('fp1', '')[:16] for subject in plan.statement['subject'])}")
-    print_table(["step", "kind", "job", "commit", "writes", "level"], (
+    lacking = Counter(str(reason["subject"]) for reason in plan.reasons)
+    print_table(["step", "kind", "job", "commit", "writes", "level", "needs"], (
         [number, step.get("kind"), step["job"][1], str(step["code"].get("commit", ""))[:12] + ("+" if step["code"].get("dirty") else ""),
-         " ".join(output["dataset"][1] for output in step["outputs"]), step.get("level")] for number, step in enumerate(plan.steps)), "no steps")
+         " ".join(output["dataset"][1] for output in step["outputs"]), step.get("level"),
+         f"{lacking[step['run']]} missing" if lacking[step["run"]] else "stored"] for number, step in enumerate(plan.steps)), "no steps")
     print_table(["input", "version", "bytes"], ([each["dataset"][1], str(each["version"]).rpartition(":")[2][:16], each["retention"]["state"]]
                                                 for each in plan.inputs), "no inputs")
     say(f"{len(plan.blobs)} artifacts: " + ", ".join(f"{sum(blob.role == role for blob in plan.blobs)} {role}" for role in dict.fromkeys(
@@ -119,25 +126,28 @@ def _show_status(answer: Mapping[str, Any]) -> None:
 
 # -- running
 
-def _run(plan: Plan, report: Path, *, yes: bool, into: Path | None, key: Path | None, trust: Path | None, target: Target, as_json: bool, rerun: bool) -> None:
+def _run(plan: Plan, report: Path, *, yes: bool, into: Path | None, given: list[str] | None, key: Path | None, trust: Path | None, target: Target,
+         as_json: bool, rerun: bool) -> None:
     from metadata_service.cli.service import ask
-    from metadata_service.reproduce.rebuild import Outcome, Verdict
+    from metadata_service.reproduce.given import assigned
+    from metadata_service.reproduce.rebuild import Outcome, Verdict, verified
     from metadata_service.reproduce.rebuild import rebuild as run_plan
     from metadata_service.reproduce.reproduction import reproduction, rerun_events
     from metadata_service.reproduce.sandbox import Sandbox
 
-    sandbox = Sandbox((into or Path(f"rebuild-{plan.digest[:12]}")).resolve())
+    sandbox, inputs = Sandbox((into or Path(f"rebuild-{plan.digest[:12]}")).resolve()), assigned(plan, given or [])
+    notary: SigningKey | None = None
     started = _now()
 
     async def prepared(client: ServiceClient) -> str | None:
         """Everything that comes from the service; why the signature does not count, if it does not."""
-        problem = await _signed(client, plan, trust)
+        nonlocal notary
+        keys = await notary_keys(client, trust, plan.size)
+        notary = notary_here(client.settings, keys)
+        problem = _signed(plan, keys)
         if problem is not None or not plan.rebuildable:
             return problem
         note(f"Manifest {plan.digest}: the signature is that of this log's notary key" + (", proven by the trust file" if trust else ""))
-        if not yes:
-            _show_plan(plan)
-            typer.confirm(f"Run this recorded code in {sandbox.folder}, with this user's rights and no credentials?", abort=True)
         try:
             sandbox.make()
         except OSError as error:
@@ -146,13 +156,25 @@ def _run(plan: Plan, report: Path, *, yes: bool, into: Path | None, key: Path | 
         return None
 
     problem = ask(prepared, data=target.data, url=target.server, token=target.token)
-    outcome = Outcome(Verdict.bad_signature, problem) if problem is not None else run_plan(plan, sandbox, note)
+    ready = Outcome(Verdict.bad_signature, problem) if problem is not None else verified(plan, sandbox, inputs)
+    if isinstance(ready, Outcome):
+        outcome = ready
+        if sandbox.folder.is_dir() and problem is None and plan.rebuildable:
+            sandbox.remove()
+    else:
+        note(f"{len(plan.blobs)} artifacts have the digests that the manifest pins")
+        if not yes:
+            _show_plan(plan)
+            if not typer.confirm(f"Run this recorded code in {sandbox.folder}, with this user's rights and no credentials?"):
+                sandbox.remove()
+                raise typer.Abort
+        outcome = run_plan(ready, sandbox, note)
     statement = reproduction(plan, outcome, started=started, finished=_now())
     index = None
-    if key is not None and outcome.done:
+    if key is not None and problem is None:
         events = [("openlineage", event) for done in outcome.done for event in rerun_events(done)] if rerun else []
         index = ask(lambda client: _record(client, key, [*events, ("statement", statement)]), data=target.data, url=target.server, token=target.token)
-    _write(report, statement, key)
+    _write(report, statement, key, notary)
     _report(outcome, report, index, as_json, statement)
 
 
@@ -167,45 +189,23 @@ def _report(outcome: Outcome, report: Path, index: int | None, as_json: bool, st
         raise typer.Exit(1)
 
 
-async def _signed(client: ServiceClient, plan: Plan, trust: Path | None) -> str | None:
+def _signed(plan: Plan, keys: Mapping[str, VerifyKey]) -> str | None:
     """Why the manifest's signature does not count; None if it does."""
     from metadata_service.reproduce.errors import ManifestError
     from metadata_service.reproduce.plan import verify_signature
 
     try:
-        verify_signature(plan, await _notary_keys(client, trust))
+        verify_signature(plan, keys)
     except ManifestError as error:
         return error.detail
     return None
 
 
-async def _notary_keys(client: ServiceClient, trust: Path | None) -> dict[str, VerifyKey]:
-    """The notary keys this log ever had; with a trust file only those that an evidence bundle proves to stand in the log."""
-    from lineproof_audit.base64text import decode_base64
-    from lineproof_audit.bundle import parse_bundle
-    from lineproof_audit.keyring import Keyring
-    from lineproof_audit.keys import VerifyKey
-    from lineproof_audit.trust import load_trust
-    from lineproof_audit.verify import verify_bundle
-
-    history = await _graphql(client, documents.KEY_HISTORY, {})
-    notaries = [key for key in history["keyHistory"]["keys"] if key["purpose"] == "notary"]
-    if trust is None:
-        return {key["keyId"]: VerifyKey(decode_base64(key["publicKey"])) for key in notaries}
-    entries = sorted({key["registeredAt"] for key in notaries})
-    bundle = (await _graphql(client, documents.EVIDENCE, {"entries": entries, "withLeaves": False}))["evidence"]["bundle"]
-    verdict = verify_bundle(bundle, load_trust(trust))
-    if not verdict.ok:
-        raise LineproofError(f"the log's keys do not verify against {trust}: {verdict.statement} {verdict.reasons}", code="invalid-proof")
-    parsed, keyring = parse_bundle(bundle), Keyring()
-    for entry in sorted({entry.index: entry for entry in (*parsed.key_entries, *parsed.entries)}.values(), key=lambda entry: entry.index):
-        keyring.apply(entry.index, entry.leaf, entry.envelope)
-    return {record.keyid: record.verify_key for record in keyring.history() if record.purpose == "notary"}
-
-
 async def _fetch(client: ServiceClient, plan: Plan, sandbox: Sandbox) -> None:
     """Get every artifact the service still has; what is missing or changed is found when the digests are checked."""
     import httpx
+
+    from ingest_hooks.artifacts import MAX_ARTIFACT_BYTES
 
     slots = asyncio.Semaphore(FETCHES_AT_ONCE)
 
@@ -217,6 +217,8 @@ async def _fetch(client: ServiceClient, plan: Plan, sandbox: Sandbox) -> None:
                         with sandbox.artifact(digest).open("wb") as file:
                             async for chunk in response.aiter_bytes():
                                 file.write(chunk)
+                                if file.tell() > MAX_ARTIFACT_BYTES:
+                                    break  # no artifact is that large, so its digest will not be the pinned one
                     elif response.status_code != 404:
                         raise LineproofError(f"the service answered {response.status_code} for artifact sha256:{digest}", code="unreachable")
             except httpx.HTTPError as error:
@@ -242,26 +244,21 @@ async def _record(client: ServiceClient, key: Path, events: list[tuple[str, dict
     return index
 
 
-def _write(report: Path, statement: Mapping[str, Any], key: Path | None) -> None:
-    """The statement, signed if there is a key; else as it is, with a note."""
+def _write(report: Path, statement: Mapping[str, Any], key: Path | None, notary: SigningKey | None) -> None:
+    """The statement in a DSSE envelope, signed with the key given, else with the log's notary key; as it is, with a note, if neither is here."""
     import rfc8785
 
     from lineproof_audit.envelope import PAYLOAD_INTOTO, sign_envelope
     from lineproof_audit.keys import SigningKey
 
-    if key is None:
+    signer = SigningKey.load(key) if key is not None else notary
+    if signer is None:
         report.write_text(json.dumps(statement, indent=1) + "\n", encoding="utf-8")
-        note("The statement is NOT signed and not in the log: give --key FILE to sign and record it")
-    else:
-        report.write_bytes(sign_envelope(PAYLOAD_INTOTO, rfc8785.dumps(statement), SigningKey.load(key)) + b"\n")
-
-
-async def _graphql(client: ServiceClient, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-    body = await client.call("POST", "/graphql", json={"query": document, "variables": variables})
-    if body.get("errors"):
-        raise LineproofError(str(body["errors"][0].get("message")), code="internal")
-    data: dict[str, Any] = body["data"]
-    return data
+        note("The statement is NOT signed, there is no key here, and not in the log: give --key FILE to sign and record it")
+        return
+    report.write_bytes(sign_envelope(PAYLOAD_INTOTO, rfc8785.dumps(statement), signer) + b"\n")
+    if key is None:
+        note("The statement is signed with this log's notary key; give --key FILE to sign it as yours and record it in the log")
 
 
 def _now() -> str:

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from lineproof_audit.keyrecord import record_from_state, record_to_state
 from lineproof_audit.keyring import Keyring
-from lineproof_schema.models.lifecycle import StatementData
+from lineproof_schema.models.lifecycle import REPRODUCTION_TYPE, StatementData
 from lineproof_schema.models.log import EquivocationData, ErasureData, KeyData
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.authority import KEYRING_STATE, short_key, used_token
 from metadata_service.projector.entry import CloudBody
 from metadata_service.projector.names import of
 from metadata_service.projector.plain import as_dict, as_text
+from metadata_service.projector.reproductions import project_reproduction
 from metadata_service.projector.view import Draft, Rejected
 
 __all__ = ["project_equivocation", "project_erasure", "project_keyring_entry", "project_statement"]
@@ -73,3 +74,5 @@ def project_statement(draft: Draft, data: StatementData) -> None:
         draft.ensure(urn)
         draft.touch(urn)
         draft.revise(urn, f"statement:{data.predicate_type}".replace("\0", "\ufffd"), {"index": draft.entry.index, "signer": draft.entry.leaf.signer})
+    if data.predicate_type == REPRODUCTION_TYPE:
+        project_reproduction(draft, data)

@@ -13,11 +13,11 @@ from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import EPOCH, RunRef, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import as_time
+from metadata_service.reproduce.shape import MAX_STEPS, checked_facet
 from metadata_service.reproduce.shapes import Closure, Input, Output, Step
 
-__all__ = ["Walker", "artifacts_of"]
+__all__ = ["Walker", "artifacts_of", "files_of"]
 
-MAX_STEPS = 500  # runs in one manifest
 LINK_LIMIT = 1_000
 REBUILD_FACT = "facet:lineproof_rebuild"
 
@@ -76,8 +76,11 @@ class Walker:
             await self.version(urn, below=below)
         generated = sorted({link.dst for link in links.out if link.type == "GENERATED"} - {urn for urn, _ in used})
         facts = rows[run.urn].facts
-        code = rows.get(run.transformation or "")
-        step = Step(run.urn, _names(run.job), run.transformation or "", _code(code), _plain(facts.get(REBUILD_FACT)), facts.get("compiledDigest"),
+        code, facet = rows.get(run.transformation or ""), _plain(facts.get(REBUILD_FACT))
+        if facet and (wrong := checked_facet(facet)) is not None:
+            self.found.lacks("invalid-recording", run.urn, f"its `lineproof_rebuild` facet cannot be acted on: {wrong}")
+            facet = {}
+        step = Step(run.urn, _names(run.job), run.transformation or "", _code(code), facet, facts.get("compiledDigest"),
                     _text(facts.get("startedAt")), _text(facts.get("endedAt")), run.signed_by, tuple(used), await self._outputs(generated), run.commit)
         self.urns.update(urn for urn in (run.job, run.transformation, *generated) if urn)
         await self._check(step)
@@ -106,6 +109,8 @@ class Walker:
         return tuple(found)
 
     def _input(self, row: NodeRow, retention: dict[str, Any]) -> Input:
+        if retention["state"] == "held" and not files_of(retention) and _fingerprint(row) is None:
+            self.found.lacks("no-digest", row.urn, "its bytes are held elsewhere, and neither digests of files nor a fingerprint of its rows were recorded")
         return Input(row.urn, _dataset(row.urn), _fingerprint(row), retention)
 
     async def _retention(self, row: NodeRow) -> dict[str, Any]:
@@ -155,6 +160,11 @@ class Walker:
         for role, name, digest in artifacts_of(step):
             if not await self.held(digest):
                 lacks("missing-artifact", step.run, f"{role} {name} is not in the artifact store: sha256:{digest}")
+
+
+def files_of(retention: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by name of the files that a dataset version consists of, as far as they were recorded."""
+    return _plain(retention.get("files")) or _plain(_plain(retention.get("pointer")).get("files"))
 
 
 def artifacts_of(step: Step) -> list[tuple[str, str, str]]:

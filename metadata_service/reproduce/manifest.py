@@ -21,7 +21,9 @@ from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.mask import hidden, may_see
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, of_micros
-from metadata_service.reproduce.closure import Walker, artifacts_of
+from metadata_service.reproduce.closure import Walker, artifacts_of, files_of
+from metadata_service.reproduce.errors import ManifestError
+from metadata_service.reproduce.plan import plan_of
 from metadata_service.reproduce.shapes import BUILD_TYPE, MANIFEST_TYPE, STATEMENT_TYPE, Closure, Input, Output, Reason, Step
 
 __all__ = ["Manifest", "ManifestReason", "manifest"]
@@ -86,6 +88,11 @@ async def manifest(context: QueryContext, urn: str) -> Manifest:
         found.lacks("never-materialized", urn, "no version of it was ever recorded")
         return await _nothing(context, found.reasons)
     statement = _statement(context, urn, targets, found, moment)
+    try:
+        plan_of(statement)
+    except ManifestError as error:  # recorded names that no machine should act on: whoever rebuilds would refuse it
+        found.lacks("invalid-recording", urn, error.detail)
+        statement = _statement(context, urn, targets, found, moment)
     try:
         payload = rfc8785.dumps(statement)
     except rfc8785.CanonicalizationError as error:
@@ -179,7 +186,7 @@ def _digests(each: Input | Output) -> dict[str, str]:
 
 
 def _file_digests(each: Input | Output) -> dict[str, str]:
-    files = (each.retention or {}).get("files") or {}
+    files = files_of(each.retention or {})
     return {"sha256": str(next(iter(files.values())))} if len(files) == 1 else {"lineproofVersion": parse_urn(each.version).components[2]}
 
 
@@ -194,16 +201,26 @@ def _dependencies(found: Closure) -> list[dict[str, Any]]:
                 "uri": f"git+https://{where}" if where else "git", "digest": {"gitCommit": sha},
                 "annotations": {"role": "commit", "path": step.code.get("path"), "dirty": bool(step.code.get("dirty", False))}}
         if step.code.get("image"):
-            rows["image", str(step.code["image"])] = {"uri": format_urn("image", str(step.code["image"])), "annotations": {"role": "image"}}
+            image = str(step.code["image"])
+            rows["image", image] = {"uri": format_urn("image", image), **({"digest": {"sha256": image[7:]}} if image.startswith("sha256:") else {}),
+                                    "annotations": {"role": "image"}}
         for role, name, digest in artifacts_of(step):
             rows.setdefault((role, name + digest), {"uri": format_urn("artifact", f"sha256:{digest}"), "name": name, "digest": {"sha256": digest},
                                                     "annotations": {"role": role}})
+        for output in step.outputs if step.facts.get("level") == "tolerance" else ():
+            for name, sha256 in sorted(((output.retention or {}).get("files") or {}).items()):
+                rows["original", output.version + name] = _artifact("original", name, sha256, output.version)
     for each in found.inputs:
-        rows["input", each.version] = {"uri": each.version, "digest": _digests(each), "annotations": {"role": "input", "retention": each.retention["state"]}}
-        for name, sha256 in sorted((each.retention.get("files") or {}).items()):
-            rows["input", each.version + name] = {"uri": format_urn("artifact", f"sha256:{sha256}"), "name": name, "digest": {"sha256": sha256},
-                                                  "annotations": {"role": "input", "version": each.version}}
+        state = each.retention["state"]
+        rows["input", each.version] = {"uri": each.version, "digest": _digests(each), "annotations": {"role": "input", "retention": state}}
+        for name, sha256 in sorted(files_of(each.retention).items()):  # held elsewhere: whoever holds it names it as it likes
+            row = _artifact("input", name, sha256, each.version)
+            rows["input", each.version + name] = row if state == "retained" else {**row, "uri": str(each.retention.get("reference") or each.version)}
     return [rows[key] for key in sorted(rows)]
+
+
+def _artifact(role: str, name: str, sha256: str, version: str) -> dict[str, Any]:
+    return {"uri": format_urn("artifact", f"sha256:{sha256}"), "name": name, "digest": {"sha256": sha256}, "annotations": {"role": role, "version": version}}
 
 
 def _step(number: int, step: Step, found: Closure) -> dict[str, Any]:

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
+from pydantic import ValidationError
 
-from lineproof_audit.envelope import PAYLOAD_INTOTO, Envelope, parse_envelope, verify_envelope
+from lineproof_audit.envelope import MAX_ENVELOPE_BYTES, PAYLOAD_INTOTO, Envelope, parse_envelope, verify_envelope
 from lineproof_audit.errors import BadSignature, EnvelopeError
 from lineproof_audit.keys import VerifyKey
 from metadata_service.reproduce.errors import ManifestError
+from metadata_service.reproduce.shape import check_predicate, first_problem
 from metadata_service.reproduce.shapes import MANIFEST_TYPE, STATEMENT_TYPE
 
 __all__ = ["ROLES", "Blob", "Plan", "load_plan", "plan_of", "verify_signature"]
 
-ROLES: Final = ("code", "module", "configuration", "lockfile", "input")
+ROLES: Final = ("code", "module", "configuration", "lockfile", "input", "original")
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -52,6 +54,12 @@ class Plan:
         return list(self.statement["predicate"]["reasons"])
 
     @property
+    def size(self) -> int:
+        """The position that the manifest is of; 0 if it does not say."""
+        size = (self.statement["predicate"]["buildDefinition"]["externalParameters"].get("asOf") or {}).get("size")
+        return size if isinstance(size, int) else 0
+
+    @property
     def target(self) -> str:
         return str(self.statement["predicate"]["buildDefinition"]["externalParameters"]["target"])
 
@@ -63,21 +71,23 @@ def load_plan(path: Path) -> Plan:
         ManifestError: `invalid-manifest`.
     """
     try:
+        if path.stat().st_size > MAX_ENVELOPE_BYTES:
+            raise ManifestError(f"{path} has {path.stat().st_size} bytes, a manifest at most {MAX_ENVELOPE_BYTES}")
         envelope = parse_envelope(path.read_bytes())
         if envelope.payload_type != PAYLOAD_INTOTO:
             raise ManifestError(f"{path} holds {envelope.payload_type}, not an in-toto statement")
         return plan_of(json.loads(envelope.payload), envelope)
     except OSError as error:
         raise ManifestError(f"cannot read {path}: {error.strerror}") from error
-    except (EnvelopeError, ValueError) as error:
+    except (EnvelopeError, ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is no signed statement: {error}") from error
 
 
 def plan_of(statement: Any, envelope: Envelope | None = None) -> Plan:
-    """The plan of a manifest's statement.
+    """The plan of a manifest's statement. One that says it can be rebuilt holds nothing that a machine should not act on.
 
     Raises:
-        ManifestError: `invalid-manifest`, a field is missing or of another kind.
+        ManifestError: `invalid-manifest`, a field is missing, of another kind, or names what it must not.
     """
     try:
         if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != MANIFEST_TYPE:
@@ -92,12 +102,17 @@ def plan_of(statement: Any, envelope: Envelope | None = None) -> Plan:
         _ = predicate["status"], predicate["reasons"], predicate["buildDefinition"]["externalParameters"]["target"], statement["subject"][0]["digest"]
         known = {blob.digest for blob in blobs}
         unpinned = [digest for step in steps for digest in _digests(step) if digest not in known]
-        unpinned += [digest for each in inputs for digest in (each["retention"].get("files") or {}).values() if digest not in known]
+        unpinned += [digest for each in inputs if each["retention"]["state"] == "retained" for digest in (each["retention"].get("files") or {}).values()
+                     if digest not in known]
         if unpinned:
             raise ManifestError(f"sha256:{unpinned[0]} is used by a step and stands in no dependency")
+        if predicate["status"] == "rebuildable":
+            check_predicate(predicate)
         digest = hashlib.sha256(envelope.payload if envelope is not None else rfc8785.dumps(statement)).hexdigest()
         return Plan(statement, digest, envelope, steps, inputs, tuple(blobs))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except ValidationError as error:
+        raise ManifestError(f"the manifest asks for what is not done: {first_problem(error)}") from error
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ManifestError(f"the statement is no manifest: {type(error).__name__} {error}") from error
 
 
@@ -129,9 +144,6 @@ def _step(step: Any) -> Mapping[str, Any]:
 
 def _input(each: Any) -> Mapping[str, Any]:
     _ = each["version"], each["dataset"][1], each["retention"]["state"]
-    for name in each["retention"].get("files") or {}:
-        if Path(name).name != name:
-            raise ManifestError(f"an input file called {name!r}")
     return dict(each)
 
 
@@ -139,6 +151,8 @@ def _digests(step: Mapping[str, Any]) -> list[str]:
     code, node, call = step["code"], step.get("node") or {}, step.get("call") or {}
     found = [code.get("rawCode"), code.get("config"), *(code.get("modules") or {}).values(), step["environment"].get("lockfile"),
              *(call.get("files") or {}).values()]
+    if step.get("level") == "tolerance":
+        found += [digest for output in step["outputs"] for digest in ((output.get("retention") or {}).get("files") or {}).values()]
     for upstream in node.get("upstream") or ():
         found += [upstream.get("code"), *(upstream.get("modules") or {}).values()]
     return [_sha256(digest) for digest in found if digest is not None]

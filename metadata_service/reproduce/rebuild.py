@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,17 +17,18 @@ from ingest_hooks.fp1 import fingerprint
 from lineproof_schema.errors import LineproofError
 from metadata_service.reproduce.compare import Comparison, compare
 from metadata_service.reproduce.dbt_project import DbtProject, differences, group
+from metadata_service.reproduce.given import ChangedInput, MissingInput, brought_in
 from metadata_service.reproduce.plan import Plan
-from metadata_service.reproduce.sandbox import Failed, Sandbox
+from metadata_service.reproduce.sandbox import Environment, Failed, Sandbox
 from metadata_service.reproduce.tables import Missing, Tables
 
-__all__ = ["Done", "Outcome", "Verdict", "rebuild", "verify_artifacts"]
+__all__ = ["Done", "Outcome", "Verdict", "rebuild", "verified"]
 
 Say = Callable[[str], None]
 Step = Mapping[str, Any]
 RUNNER = Path(__file__).with_name("step_runner.py")
 _CHANGED = {"code": "changed-code", "module": "changed-macro", "configuration": "changed-configuration", "lockfile": "changed-lockfile",
-            "input": "changed-input"}
+            "input": "changed-input", "original": "changed-original"}
 
 
 class Verdict(StrEnum):
@@ -37,12 +38,15 @@ class Verdict(StrEnum):
     bad_signature = "bad-signature"
     not_rebuildable = "not-rebuildable"
     missing_artifact = "missing-artifact"
+    missing_input = "missing-input"
     changed_code = "changed-code"
     changed_macro = "changed-macro"
     changed_configuration = "changed-configuration"
     changed_lockfile = "changed-lockfile"
     changed_input = "changed-input"
+    changed_original = "changed-original"
     environment_failed = "environment-failed"
+    other_environment = "other-environment"
     step_failed = "step-failed"
     other_code_ran = "other-code-ran"
     differs = "differs"
@@ -60,11 +64,12 @@ class Done:
 
 @dataclass(slots=True)
 class Outcome:
-    """The verdict, why, and what ran."""
+    """The verdict, why, what ran, and in which environments."""
 
     verdict: Verdict
     detail: str
     done: list[Done] = field(default_factory=list)
+    environments: list[Environment] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -80,8 +85,14 @@ class _Stop(Exception):
         self.detail = detail
 
 
-def verify_artifacts(plan: Plan, sandbox: Sandbox) -> Outcome | None:
-    """Hash every artifact in the sandbox's store before anything of it is used; the verdict if one is missing or not what the manifest pins."""
+def verified(plan: Plan, sandbox: Sandbox, given: Mapping[str, Path]) -> Plan | Outcome:
+    """Hash every artifact in the sandbox's store, and what was given for inputs held elsewhere, before anything of it is used.
+
+    Returns:
+        The plan to run, or the verdict if it cannot be rebuilt, or something is missing or not what the manifest pins.
+    """
+    if not plan.rebuildable:
+        return Outcome(Verdict.not_rebuildable, "; ".join(str(reason["detail"]) for reason in plan.reasons) or "the manifest says so")
     for blob in plan.blobs:
         path = sandbox.artifact(blob.digest)
         what = f"{blob.role} {blob.name}".strip()
@@ -91,18 +102,19 @@ def verify_artifacts(plan: Plan, sandbox: Sandbox) -> Outcome | None:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != blob.digest:
             return Outcome(Verdict(_CHANGED[blob.role]), f"{what} has SHA-256 {found}, the manifest pins {blob.digest}")
-    return None
+    try:
+        return brought_in(plan, sandbox, given)
+    except MissingInput as error:
+        return Outcome(Verdict.missing_input, str(error))
+    except ChangedInput as error:
+        return Outcome(Verdict.changed_input, str(error))
 
 
 def rebuild(plan: Plan, sandbox: Sandbox, say: Say) -> Outcome:
-    """Verify the artifacts, run the steps, compare what they wrote."""
-    if not plan.rebuildable:
-        return Outcome(Verdict.not_rebuildable, "; ".join(str(reason["detail"]) for reason in plan.reasons) or "the manifest says so")
-    bad = verify_artifacts(plan, sandbox)
-    if bad is not None:
-        return bad
-    say(f"{len(plan.blobs)} artifacts have the digests that the manifest pins")
-    return _Run(plan, sandbox, say).all()
+    """Run the steps of a verified plan and compare what they wrote."""
+    outcome = _Run(plan, sandbox, say).all()
+    outcome.environments = list(sandbox.environments.values())
+    return outcome
 
 
 class _Run:
@@ -154,18 +166,28 @@ class _Run:
             raise _Stop(Verdict.changed_input, f"the rows of {given['dataset'][1]} are not those of version {expected['sha256']}")
 
     def _environment(self, step: Step) -> Path:
-        said = step["environment"]
+        """The folder of the step's environment; the lock file has to give the engine and the tools that the run recorded."""
+        said, engine = step["environment"], step.get("engine") or {}
         try:
-            return self.sandbox.environment(str(said["lockfile"]), str(said.get("lockfileName") or ""), str(said.get("python") or "3"))
+            made = self.sandbox.environment(str(said["lockfile"]), str(said.get("lockfileName") or ""), str(said.get("python") or "3"))
         except Failed as error:
             raise _Stop(Verdict.environment_failed, str(error)) from error
+        ran = {**(said.get("tools") or {}), **({str(engine["name"]): engine["version"]} if engine.get("version") else {})}
+        other = [f"{name} {version}, the lock file gives {made.packages.get(name) or 'none'}" for name, version in sorted(ran.items())
+                 if made.packages.get(name) != version]
+        if other:
+            raise _Stop(Verdict.other_environment, f"{step['job'][1]} ran with {'; '.join(other)}")
+        return made.folder
 
     def _dbt(self, steps: list[Step]) -> None:
         environment = self._environment(steps[0])
         folder = self.sandbox.folder / "code" / f"dbt{len(self.done)}"
         folder.mkdir()
         project = DbtProject(folder, steps, lambda digest: self.sandbox.artifact(digest).read_bytes(), self.sandbox.database)
-        project.write()
+        try:
+            project.write()
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise _Stop(Verdict.step_failed, f"no dbt project can be made of what was recorded: {type(error).__name__}: {error}") from error
         self.tables.close()
         self.say(f"dbt builds {', '.join(step['node']['name'] for step in steps)}")
         try:
@@ -182,24 +204,10 @@ class _Run:
     def _python(self, step: Step) -> None:
         environment, call = self._environment(step), step["call"]
         folder = self.sandbox.folder / "code" / f"python{len(self.done)}"
-        for name, digest in call["files"].items():
-            path = (folder / "src" / name).resolve()
-            if not path.is_relative_to(folder):
-                raise _Stop(Verdict.step_failed, f"a code file called {name!r}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.sandbox.artifact(digest).read_bytes())
-        arguments = [*call["arguments"], *call["named"].values()]
-        read = {tuple(each["dataset"]): str(each["version"]) for each in self._read(step)}
-        said = {"code": str(folder / "src"), "file": call["file"], "function": call["function"], "arguments": call["arguments"], "named": call["named"],
-                "databases": {each["$duckdb"]: str(self.sandbox.database(each["$duckdb"])) for each in arguments if "$duckdb" in each},
-                "settings": (step.get("engine") or {}).get("settings") or {},
-                "files": {"\0".join(each["$file"]): str(self.tables.file(read[tuple(each["$file"])])) for each in arguments if "$file" in each},
-                "tables": {"\0".join(each["$table"]): str(self.tables.arrow(read[tuple(each["$table"])])) for each in arguments if "$table" in each}}
-        if call.get("returns"):
-            version = next(str(output["version"]) for output in step["outputs"] if list(output["dataset"]) == list(call["returns"]))
-            said["returns"] = str(self.tables.returned(version))
-        (folder / "step.json").write_text(json.dumps(said), encoding="utf-8")
-        (folder / RUNNER.name).write_bytes(RUNNER.read_bytes())
+        try:
+            self._write_call(step, folder)
+        except OSError as error:
+            raise _Stop(Verdict.step_failed, f"the code of {step['job'][1]} cannot be written: {error}") from error
         self.tables.close()
         self.say(f"Python calls {call['function']} of {call['file']} for {step['job'][1]}")
         try:
@@ -207,18 +215,44 @@ class _Run:
         except Failed as error:
             raise _Stop(Verdict.step_failed, str(error)) from error
 
-    def _read(self, step: Step) -> list[dict[str, Any]]:
+    def _write_call(self, step: Step, folder: Path) -> None:
+        """The code, and what the runner is told: places in the sandbox for what the arguments stand for."""
+        call = step["call"]
+        for name, digest in call["files"].items():
+            path = folder / "src" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.sandbox.artifact(digest).read_bytes())
+        arguments = [*call["arguments"], *call["named"].values()]
+        said = {"code": str(folder / "src"), "file": call["file"], "function": call["function"], "arguments": call["arguments"], "named": call["named"],
+                "databases": {each["$duckdb"]: str(self.sandbox.database(each["$duckdb"])) for each in arguments if "$duckdb" in each},
+                "settings": (step.get("engine") or {}).get("settings") or {},
+                "files": {"\0".join(each["$file"]): str(self.tables.file(self._read(step, each["$file"]))) for each in arguments if "$file" in each},
+                "tables": {"\0".join(each["$table"]): str(self.tables.arrow(self._read(step, each["$table"]))) for each in arguments if "$table" in each}}
+        if call.get("returns"):
+            version = next(str(output["version"]) for output in step["outputs"] if list(output["dataset"]) == list(call["returns"]))
+            said["returns"] = str(self.tables.returned(version))
+        (folder / "step.json").write_text(json.dumps(said), encoding="utf-8")
+        (folder / RUNNER.name).write_bytes(RUNNER.read_bytes())
+
+    def _read(self, step: Step, dataset: Sequence[str]) -> str:
+        """The version of a dataset that the step read."""
         known = {str(output["version"]): output["dataset"] for each in self.plan.steps for output in each["outputs"]}
         known |= {str(each["version"]): each["dataset"] for each in self.plan.inputs}
-        return [{"version": each["version"], "dataset": known[each["version"]]} for each in step["inputs"] if each["version"] in known]
+        for each in step["inputs"]:
+            if list(known.get(str(each["version"]), ())) == list(dataset):
+                return str(each["version"])
+        raise Missing(f"{step['job'][1]} was called with {dataset[1]} and does not say which version it read")
 
     def _compare(self, step: Step, started: str) -> None:
         finished, found = _now(), []
         for output in step["outputs"]:
             version = str(output["version"])
             table = self.tables.output(step, output)
-            original = self.tables.original(output) if step.get("level") == "tolerance" else None
-            result = compare(table, output["fp1"], str(step.get("level") or "row-set"), step.get("tolerance"), original)
+            try:
+                original = self.tables.original(output) if step.get("level") == "tolerance" else None
+                result = compare(table, output["fp1"], str(step.get("level") or "row-set"), step.get("tolerance"), original)
+            except (LineproofError, ValueError) as error:
+                raise _Stop(Verdict.differs, f"{version} cannot be compared: {error}") from error
             found.append((version, result))
             self.say(f"  {output['dataset'][1]}: {result.detail} ({result.reached})")
         self.done.append(Done(step, started, finished, tuple(found)))

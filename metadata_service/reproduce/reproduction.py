@@ -29,8 +29,9 @@ def reproduction(plan: Plan, outcome: Outcome, *, started: str, finished: str) -
                          "actual": {"fp1": result.actual}, "rows": result.rows} for version, result in outputs],
             "steps": [{"run": done.step["run"], "job": list(done.step["job"]), "startedOn": done.started, "finishedOn": done.finished}
                       for done in outcome.done],
-            "builder": {"id": "lineproof rebuild", "version": installed_version("lineproof"), "platform": f"{platform.system().lower()}-{platform.machine()}",
-                        "python": platform.python_version()},
+            "environments": [{"lockfile": {"sha256": made.lockfile}, "python": made.python, "packages": dict(sorted(made.packages.items()))}
+                             for made in outcome.environments],
+            "builder": {"id": "lineproof rebuild", "version": installed_version("lineproof"), "platform": f"{platform.system().lower()}-{platform.machine()}"},
             "startedOn": started, "finishedOn": finished,
         },
     }

@@ -4,11 +4,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lineproof_schema.models.lifecycle import REPRODUCTION_TYPE
+
 __all__ = ["BUILD_TYPE", "MANIFEST_TYPE", "REPRODUCTION_TYPE", "STATEMENT_TYPE", "Closure", "Input", "Output", "Reason", "Step"]
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 MANIFEST_TYPE: Final = "https://lineproof.dev/rebuild/v1"
-REPRODUCTION_TYPE: Final = "https://lineproof.dev/reproduction/v1"
 BUILD_TYPE: Final = "https://lineproof.dev/rebuild/v1/steps"
 
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from metadata_service.reproduce.sandbox import Sandbox
+from metadata_service.reproduce.shape import safe_name
 
 __all__ = ["Missing", "Tables"]
 
@@ -45,23 +46,26 @@ class Tables:
             folder = self.sandbox.folder / "inputs" / str(len(self._placed))
             folder.mkdir()
             for label, digest in files:
-                shutil.copyfile(self.sandbox.artifact(digest), folder / Path(label).name)
-            self._files[version] = folder / Path(files[0][0]).name if len(files) == 1 else folder
+                shutil.copyfile(self.sandbox.artifact(digest), folder / safe_name(label))
+            self._files[version] = folder / files[0][0] if len(files) == 1 else folder
             return None
         if form not in ("parquet", "arrow") or len(files) != 1:
             raise ValueError(f"retained as {form!r} in {len(files)} files")
-        table = self._read(form, files[0][1])
+        table = self.read(form, files[0][1])
         if str(namespace).startswith("duckdb://"):
             database, schema, identifier = _parts(str(name))
             connection = self._connection(database)
             connection.execute(f"create schema if not exists {_quoted(schema)}")
             into = f"create or replace table {_quoted(schema)}.{_quoted(identifier)} as select * from"
-            if form == "parquet":  # by DuckDB itself, which wrote it: its types come back
-                connection.execute(f"{into} read_parquet(?)", [str(self.sandbox.artifact(files[0][1]))])
-            else:
-                connection.register("lineproof_input", table)
-                connection.execute(f"{into} lineproof_input")
-                connection.unregister("lineproof_input")
+            try:
+                if form == "parquet":  # by DuckDB itself, which wrote it: its types come back
+                    connection.execute(f"{into} read_parquet(?)", [str(self.sandbox.artifact(files[0][1]))])
+                else:
+                    connection.register("lineproof_input", table)
+                    connection.execute(f"{into} lineproof_input")
+                    connection.unregister("lineproof_input")
+            except duckdb.Error as error:
+                raise ValueError(str(error)) from error
             table = self._rows(connection, schema, identifier)
         self._arrow[version] = self._write(table)
         return table
@@ -70,7 +74,7 @@ class Tables:
         """The retained rows of an output as they were recorded."""
         retention = output.get("retention") or {}
         files = list((retention.get("files") or {}).values())
-        return self._read(retention["format"], files[0]) if retention.get("format") in ("parquet", "arrow") and len(files) == 1 else None
+        return self.read(retention["format"], files[0]) if retention.get("format") in ("parquet", "arrow") and len(files) == 1 else None
 
     def file(self, version: str) -> Path:
         """Where a raw input lies."""
@@ -105,7 +109,7 @@ class Tables:
         database, schema, identifier = (node["database"], node["schema"], node["identifier"]) if node else _parts(str(name))
         try:
             return self._rows(self._connection(database), schema, identifier)
-        except duckdb.Error as error:
+        except (duckdb.Error, ValueError) as error:
             raise Missing(f"{step['job'][1]} did not write {name}: {error}") from error
 
     def close(self) -> None:
@@ -121,14 +125,18 @@ class Tables:
             self._open[database] = connection
         return self._open[database]
 
-    def _read(self, form: str, digest: str) -> pa.Table:
+    def read(self, form: str, digest: str) -> pa.Table:
+        """The rows of an artifact. Raises ValueError (pyarrow's errors are some) if it is not in that format."""
         path = str(self.sandbox.artifact(digest))
         if form == "arrow":
             with pa.OSFile(path, "rb") as source:
                 return pa.ipc.open_file(source).read_all()
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            return connection.read_parquet(path).to_arrow_table()
+        try:
+            with duckdb.connect() as connection:
+                connection.execute("set TimeZone = 'UTC'")
+                return connection.read_parquet(path).to_arrow_table()
+        except duckdb.Error as error:
+            raise ValueError(str(error)) from error
 
     def _rows(self, connection: duckdb.DuckDBPyConnection, schema: str, identifier: str) -> pa.Table:
         return connection.sql(f"select * from {_quoted(schema)}.{_quoted(identifier)}").to_arrow_table()  # noqa: S608 - quoted

@@ -1,13 +1,15 @@
 """Ends of things, derivations by the service, and in-toto statements."""
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lineproof_schema.models.common import DatasetRef, EventData, EventIndex, Name, Sha256, SqlPosition, TimePredicate, UrnText, WindowFrame
 
-__all__ = ["ColumnDerivation", "DerivationData", "InputField", "StatementData", "TombstoneData"]
+__all__ = ["REPRODUCTION_TYPE", "ColumnDerivation", "DerivationData", "InputField", "StatementData", "TombstoneData"]
+
+REPRODUCTION_TYPE: Final = "https://lineproof.dev/reproduction/v1"  # predicate of a statement on what a rebuild came to
 
 
 class TombstoneData(EventData):

@@ -1,9 +1,11 @@
 """Rebuilding from a manifest when project, database, repository clone and environment are gone; and every way in which it must not work."""
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,18 @@ import pytest
 import rfc8785
 
 from ingest_hooks.fp1 import fingerprint_query
+from ingest_hooks.segment import StreamHead
+from ingest_hooks.signer import Signer, cloudevent_draft
 from lineproof_audit.envelope import PAYLOAD_INTOTO, parse_envelope, sign_envelope, verify_envelope
-from lineproof_audit.keys import SigningKey
-from tests.integration.hooks.service import running
+from lineproof_audit.keys import KeyInfo, SigningKey
+from lineproof_audit.log import Log
+from metadata_service.api.graphql.schema import execute
+from metadata_service.cli import documents
+from metadata_service.cli.directory import reading
+from metadata_service.graph.open import open_graph
+from metadata_service.projector import Projector
+from metadata_service.settings import load_settings
+from tests.integration.hooks.service import CLI, running
 from tests.integration.reproduce.world import World, play
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
@@ -61,6 +72,28 @@ def resigned(world: World, manifest: Path, name: str, old: str, new: str) -> Pat
     return path
 
 
+def graphql(world: World, query: str, **variables: Any) -> Any:
+    token = next((world.service.home / "state").glob("**/admin-token")).read_text().strip()
+    answer = httpx.post(f"{world.service.url}/graphql", json={"query": query, "variables": variables}, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return answer.json()["data"]
+
+
+def reproductions(world: World, urn: str) -> dict[str, Any]:
+    """The facts of an entity on its rebuilds."""
+    found = graphql(world, "query($urn: ID!) { entity(urn: $urn) { entity { facts { name value } } } }", urn=urn)
+    return {fact["name"]: fact["value"] for fact in found["entity"]["entity"]["facts"] if fact["name"].startswith("reproduction:")}
+
+
+def posted(world: World, key: SigningKey, said: Statement) -> int:
+    """The entry of a statement that a key signed."""
+    draft = cloudevent_draft("lineproof.statement.v1", said, source="lineproof rebuild", event_id=None, time=None)
+    signed = Signer(key, KeyInfo.beside(world.key).origin).sign(draft, StreamHead.fresh(), closes=True)
+    token = next((world.service.home / "state").glob("**/admin-token")).read_text().strip()
+    answer = httpx.post(f"{world.service.url}/api/v1/events", content=signed.envelope,
+                        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"}).raise_for_status()
+    return int(answer.json()["index"])
+
+
 def stored(world: World, content: bytes) -> str:
     """The digest of bytes that are put into the artifact store."""
     name = hashlib.sha256(content).hexdigest()
@@ -96,14 +129,20 @@ def test_a_python_step_on_a_retained_table_comes_back_bit_for_bit(world, totals,
     assert (found["verdict"], output["claimed"], output["reached"]) == ("reproduced", "bit", "bit")
 
 
-def test_a_step_sees_no_variable_of_the_caller(world, totals, monkeypatch):
+def test_a_step_sees_no_variable_and_no_home_of_the_caller(world, totals, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "x")
+    monkeypatch.setenv("HOME", str(world.folder))
     found = statement(totals)
     call = found["predicate"]["steps"][0]["call"]
     code = world.artifact(call["files"]["load.py"]).read_bytes()
-    spy = code + b"\nimport os\nassert not [name for name in os.environ if name.startswith('LINEPROOF') or 'TOKEN' in name], os.environ\n"
+    spy = code + b"\nimport os, sys\nsys.stdout.write(repr(dict(os.environ)))\nsys.stdout.write(os.path.expanduser('~'))\n"
     manifest = resigned(world, totals, "spy", call["files"]["load.py"], stored(world, spy))
     assert world.rebuild(manifest, "spied")["verdict"] == "reproduced"
+    (log,) = (world.folder / "spied/logs").glob("python*.log")
+    shown, home = log.read_text().split("}")
+    assert set(ast.literal_eval(shown + "}")) <= {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONHASHSEED", "PYTHONNOUSERSITE",
+                                                  "PYTHONDONTWRITEBYTECODE", "DO_NOT_TRACK", "DBT_SEND_ANONYMOUS_USAGE_STATS", "VIRTUAL_ENV"}
+    assert home == str(world.folder / "spied/home")
 
 
 def test_the_manifest_of_a_position_is_the_same_bytes_again(world, features):
@@ -112,6 +151,25 @@ def test_the_manifest_of_a_position_is_the_same_bytes_again(world, features):
     assert again.read_bytes() == features.read_bytes()
     payload = parse_envelope(features.read_bytes()).payload
     assert rfc8785.dumps(json.loads(payload)) == payload
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("adapter", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), pytest.param("neo4j", marks=pytest.mark.neo4j)])
+async def test_every_graph_projected_anew_gives_the_same_bytes(world, features, adapter, request, tmp_path):
+    fixture = {"postgresql": "postgres_database", "neo4j": "neo4j_url"}.get(adapter)
+    url = str(request.getfixturevalue(fixture)) if fixture is not None else f"sqlite:///{tmp_path / 'graph.db'}"
+    settings = load_settings(data=world.service.home / "data", state_dir=world.service.home / "state", graph_url=url)
+    graph = open_graph(url)
+    await graph.setup()
+    with Log.open(settings.log_url, readonly=True, state_dir=settings.state_dir) as log:
+        projector = Projector(log.reader, graph)
+        while await projector.step():
+            pass
+    await graph.close()
+    asked = statement(features)["predicate"]["buildDefinition"]["externalParameters"]
+    async with reading(settings) as caller:
+        body = await execute(caller, documents.MANIFEST, {"urn": asked["target"], "at": {"size": asked["asOf"]["size"]}})
+    assert body["data"]["manifest"]["envelope"] == features.read_text().strip()
 
 
 def test_the_manifest_pins_code_commit_environment_inputs_and_settings(world, features):
@@ -133,12 +191,10 @@ def test_the_manifest_pins_code_commit_environment_inputs_and_settings(world, fe
 
 
 def test_the_server_gives_the_manifest_over_graphql(world, features):
-    token = next((world.service.home / "state").glob("**/admin-token")).read_text().strip()
     urn = statement(features)["predicate"]["buildDefinition"]["externalParameters"]["target"]
     size = statement(features)["predicate"]["buildDefinition"]["externalParameters"]["asOf"]["size"]
     query = "query($urn: ID!, $size: Long!) { manifest(urn: $urn, at: {size: $size}) { status statement envelope completeness { complete } } }"
-    body = httpx.post(f"{world.service.url}/graphql", json={"query": query, "variables": {"urn": urn, "size": size}},
-                      headers={"Authorization": f"Bearer {token}"}, timeout=30).json()["data"]["manifest"]
+    body = graphql(world, query, urn=urn, size=size)["manifest"]
     assert (body["status"], body["completeness"]["complete"]) == ("rebuildable", True)
     assert body["envelope"] == features.read_text().strip()
     assert body["statement"] == statement(features)
@@ -202,6 +258,116 @@ def test_a_package_with_another_hash_stops_before_any_step(world, totals):
     assert (found["verdict"], found["statement"]["predicate"]["steps"]) == ("environment-failed", [])
 
 
+@pytest.mark.parametrize(("name", "verdict", "claimed", "reached"), [
+    ("shaped", "reproduced", "schema", "schema"), ("near", "reproduced", "tolerance", "tolerance"), ("far", "differs", "tolerance", "schema")])
+def test_each_level_is_what_its_run_declared(world, name, verdict, claimed, reached):
+    found = world.rebuild(world.manifest(name, name), name, expect=0 if verdict == "reproduced" else 1)
+    (output,) = found["statement"]["predicate"]["outputs"]
+    assert (found["verdict"], output["claimed"], output["reached"]) == (verdict, claimed, reached)
+
+
+def test_dbt_models_on_a_source_that_nobody_recorded_come_back_from_its_retained_rows_at_every_level(world):
+    for name in ("in_order", "about", "just_the_shape"):
+        world.manifest(f"lab.main.{name}", name)
+    source = statement(world.folder / "in_order.json")["predicate"]["inputs"]
+    assert [(each["dataset"][1], each["retention"]["state"], each["retention"]["format"]) for each in source] == [("lab.raw.readings", "retained", "parquet")]
+    reached: dict[str, str] = {}
+    for name in ("about", "just_the_shape"):
+        for output in world.rebuild(world.folder / f"{name}.json", f"lab-{name}")["statement"]["predicate"]["outputs"]:
+            reached[output["version"].split(":")[-2].split(".")[-1]] = output["reached"]
+    assert reached == {"in_order": "bit", "in_any_order": "row-set", "about": "tolerance", "just_the_shape": "schema"}
+    assert digest(world.folder / "about.json", "original", "lab.main.about") != digest(world.folder / "about.json", "input", "lab.raw.readings")
+
+
+def test_rows_changed_in_a_retained_table_are_found_though_its_digest_is_right(world):
+    manifest = world.folder / "in_order.json"
+    rows = digest(manifest, "input", "lab.raw.readings")
+    with duckdb.connect() as connection:
+        connection.execute(f"create table r as select * from read_parquet('{world.artifact(rows)}')")
+        connection.execute("update r set station = 's9' where id = 50")
+        connection.execute(f"copy r to '{world.folder / 'other.parquet'}' (format parquet)")
+    other = stored(world, (world.folder / "other.parquet").read_bytes())
+    found = world.rebuild(resigned(world, manifest, "other-rows", rows, other), "other-rows", expect=1)
+    assert (found["verdict"], found["statement"]["predicate"]["steps"]) == ("changed-input", [])
+
+
+def test_inputs_held_elsewhere_are_brought_by_the_user_and_have_to_be_the_recorded_ones(world):
+    manifest = world.manifest("counted", "counted")
+    assert {each["dataset"][1]: each["retention"]["state"] for each in statement(manifest)["predicate"]["inputs"]} == {"vault.csv": "held", "archive": "held"}
+    missing = world.rebuild(manifest, "held", "--input", f"archive={world.folder}/archive.parquet", expect=1)
+    assert (missing["verdict"], "s3://vault/2026" in missing["detail"]) == ("missing-input", True)
+    (world.folder / "changed.csv").write_text("a\n1\n3\n")
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select * replace (9 as customer_id) from read_parquet('{world.folder}/archive.parquet')) "
+                           f"to '{world.folder}/changed.parquet' (format parquet)")
+    (world.folder / "text.parquet").write_text("PAR1")
+    files = {"vault.csv": "vault.csv", "archive": "archive.parquet"}
+    for name, given in (("vault.csv", "changed.csv"), ("archive", "changed.parquet"), ("archive", "text.parquet")):
+        options = [part for each in {**files, name: given}.items() for part in ("--input", f"{each[0]}={world.folder / each[1]}")]
+        found = world.rebuild(manifest, "held", *options, expect=1)
+        assert (found["verdict"], given in found["detail"], (world.folder / "held").exists()) == ("changed-input", True, False)
+    options = [part for name, file in files.items() for part in ("--input", f"{name}={world.folder / file}")]
+    assert world.rebuild(manifest, "held", *options)["verdict"] == "reproduced"
+    assert "invalid-argument" in world.run("rebuild", str(manifest), "--yes", "--input", "orders=x", expect=2).stderr
+
+
+@pytest.mark.parametrize("name", ["climbing", "garbled"])
+def test_a_recording_that_no_machine_should_act_on_makes_no_manifest_to_run(world, name):
+    manifest = world.manifest(name, name, expect=1)
+    answer = json.loads(world.run("manifest", name, "--json", expect=1).stdout)["manifest"]
+    assert "invalid-recording" in {reason["code"] for reason in answer["reasons"]}
+    assert world.rebuild(manifest, name, expect=1)["verdict"] == "not-rebuildable"
+    assert not (world.folder / name).exists()
+
+
+def test_a_signed_manifest_that_climbs_out_of_the_sandbox_is_refused_before_anything_is_made(world, totals):
+    climbing = resigned(world, totals, "climb", '"load.py"', '"../../../load.py"')
+    assert "invalid-manifest" in world.run("rebuild", str(climbing), "--yes", "--into", str(world.folder / "climb"), expect=1).stderr
+    assert not (world.folder / "climb").exists()
+
+
+def test_nothing_runs_without_a_yes_and_nothing_is_left_behind(world, totals):
+    environment = {**world.service.environ, "LINEPROOF_URL": world.service.url}
+    done = subprocess.run([*CLI, "rebuild", str(totals), "--into", str(world.folder / "asked")], env=environment, input="n\n", capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, "[y/N]" in done.stdout, (world.folder / "asked").exists()) == (1, True, False)
+
+
+def test_the_result_is_signed_by_the_notary_where_its_key_lies_and_by_nobody_elsewhere(world, totals, tmp_path):
+    world.rebuild(totals, "here")
+    signed = parse_envelope(totals.with_suffix(".reproduction.json").read_bytes())
+    verify_envelope(signed, SigningKey.load(world.service.home / "data/keys/notary.pem").verify_key)
+    assert json.loads(signed.payload)["predicate"]["verdict"] == "reproduced"
+    world.rebuild(totals, "there", "--data", str(tmp_path))
+    assert json.loads(totals.with_suffix(".reproduction.json").read_text())["predicate"]["verdict"] == "reproduced"  # a bare statement
+
+
+def test_what_a_rebuild_came_to_stands_at_the_entity_and_in_its_audit_trail(world, totals):
+    good = world.rebuild(totals, "told", "--key", str(world.key))
+    changed = digest(totals, "code", "load.py")
+    with world.changed(changed, b"sort_by", b"sort_bz"):
+        bad = world.rebuild(totals, "told-again", "--key", str(world.key), expect=1)
+    assert (good["verdict"], bad["verdict"]) == ("reproduced", "changed-code")
+    world.service.wait_projected()
+    (version,) = (output["version"] for output in good["statement"]["predicate"]["outputs"])
+    keyid = SigningKey.load(world.key).keyid
+    made, asked = (reproductions(world, urn)[f"reproduction:{keyid}"] for urn in (version, good["statement"]["predicate"]["manifest"]["target"]))
+    assert (made["verdict"], made["reached"], made["index"]) == ("reproduced", "bit", good["entry"])
+    assert (asked["verdict"], asked["index"]) == ("changed-code", bad["entry"])
+    assert {good["entry"], bad["entry"]} <= {row["index"] for row in json.loads(world.run("audit", "totals", "--json").stdout)["auditTrail"]["rows"]}
+
+
+def test_a_claim_against_another_fingerprint_than_the_recorded_one_is_not_taken(world, totals):
+    forged = json.loads(json.dumps(world.rebuild(totals, "before")["statement"]).replace(statement(totals)["subject"][0]["digest"]["fp1"], "0" * 64))
+    (output,) = forged["predicate"]["outputs"]
+    output["version"] = statement(totals)["subject"][0]["name"]
+    other = SigningKey.load(Path(world.service.command("keys", "create", "other", "-n", "elsewhere")["path"]))
+    index = posted(world, other, forged)
+    world.service.wait_projected()
+    assert f"reproduction:{other.keyid}" not in reproductions(world, output["version"])
+    assert json.loads(world.run("event", str(index), "--json").stdout)["event"]["event"]["status"] == "partial"
+
+
 def test_a_step_that_is_not_deterministic_is_found_out(world):
     found = world.rebuild(world.manifest("noise", "noise"), "noise", expect=1)
     assert found["verdict"] == "differs"
@@ -221,8 +387,10 @@ def test_what_was_never_materialized_has_no_manifest(world):
 
 
 def test_a_rerun_is_planned_and_recorded_without_touching_what_stands_today(world):
-    plan = world.run("rerun", "totals")
+    run = statement(world.manifest("totals", "rerun"))["predicate"]["steps"][0]["run"]
+    plan = world.run("rerun", run)
     assert "rebuildable" in plan.stdout
+    assert "stored" in plan.stdout
     assert "retained" in plan.stdout
     before = json.loads(world.run("lineage", "totals", "--json").stdout)["lineage"]
     world.run("rerun", "totals", "--yes", "--into", str(world.folder / "again"), expect=2)  # no key, so it could not be recorded
