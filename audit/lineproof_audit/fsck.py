@@ -6,13 +6,15 @@ hold: gaps in producers' streams, entries of keys that were revoked at their ind
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
 from lineproof_audit.errors import AuditError, CorruptLog
 from lineproof_audit.fsck_bodies import Body, BodyChecks, BodyVerdict, check_body
+from lineproof_audit.fsck_checkpoints import CheckpointChecks
+from lineproof_audit.fsck_source import FsckSource, RawEntry, StoredTree
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring, KeyVerdict
 from lineproof_audit.leaf import Leaf, parse_leaf
 from lineproof_audit.note import NoteVerifier
@@ -30,55 +32,6 @@ MAX_FINDINGS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class RawEntry:
-    """An entry as stored, nothing parsed. `derived` are the columns kept beside the leaf, by the names of `Leaf`'s fields (empty
-    if the source keeps none); `damage` says why a body could not be read, then `envelope` is None."""
-
-    index: int
-    leaf: bytes
-    envelope: bytes | None
-    salt: bytes | None
-    derived: Mapping[str, object]
-    damage: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTree:
-    """A tree as the store keeps it to go on from. `name` says for what; `damage` why it cannot be read, then `tree` is None."""
-
-    name: str
-    tree: CompactRange | None
-    damage: str | None = None
-
-
-class FsckSource(Protocol):
-    """A log in a database or directory."""
-
-    def trees(self) -> Sequence[StoredTree]:
-        """What appending and signing go on from; asked before the size, so that on a live log the size covers them."""
-
-    def size(self) -> int:
-        """Number of entries."""
-
-    def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
-        """Entries `start..stop-1` in order; a missing one is left out.
-
-        Raises:
-            CorruptLog: the store itself is damaged and cannot go on.
-        """
-
-    def checkpoint(self) -> str | None:
-        """The latest signed checkpoint, None if there is none."""
-
-    def node(self, level: int, index: int) -> bytes:
-        """The stored hash of a complete subtree (see `tree`), asked for multiples of 8 as `level` and below the checkpoint's size.
-
-        Raises:
-            AuditError: it is not stored or damaged.
-        """
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing found. `index` is None if it concerns the log as a whole; `severity` is `error` or `warning`; `kind` is stable."""
 
@@ -92,7 +45,8 @@ class Finding:
 class FsckReport:
     """The result. `ok` means no error; `first_bad_index` is the lowest entry with an error (None if there is none, or only the
     log as a whole is wrong). `findings` hold at most `MAX_FINDINGS` of each severity, errors first, by entry; `errors` and `warnings`
-    count all. `signatures`: whether those were checked."""
+    count all. `signatures`: whether those were checked; `bodies`: `all`, `control` if the source shows only those of genesis, key and policy
+    entries, `none`."""
 
     origin: str | None
     entries: int
@@ -103,6 +57,8 @@ class FsckReport:
     first_bad_index: int | None
     findings: tuple[Finding, ...]
     signatures: bool = True
+    bodies: str = "all"
+    log_keys: tuple[NoteVerifier, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -112,6 +68,7 @@ class FsckReport:
     def to_json(self) -> dict[str, Any]:
         """JSON-able form."""
         return {"ok": self.ok, "origin": self.origin, "entries": self.entries, "checkpointSize": self.checkpoint_size, "signaturesChecked": self.signatures,
+                "bodiesChecked": self.bodies,
                 "rootHash": self.root.hex() if self.root else None, "errors": self.errors, "warnings": self.warnings, "firstBadIndex": self.first_bad_index,
                 "findings": [{"severity": item.severity, "kind": item.kind, "index": item.index, "detail": item.detail} for item in self.findings]}
 
@@ -151,27 +108,34 @@ class _Fsck:
         self._kept: dict[str, list[Finding]] = {"error": [], "warning": []}
         self._count = {"error": 0, "warning": 0}
         self._first_bad: int | None = None
+        self._last_bad = -1
         self._received = 0
+        self._named: str | None = None  # the origin that the checkpoint names, for a source that does not show the genesis
+        self._shown = {"kept": 0, "control": 0, "not": 0}  # entries of a source that keeps bodies; bodies shown all the same; not shown
         self._bodiless: dict[int, str] = {}  # entries without a body whose erasure has not been met -> their event type
 
     def run(self, progress: Callable[[int], None] | None) -> FsckReport:
         note = self._source.checkpoint()  # before the size: on a live log the size then covers it
-        trees = self._source.trees()
+        trees, copies = self._source.trees(), self._source.copies()
         size = self._source.size()
         head = self._head(note, size)
+        old = CheckpointChecks(self._source.checkpoints(size), copies, note, self._old_keys, lambda detail: self._error("checkpoint", None, detail))
         covered = head.size if head else 0
+        tiled = self._source.tiled(covered)
         root: bytes | None = None
         expected = 0
         wrong = [item for item in trees if item.tree is None or item.tree.size > size or (item.tree.size == 0 and item.tree != self._tree)]
+        old.meet(self._tree)
         try:
             for entry in self._source.raw_entries(0, size):
                 if entry.index != expected:
                     break  # the tree and every later position are lost with it
-                self._entry(entry, covered)
+                self._entry(entry, tiled)
                 expected += 1
                 if expected == covered:
                     root = self._tree.root()
-                wrong += [item for item in trees if item.tree is not None and item.tree.size == expected and item.tree != self._tree]
+                wrong += [item for item in trees if item.tree is not None and item.tree.size == expected and not self._goes_on_from(item)]
+                old.meet(self._tree)
                 if progress and expected % 1000 == 0:
                     progress(expected)
             if expected < size:
@@ -180,12 +144,20 @@ class _Fsck:
             self._error("unreadable", expected, f"entry {expected} or one soon after it cannot be read: {error.detail}")
         self._settle(self._bodies.finish())
         self._finish(note, head, root, expected)
+        old.finish(expected, sound=self._first_bad is None)
+        for left in self._source.leftovers():
+            self._error("file", left.index, f"{left.name}: {left.detail}")
         for item in wrong if self._first_bad is None else ():  # where an entry is wrong, every tree over it is
-            detail = item.damage or f"it is not that of the first {item.tree.size if item.tree is not None else 0} leaves"
+            detail = item.damage or f"it is not that of the first {item.tree.size if item.tree is not None else 0} entries"
             self._error("stored-tree", None, f"the tree kept for {item.name}: {detail}")
         return FsckReport(self._keyring.origin, expected, head.size if head else None, head.root if head else None, self._count["error"],
                           self._count["warning"], self._first_bad, (*_by_entry(self._kept["error"]), *_by_entry(self._kept["warning"])),
-                          self._signatures)
+                          self._signatures, "none" if not self._shown["kept"] + self._shown["control"] and self._shown["not"] else
+                          "control" if self._shown["not"] else "all", tuple(self._log_keys()))
+
+    def _goes_on_from(self, kept: StoredTree) -> bool:
+        """Whether a stored tree of the size reached is that of the entries, the time of the last one included."""
+        return kept.tree == self._tree and kept.received in (None, self._received)
 
     def _head(self, note: str | None, size: int) -> Checkpoint | None:
         if note is None:
@@ -196,14 +168,15 @@ class _Fsck:
         except AuditError as error:
             self._error("checkpoint", None, f"the checkpoint is malformed: {error.detail}")
             return None
+        self._named = head.origin
         if head.size > size:
             self._error("truncated", size, f"the checkpoint covers {head.size} entries, the store has {size}")
         return head
 
-    def _entry(self, entry: RawEntry, covered: int) -> None:
+    def _entry(self, entry: RawEntry, tiled: int) -> None:
         index = entry.index
         for level, at, digest in new_nodes(self._tree, [leaf_hash(entry.leaf)]):
-            if index < covered and level % TILE_LEVELS == 0:
+            if index < tiled and level % TILE_LEVELS == 0:
                 self._node(index, level, at, digest)
         try:
             leaf = parse_leaf(entry.leaf)
@@ -242,6 +215,10 @@ class _Fsck:
     def _body(self, entry: RawEntry, leaf: Leaf) -> Body | None:
         """The body to be checked, if there is one."""
         index = entry.index
+        shown = entry.kept or entry.envelope is not None or entry.damage is not None
+        self._shown["kept" if entry.kept else "control" if shown else "not"] += 1
+        if not shown:
+            return None  # a source of leaves alone: what they commit to is not ours to see
         if entry.damage is not None:
             self._error("body", index, entry.damage)
             return None
@@ -285,11 +262,14 @@ class _Fsck:
             self._bodiless.pop(body.erased, None)
 
     def _finish(self, note: str | None, head: Checkpoint | None, root: bytes | None, entries: int) -> None:
+        last_bad = self._last_bad
         for index, event_type in self._bodiless.items():
-            self._error("body", index, f"the body of this {event_type} is missing and no erasure entry says so")
+            # Where a later entry is damaged or was not reached, that one may be the erasure: it is the one to be named.
+            tell = self._warning if last_bad > index else self._error
+            tell("body", index, f"the body of this {event_type} is missing and no erasure entry says so")
         for finding in self._streams.gaps():
             self._stream(finding)
-        if entries and self._keyring.origin is None:
+        if entries and self._keyring.origin is None and self._shown["kept"] + self._shown["control"]:
             self._error("genesis", 0, "entry 0 is not a genesis entry signed by the root admin key it names")
         if head is None or note is None:
             return
@@ -301,17 +281,24 @@ class _Fsck:
         try:
             keys = self._log_keys()
             if not keys:
-                self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked")
+                self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked; give a trust file")
                 return
             open_checkpoint(note, *keys)
         except AuditError as error:
             self._error("checkpoint", None, error.detail)
 
     def _log_keys(self) -> list[NoteVerifier]:
-        origin = self._keyring.origin
+        """The keys that the latest checkpoint is believed of."""
+        origin = self._keyring.origin or self._named
         if origin is None:
             return []
         return self._trust.keys_of(origin) if self._trust else [NoteVerifier(origin, key) for key in self._keyring.keys_for("log")]
+
+    def _old_keys(self) -> list[NoteVerifier]:
+        """Those, and the ones that the entries up to here name: keys that were rotated away since."""
+        origin = self._keyring.origin
+        named = [] if origin is None else [NoteVerifier(origin, key) for key in self._keyring.keys_for("log")]
+        return list({key.vkey: key for key in (*self._log_keys(), *named)}.values())
 
     def _stream(self, finding: StreamFinding) -> None:
         numbers = f"{finding.first}" if finding.first == finding.last else f"{finding.first}..{finding.last}"
@@ -328,6 +315,8 @@ class _Fsck:
     def _add(self, finding: Finding) -> None:
         if finding.severity == "error" and finding.index is not None and (self._first_bad is None or finding.index < self._first_bad):
             self._first_bad = finding.index
+        if finding.severity == "error" and finding.index is not None:
+            self._last_bad = max(self._last_bad, finding.index)
         self._count[finding.severity] += 1
         if len(self._kept[finding.severity]) < MAX_FINDINGS:
             self._kept[finding.severity].append(finding)

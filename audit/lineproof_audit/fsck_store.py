@@ -6,9 +6,11 @@ from operator import attrgetter
 
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog
-from lineproof_audit.fsck import RawEntry, StoredTree
+from lineproof_audit.folder import Folder
+from lineproof_audit.fsck_source import FsckSource, KeptCheckpoint, RawEntry, StoredTree
 from lineproof_audit.store import Derived, LogStore, StoredRow
 from lineproof_audit.tiles import tile_of
+from lineproof_audit.tlog_tiles import CHECKPOINT
 from lineproof_audit.tree import HASH_BYTES, CompactRange
 
 __all__ = ["StoreSource"]
@@ -18,16 +20,42 @@ _COLUMNS = tuple(Derived.__dataclass_fields__)
 _values_of = attrgetter(*_COLUMNS)
 
 
-class StoreSource:
-    """A `FsckSource` over a store. For one pass by one thread: it keeps the last tile of each level, since nodes are asked for in order."""
+class StoreSource(FsckSource):
+    """A `FsckSource` over a store. For one pass by one thread: it keeps the last tile of each level, since nodes are asked for in order.
 
-    def __init__(self, store: LogStore) -> None:
+    Args:
+        store: the log.
+        published: the folder it is published to, whose checkpoint must be one of this log.
+    """
+
+    def __init__(self, store: LogStore, published: Folder | None = None) -> None:
         self._store = store
+        self._published = published
+        self._integrated = 0
         self._tiles: dict[int, tuple[int, bytes]] = {}  # tile level -> number and hashes
 
     def trees(self) -> tuple[StoredTree, ...]:
         """The appender's and the integrator's."""
-        return _stored("appending", lambda: self._store.head().tree), _stored("signing", lambda: self._store.integrated().tree)
+        return _stored("appending", self._appending), _stored("signing", self._signing)
+
+    def tiled(self, covered: int) -> int:
+        return max(covered, self._integrated)
+
+    def copies(self) -> tuple[KeptCheckpoint, ...]:
+        """That of the published folder."""
+        lying = None if self._published is None else self._published.read(CHECKPOINT)
+        return () if lying is None or self._published is None else (
+            KeptCheckpoint(f"the checkpoint in {self._published.location}", lying.decode("utf-8", "replace")),)
+
+    def checkpoints(self, size: int) -> Iterator[KeptCheckpoint]:
+        """The rows that published checkpoints are kept in."""
+        at = -1
+        while found := self._store.checkpoints_after(at, BATCH_ENTRIES):
+            for row in found:
+                if row.size > size:
+                    return
+                yield KeptCheckpoint("the stored checkpoint", row.note, row.size, row.root)
+            at = found[-1].size
 
     def size(self) -> int:
         """Number of entries, as the head says."""
@@ -63,6 +91,15 @@ class StoreSource:
             raise CorruptLog(f"tile {tile_level}/{number} has {len(tile[1]) // HASH_BYTES} hashes, {at + 1} needed")
         return digest
 
+    def _appending(self) -> tuple[CompactRange, int]:
+        head = self._store.head()
+        return head.tree, head.last_received
+
+    def _signing(self) -> tuple[CompactRange, None]:
+        tree = self._store.integrated().tree
+        self._integrated = tree.size
+        return tree, None
+
     def _entry(self, row: StoredRow, derived: Derived | None) -> RawEntry:
         columns: Mapping[str, object] = {} if derived is None else dict(zip(_COLUMNS, _values_of(derived), strict=True))
         try:
@@ -72,8 +109,9 @@ class StoreSource:
         return RawEntry(row.index, row.leaf, envelope, row.salt, columns)
 
 
-def _stored(name: str, read: Callable[[], CompactRange]) -> StoredTree:
+def _stored(name: str, read: Callable[[], tuple[CompactRange, int | None]]) -> StoredTree:
     try:
-        return StoredTree(name, read())
+        tree, received = read()
+        return StoredTree(name, tree, received=received)
     except CorruptLog as error:
         return StoredTree(name, None, error.detail)

@@ -21,7 +21,7 @@ from lineproof_audit.store import LogStore, SignedCheckpoint
 from lineproof_audit.tiles import extend_tiles
 from lineproof_audit.tree import CompactRange, leaf_hash
 
-__all__ = ["Integrator"]
+__all__ = ["Integrator", "extend_stored_tree"]
 
 CHUNK_ENTRIES = 8_192  # leaves per transaction: about 4 MB in memory
 INTERVAL_SECONDS = 1.0  # between checkpoints; a proof under load is at most about this late
@@ -67,7 +67,7 @@ class Integrator:
         epoch = self._store.elect()
         if epoch is None:
             return None
-        tree = self._extend(epoch)
+        tree = extend_stored_tree(self._store, epoch)
         if tree is None or tree.size == 0:
             return None
         checkpoint = Checkpoint(self._origin, tree.size, tree.root())
@@ -121,29 +121,6 @@ class Integrator:
         """Let another process integrate."""
         self._store.resign()
 
-    def _extend(self, epoch: int) -> CompactRange | None:
-        """The tree over all entries, with its tiles stored; None if another process leads now."""
-        head = self._store.head()
-        tree = self._store.integrated().tree
-        if tree.size > head.size:
-            raise CorruptLog(f"the tree has {tree.size} entries, the log {head.size}")
-        # First that the entries are what was appended, then the tiles: a changed leaf must not reach a tile, which nothing would correct.
-        found = tree.copy()
-        for leaf in self._reader.leaves(tree.size, head.size):
-            found.append(leaf_hash(leaf))
-        if found != head.tree:
-            raise CorruptLog(f"the first {head.size} entries do not hash to the tree they were appended to: a stored leaf was changed; run lineproof log fsck")
-        while tree.size < head.size:
-            before = tree.size
-            hashes = map(leaf_hash, self._reader.leaves(before, min(before + CHUNK_ENTRIES, head.size)))
-            tiles = extend_tiles(tree, hashes, self._store.tiles)
-            if not self._store.extend_tree(epoch, before, tree, tiles):
-                self._store.resign()
-                return None
-        if tree != head.tree:  # between the two passes
-            raise CorruptLog(f"the tiles of the first {head.size} entries are not those of the tree they were appended to; run lineproof log fsck")
-        return tree
-
     def _agreed(self, size: int) -> Checkpoint:
         """The record, once the tree is found to extend it."""
         record = self._lock.read()
@@ -164,3 +141,31 @@ class Integrator:
         """The folder is a copy for others; the store is what is served, and a folder that cannot be written stops no signature."""
         if self._publication is not None:
             self._publication.publish(note)
+
+
+def extend_stored_tree(store: LogStore, epoch: int) -> CompactRange | None:
+    """Write the tiles of all entries that have none yet; the tree over all of them, None if another process leads now.
+
+    Raises:
+        CorruptLog: entries do not hash to the tree they were appended to, or a tile is damaged.
+    """
+    reader, head = LogReader(store), store.head()
+    tree = store.integrated().tree
+    if tree.size > head.size:
+        raise CorruptLog(f"the tree has {tree.size} entries, the log {head.size}")
+    # First that the entries are what was appended, then the tiles: a changed leaf must not reach a tile, which nothing would correct.
+    found = tree.copy()
+    for leaf in reader.leaves(tree.size, head.size):
+        found.append(leaf_hash(leaf))
+    if found != head.tree:
+        raise CorruptLog(f"the first {head.size} entries do not hash to the tree they were appended to: a stored leaf was changed; run lineproof log fsck")
+    while tree.size < head.size:
+        before = tree.size
+        hashes = map(leaf_hash, reader.leaves(before, min(before + CHUNK_ENTRIES, head.size)))
+        tiles = extend_tiles(tree, hashes, store.tiles)
+        if not store.extend_tree(epoch, before, tree, tiles):
+            store.resign()
+            return None
+    if tree != head.tree:  # between the two passes
+        raise CorruptLog(f"the tiles of the first {head.size} entries are not those of the tree they were appended to; run lineproof log fsck")
+    return tree

@@ -10,7 +10,7 @@ from lineproof_audit.errors import CorruptLog, InvalidProof
 from lineproof_audit.folder import Folder
 from lineproof_audit.reader import LogReader
 from lineproof_audit.tiles import TILE_HEIGHT, TILE_WIDTH
-from lineproof_audit.tlog_tiles import CHECKPOINT, ENTRIES, TileAddress, read_tile, tiles_of
+from lineproof_audit.tlog_tiles import CHECKPOINT, ENTRIES, TileAddress, TileSource, read_tile, tiles_of
 from lineproof_audit.tree import EMPTY_ROOT
 
 __all__ = ["Publication", "write_tiles"]
@@ -47,7 +47,7 @@ class Publication:
         if before.size and (before.origin != checkpoint.origin or self._reader.root_at(before.size) != before.root):
             raise CorruptLog(f"{self._folder.location} holds the checkpoint of another log ({before.origin}, size {before.size}): publish this log to an "
                              "empty folder")
-        write_tiles(self._folder, self._reader, checkpoint.size, since=before.size)
+        write_tiles(self._folder, self._reader.tile_source(), checkpoint.size, since=before.size)
         self._folder.write({CHECKPOINT: note.encode("utf-8")})
         self._latest = note
 
@@ -64,14 +64,13 @@ class Publication:
         return checkpoint if checkpoint.size and self._folder.read(last.path) is not None else Checkpoint("", 0, EMPTY_ROOT)
 
 
-def write_tiles(folder: Folder, reader: LogReader, size: int, *, since: int = 0) -> None:
+def write_tiles(folder: Folder, source: TileSource, size: int, *, since: int = 0) -> None:
     """Write the tiles and entry bundles of the tree of `size`; those that a tree of `since` had already are left alone.
 
     Raises:
         CorruptLog: a tile of the log is missing or too narrow.
         NoSpace, LogUnavailable: some files may be written.
     """
-    source = reader.tile_source()
     waiting: dict[str, bytes] = {}
     filled: list[TileAddress] = []
     for address in tiles_of(size, since):

@@ -11,8 +11,8 @@ from lineproof_audit import tree
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog, NoSuchEntry, PositionBeyondLog
 from lineproof_audit.leaf import parse_leaf
-from lineproof_audit.store import Derived, LogStore, StoredEntry, StoredRow
-from lineproof_audit.tiles import NodesOfTiles
+from lineproof_audit.store import Derived, LogStore, StoredEntry, StoredRow, TileKey
+from lineproof_audit.tiles import NodesOfTiles, extend_tiles
 from lineproof_audit.tlog_tiles import TileSource
 from lineproof_audit.tree import NodeReader, leaf_hash, new_nodes
 
@@ -112,9 +112,18 @@ class LogReader:
         """A complete subtree's hash as stored, see `tree`."""
         return NodesOfTiles(self._store.tiles)(level, index)
 
-    def tile_source(self) -> TileSource:
-        """The log as tlog-tiles, as far as the tiles reach."""
-        return TileSource(self.integrated_size(), lambda level, number: self._store.tiles([(level, number)]).get((level, number), b""), self._store.leaves)
+    def tile_source(self, size: int | None = None) -> TileSource:
+        """The log as tlog-tiles: as far as the stored tiles reach, or up to `size`, hashing what they have not reached."""
+        integrated = self._store.integrated().tree
+        size = integrated.size if size is None else size
+        tail: dict[TileKey, bytes] = {}
+        if size > integrated.size:
+            tail = extend_tiles(integrated, map(leaf_hash, self.leaves(integrated.size, size)), self._store.tiles)
+
+        def hashes(level: int, number: int) -> bytes:
+            return tail.get((level, number)) or self._store.tiles([(level, number)]).get((level, number), b"")
+
+        return TileSource(size, hashes, self._store.leaves)
 
     def root_at(self, size: int) -> bytes:
         """The RFC 6962 root of the first `size` entries.

@@ -221,3 +221,14 @@ class LogStore(Protocol):
 
     def checkpoint_covering(self, size: int) -> SignedCheckpoint | None:
         """The smallest published checkpoint of at least `size`."""
+
+    def checkpoints_after(self, size: int, count: int) -> list[SignedCheckpoint]:
+        """Published checkpoints larger than `size`, the smallest first, at most `count`."""
+
+    # -- moving a log
+
+    def identities(self, start: int, stop: int) -> Mapping[int, tuple[bytes, bytes]]:
+        """The keyed hashes (identity, payload) of entries `start..stop-1`. Reads the whole dedupe table: ask for many at once."""
+
+    def secret_check(self) -> bytes | None:
+        """The fingerprint that `bind_secret` remembers; None before."""

@@ -25,6 +25,9 @@ _QUERIES: Final = {
     "control": f"SELECT idx FROM {{log}}entries WHERE event_type IN ({CONTROL}) AND idx >= {{_}} AND idx < {{_}} ORDER BY idx",  # noqa: S608 (constants)
     "tree": "SELECT size, compact_range, epoch FROM {log}tree",
     "checkpoint": "SELECT size, root, note, signed_at FROM {log}checkpoints ORDER BY size DESC LIMIT 1",
+    "checkpoints": "SELECT size, root, note, signed_at FROM {log}checkpoints WHERE size > {_} ORDER BY size LIMIT {_}",
+    "identities": "SELECT idx, identity, payload FROM {log}dedupe WHERE idx >= {_} AND idx < {_}",
+    "secret": "SELECT secret_check FROM {log}log_head",
     "covering": "SELECT size, root, note, signed_at FROM {log}checkpoints WHERE size >= {_} ORDER BY size LIMIT 1",
 }
 
@@ -95,6 +98,16 @@ class StoreReads(ABC):
     def checkpoint_covering(self, size: int) -> SignedCheckpoint | None:
         rows = self._fetch(self._queries["covering"], (size,))
         return SignedCheckpoint(*rows[0]) if rows else None
+
+    def checkpoints_after(self, size: int, count: int) -> list[SignedCheckpoint]:
+        return [SignedCheckpoint(*row) for row in self._fetch(self._queries["checkpoints"], (size, count))]
+
+    def identities(self, start: int, stop: int) -> Mapping[int, tuple[bytes, bytes]]:
+        return {row[0]: (row[1], row[2]) for row in self._fetch(self._queries["identities"], (start, stop))}
+
+    def secret_check(self) -> bytes | None:
+        rows = self._fetch(self._queries["secret"])
+        return rows[0][0] if rows else None
 
 
 def head_of(row: Sequence[Any] | None) -> Head:

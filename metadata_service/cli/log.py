@@ -1,4 +1,4 @@
-"""`lineproof log`: checkpoint, evidence, verification and fsck. Reads the log itself, whether a service runs or not."""
+"""`lineproof log`: checkpoint, evidence, verification, fsck, and moving a log. Reads the log itself, whether a service runs or not."""
 from __future__ import annotations
 
 import json
@@ -15,12 +15,13 @@ from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, note, print_json, say
 
 if TYPE_CHECKING:
+    from lineproof_audit.fsck import FsckReport
     from lineproof_audit.log import Log
 
 __all__ = ["app"]
 
 MAX_BUNDLE_BYTES = 2 * 2**30  # all leaves of some 4 million entries; a larger file is not read into memory by mistake
-app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck.", no_args_is_help=True)
+app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck, export, import.", no_args_is_help=True)
 
 Trust = Annotated[Path | None, typer.Option("--trust", help="Trust file, see lineproof keys trust.")]
 
@@ -86,29 +87,76 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
 
 
 @app.command("fsck")
-def fsck(target: Annotated[str | None, typer.Argument(help="Data directory or postgresql:// URL; default: that of the settings.")] = None, trust: Trust = None,
+def fsck(target: Annotated[str | None, typer.Argument(help="A URL (…/api/v1/log), a folder of tiles, an export, a data directory or postgresql://…; default: "
+                                                      "the log of the settings.")] = None, trust: Trust = None,
          signatures: Annotated[bool, typer.Option(help="Check the signatures of producers too, which takes most of the time.")] = True,
          as_json: Json = False) -> None:
     """Re-derive everything the log holds; names the first bad entry and exits 1 if anything is wrong."""
     from lineproof_audit.fsck import fsck as check
+    from lineproof_audit.fsck_open import opened_for_fsck
+    from lineproof_audit.trust import Trust, TrustedLog, load_trust
+
+    settings = _settings(None)
+    believed = None if trust is None else load_trust(trust)
+    named = target or settings.database_url or str(settings.data)
+    reports = {}
+    with opened_for_fsck(named, tiles=None if target else settings.tiles_url, token=settings.token and settings.token.get_secret_value()) as sources:
+        for what, source in sources:
+            reports[what] = check(source, trust=believed, signatures=signatures)
+            if believed is None and reports[what].log_keys:  # a copy of the log is signed by the keys that the log itself names
+                believed = Trust(tuple(TrustedLog(key) for key in reports[what].log_keys))
+    main, *copies = reports.items()
+    if as_json:
+        print_json(main[1].to_json() | {what: report.to_json() for what, report in copies})
+    else:
+        for what, report in reports.items():
+            _say_report(what, report)
+    if not all(report.ok for report in reports.values()):
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export(folder: Annotated[str, typer.Argument(help="Where to: a directory or fsspec URL, empty or with an earlier export of this log.")], data: Data = None,
+           as_json: Json = False) -> None:
+    """Write the whole log to files: C2SP tlog-tiles, bodies, every checkpoint. Goes on where an earlier run ended; a service may run.
+
+    The bodies are readable in it and keys are not: keep it as the log itself, and move keys/ and the state directory apart from it.
+    """
+    from lineproof_audit.export import export_log
+    from lineproof_audit.folder import open_folder
+
+    with _log(data) as log:
+        done = export_log(log.store, open_folder(folder), origin=log.origin, tool_version=f"lineproof {version('lineproof')}",
+                          progress=lambda entries: note(f"{entries} entries"))
+    if as_json:
+        print_json({"origin": done.origin, "size": done.size, "rootHash": done.root.hex(), "folder": folder})
+    else:
+        say(f"{done.size} entries of {done.origin} are in {folder}. Check them with: lineproof log fsck {folder} --trust TRUST_FILE")
+
+
+@app.command("import")
+def import_(folder: Annotated[str, typer.Argument(help="An export: a directory or fsspec URL.")], data: Data = None, trust: Trust = None,
+            as_json: Json = False) -> None:
+    """Check an export and write it into an empty data directory or database. Goes on where an earlier run ended; no service may run."""
+    from lineproof_audit.export import import_log
+    from lineproof_audit.folder import open_folder
+    from lineproof_audit.log import open_store
     from lineproof_audit.trust import load_trust
 
-    believed = None if trust is None else load_trust(trust)
-    with _fsck_source(target) as source:
-        report = check(source, trust=believed, signatures=signatures)
+    settings = _settings(data)
+    store = open_store(settings.database_url or settings.data)
+    try:
+        report = import_log(open_folder(folder), store, trust=None if trust is None else load_trust(trust),
+                            progress=lambda entries: note(f"{entries} entries"))
+    finally:
+        store.close()
     if as_json:
-        print_json(report.to_json())
-    else:
-        say(f"{report.entries} entries, checkpoint {'none' if report.checkpoint_size is None else report.checkpoint_size}: "
-            f"{'ok' if report.ok else f'{report.errors} errors'}{f', {report.warnings} warnings' if report.warnings else ''}")
-        if not signatures:
-            say("signatures were not checked")
-        if report.first_bad_index is not None:
-            say(f"first bad entry: {report.first_bad_index}")
-        for finding in report.findings:
-            say(f"  {finding.severity}: {finding.kind}{'' if finding.index is None else f' at entry {finding.index}'}: {finding.detail}")
-    if not report.ok:
-        raise typer.Exit(1)
+        print_json({"origin": report.origin, "size": report.entries, "location": store.location})
+        return
+    say(f"{report.entries} entries of {report.origin} are in {store.location}.")
+    if not (settings.data / "keys" / "log.pem").exists():
+        say(f"Copy the keys directory of the log to {settings.data / 'keys'} before you serve it.")
+    say(f"On a machine that did not sign it before: lineproof log adopt --checkpoint {folder}/checkpoint. Never serve the old copy again.")
 
 
 @app.command("adopt")
@@ -146,16 +194,14 @@ def _settings(data: Path | None) -> Any:
     return load_settings(data=data)
 
 
-@contextmanager
-def _fsck_source(target: str | None) -> Iterator[Any]:
-    from lineproof_audit.fsck_store import StoreSource
-    from lineproof_audit.log import open_store
-
-    if target is None:
-        settings = _settings(None)
-        target = settings.database_url or str(settings.data)
-    store = open_store(target, readonly=True)
-    try:
-        yield StoreSource(store)
-    finally:
-        store.close()
+def _say_report(what: str, report: FsckReport) -> None:
+    say(f"{what}: {report.entries} entries, checkpoint {'none' if report.checkpoint_size is None else report.checkpoint_size}: "
+        f"{'ok' if report.ok else f'{report.errors} errors'}{f', {report.warnings} warnings' if report.warnings else ''}")
+    if report.bodies != "all":
+        say(f"  bodies were not checked{' but those of keys and policy' if report.bodies == 'control' else ''}: there are only leaves here")
+    elif not report.signatures:
+        say("  signatures were not checked")
+    if report.first_bad_index is not None:
+        say(f"first bad entry: {report.first_bad_index}")
+    for finding in report.findings:
+        say(f"  {finding.severity}: {finding.kind}{'' if finding.index is None else f' at entry {finding.index}'}: {finding.detail}")

@@ -239,3 +239,17 @@ def test_a_closed_store_says_so(store: LogStore) -> None:
         store.head()
     with pytest.raises(LogUnavailable), store.append():
         pass
+
+
+def test_what_moving_a_log_needs_is_read_in_order(store: LogStore) -> None:
+    assert (store.checkpoints_after(-1, 9), store.identities(0, 9), store.secret_check()) == ([], {}, None)
+    write(store, row(0), row(1), row(2))
+    store.bind_secret(b"check")
+    epoch = store.elect()
+    assert epoch is not None
+    published = [SignedCheckpoint(size, bytes(32), f"note {size}", 1) for size in (3, 1, 2)]
+    assert all(store.publish(epoch, checkpoint) for checkpoint in published)
+    assert [checkpoint.size for checkpoint in store.checkpoints_after(-1, 2)] == [1, 2]
+    assert store.checkpoints_after(2, 9) == published[:1]
+    assert store.identities(1, 3) == {1: (b"identity00000001", b"payload"), 2: (b"identity00000002", b"payload")}
+    assert store.secret_check() == b"check"

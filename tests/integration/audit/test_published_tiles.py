@@ -178,4 +178,4 @@ def test_readers_of_the_folder_never_see_a_checkpoint_without_its_tiles(growing:
 def test_tiles_missing_in_the_store_are_an_error_and_no_short_file(growing: Growing, home: Path) -> None:
     growing.to(300)
     with pytest.raises(CorruptLog):
-        write_tiles(open_folder(home / "elsewhere"), growing.reader, 301)
+        write_tiles(open_folder(home / "elsewhere"), growing.reader.tile_source(), 301)

@@ -16,7 +16,7 @@ from lineproof_audit.bundle import build_bundle
 from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.errors import CorruptLog
-from lineproof_audit.fsck import RawEntry, StoredTree
+from lineproof_audit.fsck_source import FsckSource, RawEntry, StoredTree
 from lineproof_audit.keyring import GENESIS, KEY, POLICY, Keyring, Outcome
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.leaf import SYSTEM_TENANT, Leaf, body_commitment, encode_leaf
@@ -51,7 +51,7 @@ class Entry:
     salt: bytes | None
 
 
-class MemoryLog:
+class MemoryLog(FsckSource):
     """Appends without any check (what intake refuses can be logged too) and folds its keyring as it goes."""
 
     def __init__(self, *, genesis: bool = True) -> None:

@@ -286,3 +286,13 @@ def test_a_wrong_entry_is_not_reported_again_for_the_trees_over_it() -> None:
     log.kept = [StoredTree("appending", CompactRange(16, [b"\2" * 32]))]
     log.stored[3] = replace(log.stored[3], salt=b"\0" * 32)
     assert kinds(fsck(log)) == {"body"}
+
+
+def test_of_a_damaged_erasure_the_erasure_is_named_and_not_what_it_erased() -> None:
+    log = sound_log()
+    erasure = log.erase(5)
+    log.sign()
+    log.stored[erasure] = replace(log.stored[erasure], salt=bytes(32))
+    report = fsck(log)
+    assert report.first_bad_index == erasure
+    assert ("warning", "body", 5) in {(finding.severity, finding.kind, finding.index) for finding in report.findings}
