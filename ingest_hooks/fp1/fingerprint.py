@@ -61,8 +61,14 @@ def fingerprint(source: Source) -> Fingerprint:
 
 
 def fingerprint_query(connection: Any, query: str) -> Fingerprint:
-    """The fingerprint of a query's result on a DuckDB connection, streamed."""
+    """The fingerprint of a query's result on a DuckDB connection, streamed.
+
+    Raises:
+        FingerprintError: as `fingerprint`, and for types that DuckDB cannot hand over whole.
+    """
     relation = connection.sql(query)
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        _refuse_lossy(name, kind)
     reader = relation.to_arrow_reader if hasattr(relation, "to_arrow_reader") else relation.fetch_arrow_reader  # DuckDB < 2
     return fingerprint(reader(BATCH_ROWS))
 
@@ -82,6 +88,16 @@ def bit_digest(source: Source) -> str:
 def merge_sums(sums: Iterable[str]) -> str:
     """The `sum` of a table from the sums of its partitions."""
     return f"{sum(int(part, 16) for part in sums) & (1 << 128) - 1:032x}"
+
+
+def _refuse_lossy(name: str, kind: Any) -> None:
+    """DuckDB's Arrow drops the zone of a `TIME WITH TIME ZONE`, and what of a `UHUGEINT` is beyond 127 bits: different rows would look alike."""
+    if kind.id in ("time with time zone", "uhugeint"):
+        raise FingerprintError(f"column {name} has a {kind}, which DuckDB cannot hand over whole: cast it")
+    if kind.id in ("list", "array", "struct", "map", "union"):
+        for _, inner in kind.children:
+            if not isinstance(inner, int):  # the size of an array
+                _refuse_lossy(name, inner)
 
 
 def _columns(schema: pa.Schema) -> tuple[tuple[str, str], ...]:

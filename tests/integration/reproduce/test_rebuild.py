@@ -5,6 +5,7 @@ import ast
 import base64
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,6 +257,17 @@ def test_a_package_with_another_hash_stops_before_any_step(world, totals):
     other = text.replace(line, line.replace(b"pyarrow==", b"pyarrow==1"), 1)
     found = world.rebuild(resigned(world, totals, "other-lock", lock, stored(world, other)), "other-lock", expect=1)
     assert (found["verdict"], found["statement"]["predicate"]["steps"]) == ("environment-failed", [])
+
+
+def test_a_lock_file_that_does_not_give_what_ran_is_another_environment(world):
+    manifest = world.manifest("shop.raw.orders", "orders")
+    lock = digest(manifest, "lockfile")
+    blocks = re.split(rb"^(?=[a-z0-9])", world.artifact(lock).read_bytes(), flags=re.MULTILINE)
+    other = b"".join(block for block in blocks if block.startswith((b"pyarrow==", b"numpy==")))
+    found = world.rebuild(resigned(world, manifest, "other-packages", lock, stored(world, other)), "other-packages", expect=1)
+    assert (found["verdict"], "duckdb" in found["detail"], found["statement"]["predicate"]["steps"]) == ("other-environment", True, [])
+    (environment,) = found["statement"]["predicate"]["environments"]
+    assert set(environment["packages"]) <= {"pyarrow", "numpy"}  # really from that lock file
 
 
 @pytest.mark.parametrize(("name", "verdict", "claimed", "reached"), [

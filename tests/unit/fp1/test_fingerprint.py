@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Context, Decimal
 from importlib.resources import files
 from typing import Any
@@ -85,8 +86,18 @@ def maps(inner: tuple[pa.DataType, st.SearchStrategy[Pair]]) -> tuple[pa.DataTyp
         lambda found: ([(key, left) for key, (left, _) in found.items()], [(key, right) for key, (_, right) in found.items()]))
 
 
-# Arrow refuses instants as plain integers below a nested type, so nesting uses the others
-NESTABLE = [entry for entry in SCALARS if not pa.types.is_temporal(entry[0]) and not pa.types.is_dictionary(entry[0])]
+def times(zone: tzinfo | None) -> st.SearchStrategy[Pair]:
+    return st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(zone)).map(
+        lambda value: (((value - datetime(1970, 1, 1, tzinfo=zone and UTC)) // timedelta(microseconds=1), 0), value))
+
+
+# Arrow refuses instants as plain integers below a nested type, so nesting has its own
+NESTED_TIMES: list[tuple[pa.DataType, st.SearchStrategy[Pair]]] = [
+    (pa.timestamp("us"), times(None)),
+    (pa.timestamp("us", tz="Asia/Kathmandu"), times(UTC)),
+    (pa.date32(), st.dates().map(lambda value: (value.toordinal() - date(1970, 1, 1).toordinal(), value))),
+]
+NESTABLE = [entry for entry in SCALARS if not pa.types.is_temporal(entry[0]) and not pa.types.is_dictionary(entry[0])] + NESTED_TIMES
 kinds = st.sampled_from(SCALARS) | st.recursive(
     st.sampled_from(NESTABLE), lambda inner: inner.map(lists) | inner.map(structs) | inner.map(maps), max_leaves=3)
 
@@ -215,6 +226,25 @@ def test_a_duckdb_query_and_the_same_table_in_arrow_agree() -> None:
     assert (found.rows, dict(found.columns)) == (5000, {"id": "int64", "name": "string", "part": "float64", "seen": "timestamptz"})
 
 
+@pytest.mark.parametrize("value", ["'10:00:00+02'::timetz", "1::uhugeint", "['10:00:00+02'::timetz]", "{'a': 1::uhugeint}", "map {1: '10:00:00+02'::timetz}",
+                                   "['10:00:00+02'::timetz]::timetz[1]"])
+def test_what_duckdb_would_hand_over_in_part_is_refused(value: str) -> None:
+    with duckdb.connect() as connection, pytest.raises(FingerprintError, match="cast it"):
+        fingerprint_query(connection, f"select {value} as v")
+
+
+@pytest.mark.parametrize(("left", "right", "same"), [
+    ("170141183460469231731687303715884105727::hugeint", "170141183460469231731687303715884105726::hugeint", False),
+    ("-1::hugeint", "-1::decimal(38, 0)", True), ("'a'::enum('a', 'b')", "'a'::enum('b', 'a')", True), ("[1, 2]::int[2]", "[1, 2]", True),
+    ("'infinity'::timestamp", "'-infinity'::timestamp", False), ("interval 1 month", "interval 30 days", False), ("'101'::bit", "'0101'::bit", False),
+    ("{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}", True), ("[null]::int[]", "[]::int[]", False), ("-0.0::float", "0.0::double", True),
+    ("timestamp_ns '2026-01-01 00:00:00.000000001'", "timestamp '2026-01-01'", False), ("timestamp_s '2026-01-01'", "timestamp '2026-01-01'", True)])
+def test_duckdb_types_are_told_apart_by_their_values_only(left: str, right: str, same: bool) -> None:
+    with duckdb.connect() as connection:
+        one, two = (fingerprint_query(connection, f"select {value} as v") for value in (left, right))
+    assert (one.sha256 == two.sha256) is same
+
+
 MODERN = st.integers(-(2**55), 2**55)  # µs within some 1,100 years of 1970: beyond, DuckDB has infinity and limits of its own
 IN_DUCKDB: list[tuple[pa.DataType, st.SearchStrategy[Pair]]] = [
     *(entry for entry in SCALARS if entry[0] in (pa.bool_(), pa.int64(), pa.int8(), pa.uint32(), pa.uint64(), pa.float64(), pa.float32(), pa.string(),
@@ -224,7 +254,7 @@ IN_DUCKDB: list[tuple[pa.DataType, st.SearchStrategy[Pair]]] = [
     (pa.timestamp("us"), MODERN.map(lambda value: ((value, 0), value))),
     (pa.timestamp("us", tz="America/New_York"), MODERN.map(lambda value: ((value, 0), value))),
 ]
-NESTABLE_IN_DUCKDB = [entry for entry in IN_DUCKDB if not pa.types.is_temporal(entry[0]) and not pa.types.is_dictionary(entry[0])]
+NESTABLE_IN_DUCKDB = [entry for entry in IN_DUCKDB if not pa.types.is_temporal(entry[0]) and not pa.types.is_dictionary(entry[0])] + NESTED_TIMES
 kinds_in_duckdb = st.sampled_from(IN_DUCKDB) | st.recursive(
     st.sampled_from(NESTABLE_IN_DUCKDB), lambda inner: inner.map(lists) | inner.map(structs) | inner.map(maps), max_leaves=3)
 
