@@ -12,7 +12,7 @@ from typing import Final
 import typer
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli import demo, doctor, gate, graph, keys, log, policy, quarantine, questions, registry, reproduce, serve, settings, tokens
+from metadata_service.cli import changes, demo, doctor, gate, graph, keys, log, policy, quarantine, questions, registry, reproduce, serve, settings, tokens
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
+changes.register(app)
 registry.register(app)
 reproduce.register(app)
 app.command("settings")(settings.settings)

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AUDIT", "CHECKPOINT", "DIFF", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "SUSPECTS", "TRACE"]
+__all__ = ["AUDIT", "CHECKPOINT", "DIFF", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "SUSPECTS",
+           "TRACE"]
 
 _HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
 _COMMIT: Final = "commit { urn sha repository author email subject committedAt branch pullRequest dirty recordedBy }"

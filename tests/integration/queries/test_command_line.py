@@ -265,6 +265,25 @@ def test_a_snapshot_answers_without_a_log(home: Path, tmp_path: Path) -> None:
     assert "invalid-argument" in lineproof(home, "impact", "weather.wind_speed", "--data", str(base), code=2)
 
 
+def test_what_changed_and_what_of_it_is_suspect(home: Path) -> None:
+    entries = json.loads(lineproof(home, "checkpoint", "--json"))["checkpoint"]["computedAt"]["size"]
+    text = lineproof(home, "diff", "training_set", "--from", "0")
+    assert f"from 0 to {entries}" in text
+    assert "+ training_set.wind_ms" in text
+    found = json.loads(lineproof(home, "diff", "feat_weather.wind_ms", "--from", str(entries - 3), "--json"))["diff"]
+    (edge,) = [each for each in found["edges"] if each["change"] == "CHANGED"]
+    assert "0.44704" in edge["before"]["expression"]
+    assert "0.27778" in edge["after"]["expression"]
+    text = lineproof(home, "suspects", "training_set.wind_ms", "--from", str(entries - 3))
+    assert text.splitlines()[1].split()[1] == "code"
+    assert "+ round(wind_speed_mph * 0.27778, 1)" in text
+    assert "Bob" in text
+    rows = json.loads(lineproof(home, "suspects", "training_set.wind_ms", "--from", str(entries - 3), "--json"))["suspects"]["rows"]
+    assert rows[0]["kind"] == "CODE"
+    assert "invalid-argument" in lineproof(home, "diff", "training_set", "--from", str(entries + 1), code=2)
+    assert "not-found" in lineproof(home, "suspects", "nothing_of_that_name", "--from", "0", code=2)
+
+
 def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str) -> None:
     """Runs last: from here on the directory is served, and commands without an address find the service by themselves."""
     for arguments in (["lineage", "training_set", "--depth", "0"], ["impact", "weather.wind_speed"], ["trace", "training_set.wind_ms"],

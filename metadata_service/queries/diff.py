@@ -1,0 +1,217 @@
+"""Diff: exactly what changed between two positions in what an entity is made of, or in what is made of it.
+
+Applied to the lineage at `from` the answer gives the lineage at `to`. What came and went between the two is in neither; the sizes at
+which the entity's own lineage changed tell where to look.
+"""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from anyio import to_thread
+
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
+from metadata_service.graph.port import Direction as Way
+from metadata_service.graph.port import Limits, NodeRow
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.errors import InvalidArgument
+from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.mask import hidden
+from metadata_service.queries.roots import Root, columns_of, expand
+from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long
+
+__all__ = ["Difference", "EdgeDifference", "FactDifference", "GraphDiff", "NodeDifference", "Said", "diff"]
+
+MAX_POSITIONS: Final = 1_000
+HISTORY_LIMIT: Final = 20_000
+QUIET: Final = ("currentVersion", "usage:", "cost:", "quality:")  # facts of activity, not of what an entity is
+
+
+class Difference(Enum):
+    """What happened from the one position to the other."""
+
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    CHANGED = "CHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDifference:
+    """An entity that is on the way at one position only."""
+
+    change: Difference
+    urn: str | None
+    kind: Kind
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How an edge is made at one of the positions: by which job and code, where in it, said since which size by which entry."""
+
+    via: str | None
+    transformation: str | None
+    commit: str | None
+    basis: str
+    expression: str | None
+    file: str | None
+    line: int | None
+    status: str | None
+    version: str | None
+    since: Long
+    opened_by: Long
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeDifference:
+    """`downstream` is derived from `upstream` at one position only, or otherwise: CHANGED has both sides."""
+
+    change: Difference
+    downstream: str | None
+    upstream: str | None
+    level: Level
+    type: str | None
+    subtype: str | None
+    before: Said | None
+    after: Said | None
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FactDifference:
+    """A fact of an entity that is there at both positions; `since` is the size from which it is as it is at `to`."""
+
+    urn: str
+    fact: str
+    before: Any
+    after: Any
+    since: Long | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphDiff:
+    """The answer of `diff`, computed at `to`. `positions` are the sizes in (from, to] at which the entity's own edges upstream changed."""
+
+    computed_at: ComputedAt
+    completeness: Completeness
+    from_: Long
+    to: Long
+    roots: tuple[RootEntity, ...]
+    nodes: tuple[NodeDifference, ...]
+    edges: tuple[EdgeDifference, ...]
+    facts: tuple[FactDifference, ...]
+    positions: tuple[Long, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is there at one of the positions."""
+
+    urns: frozenset[str]
+    edges: tuple[Edge, ...]
+    rows: Mapping[str, NodeRow]
+
+
+async def diff(context: QueryContext, urn: str, start: int, *, direction: Direction = Direction.UPSTREAM, depth: int | None = None,
+               level: Level = Level.COLUMN, limits: Limits | None = None) -> GraphDiff:
+    """What changed from size `start` to the context's.
+
+    Raises:
+        UrnError, InvalidArgument: `start` lies beyond the position.
+    """
+    if not 0 <= start <= context.size:
+        raise InvalidArgument(f"from lies in 0..{context.size}, the position that is compared with")
+    before = QueryContext(context.room, context.viewer, start, start, (await to_thread.run_sync(context.room.reader.root_at, start)).hex(), context.notes)
+    roots = list({root.urn: root for each in (before, context) for root in await expand(each, urn, level)}.values())
+    if not roots or await hidden(context, [urn]):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {start} nor at {context.size}", urn)
+        return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), (), (), ())
+    caps = limits or Limits()
+    old, new = [await _side(each, roots, direction, depth, level, caps) for each in (before, context)]
+    everything = old.urns | new.urns
+    edges = _edges(old.edges, new.edges)
+    masked = await hidden(context, everything) | await hidden_jobs(context, [edge for pair in edges for edge in pair if edge is not None])
+    context.notes.restrict(len(masked & everything))
+    nodes = [NodeDifference(change, None if each in masked else each, Kind(each.split(":", 3)[2]), each in masked)
+             for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
+    facts = [fact for each in sorted((old.urns & new.urns) - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
+    return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size,
+                     tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked), tuple(nodes),
+                     tuple(_shown(pair, masked) for pair in edges), tuple(facts), await _positions(context, roots, start))
+
+
+async def _side(context: QueryContext, roots: Sequence[Root], direction: Direction, depth: int | None, level: Level, limits: Limits) -> _Side:
+    families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
+    start = [root.urn for root in roots]
+    ways: dict[Direction, list[Way]] = {Direction.UPSTREAM: ["UPSTREAM"], Direction.DOWNSTREAM: ["DOWNSTREAM"], Direction.BOTH: ["UPSTREAM", "DOWNSTREAM"]}
+    urns: set[str] = set()
+    edges: dict[tuple[str, int], Edge] = {}
+    for way in ways[direction]:
+        reach = await context.graph.reachable(start, way, depth, families, context.at, limits)
+        if reach.truncated:
+            context.notes.truncate(*reach.reasons)
+        urns.update(node.urn for node in reach.nodes)
+        edges.update({(edge.key, edge.from_): edge for edge in reach.edges})
+    return _Side(frozenset(urns), tuple(edges.values()), await context.graph.get(sorted(urns), context.at))
+
+
+def _edges(old: Iterable[Edge], new: Iterable[Edge]) -> list[tuple[Edge | None, Edge | None]]:
+    """Pairs (before, after) of what differs. Edges of the same ends, job and type are the same edge; several of them are paired in order."""
+    groups: dict[tuple[str, ...], tuple[list[Edge], list[Edge]]] = defaultdict(lambda: ([], []))
+    for side, edges in enumerate((old, new)):
+        for edge in edges:
+            groups[edge.downstream, edge.upstream, edge.family, edge.via or "", edge.type or "", edge.subtype or ""][side].append(edge)
+    found: list[tuple[Edge | None, Edge | None]] = []
+    for _, (before, after) in sorted(groups.items()):
+        kept = {(edge.key, edge.from_) for edge in before} & {(edge.key, edge.from_) for edge in after}
+        gone, come = (sorted((edge for edge in side if (edge.key, edge.from_) not in kept), key=_age) for side in (before, after))
+        for index in range(max(len(gone), len(come))):
+            found.append((gone[index] if index < len(gone) else None, come[index] if index < len(come) else None))
+    return found
+
+
+def _age(edge: Edge) -> tuple[int, str]:
+    return edge.from_, edge.key
+
+
+def _shown(pair: tuple[Edge | None, Edge | None], masked: Collection[str]) -> EdgeDifference:
+    before, after = pair
+    edge = after or before
+    assert edge is not None
+    change = Difference.ADDED if before is None else Difference.REMOVED if after is None else Difference.CHANGED
+    level = Level.COLUMN if edge.family == COLUMN_DERIVED_FROM else Level.ASSET
+    if {edge.downstream, edge.upstream, edge.via} & set(masked):
+        ends = [None if each in masked else each for each in (edge.downstream, edge.upstream)]
+        return EdgeDifference(change, ends[0], ends[1], level, edge.type, edge.subtype, None, None, True)
+    return EdgeDifference(change, edge.downstream, edge.upstream, level, edge.type, edge.subtype, _said(before), _said(after), False)
+
+
+def _said(edge: Edge | None) -> Said | None:
+    if edge is None:
+        return None
+    return Said(edge.via, edge.transformation, edge.commit, edge.basis, edge.expression, edge.file, edge.line, edge.status, edge.version, edge.from_,
+                edge.opened_by)
+
+
+def _facts(urn: str, before: NodeRow | None, after: NodeRow | None) -> list[FactDifference]:
+    old, new = (dict(row.facts) if row is not None else {} for row in (before, after))
+    since = after.since if after is not None else {}
+    return [FactDifference(urn, fact, old.get(fact), new.get(fact), since.get(fact)) for fact in sorted(old.keys() | new.keys())
+            if not fact.startswith(QUIET) and old.get(fact) != new.get(fact)]
+
+
+async def _positions(context: QueryContext, roots: Sequence[Root], start: int) -> tuple[int, ...]:
+    """Where the edges of the roots, and of their columns, began or ended."""
+    own = [root.urn for root in roots]
+    columns = await columns_of(context, [urn for urn in own if urn.startswith("urn:lineproof:dataset:")])
+    urns = sorted({*own, *(column for found in columns.values() for column in found)})
+    edges = await context.graph.edge_history(urns, [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
+    if len(edges) == HISTORY_LIMIT:
+        context.notes.truncate(f"history (more than {HISTORY_LIMIT} edges)")
+    sizes = sorted({size for edge in edges for size in (edge.from_, edge.to) if start < size <= context.size})
+    if len(sizes) > MAX_POSITIONS:
+        context.notes.truncate(f"positions (more than {MAX_POSITIONS})")
+    return tuple(sizes[-MAX_POSITIONS:])

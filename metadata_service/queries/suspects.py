@@ -1,0 +1,208 @@
+"""Suspects: everything upstream of a value that changed in a window, the likeliest first, each with what it rests on.
+
+The walk is that of `trace` at the end of the window. What changed how the value itself is computed, or what it is made of, stands
+before what only decides its rows; a nearer change before a farther one of its kind.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from lineproof_schema.urn import format_urn, parse_urn
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
+from metadata_service.graph.port import RevisionRow
+from metadata_service.queries.activity import last_runs
+from metadata_service.queries.changes import code_changes
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.errors import InvalidArgument
+from metadata_service.queries.influence import Influence, ValuePath, value_path
+from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.mask import hidden
+from metadata_service.queries.phrases import called, shortened, spoken
+from metadata_service.queries.roots import expand
+from metadata_service.queries.shapes import Level, as_time
+from metadata_service.queries.suspect_data import data_suspects, missing_run
+from metadata_service.queries.suspect_shapes import OpaqueStep, Suspect, SuspectKind, Suspects
+from metadata_service.queries.trace_shapes import CodeChange
+from metadata_service.queries.trace_walk import Walked, holder, walk
+
+__all__ = ["suspects"]
+
+HISTORY_LIMIT: Final = 20_000
+MAX_DATASETS: Final = 500  # whose history is read
+SCORES: Final = {  # by kind, before distance and influence
+    SuspectKind.CODE: 90, SuspectKind.QUALITY: 85, SuspectKind.VOLUME: 75, SuspectKind.DISTRIBUTION: 72, SuspectKind.SCHEMA: 70, SuspectKind.RUN_FAILED: 65,
+    SuspectKind.RUN_MISSING: 62, SuspectKind.INPUT_VERSION: 60, SuspectKind.ALIAS: 60, SuspectKind.CONFIG: 55, SuspectKind.ENVIRONMENT: 50,
+    SuspectKind.DATA: 15}
+OFF_THE_PATH: Final = 45  # less, for a change that leaves alone how the traced columns are computed
+ROWS_ONLY: Final = 35  # less, for what only decides which rows there are
+MAX_DISTANCE: Final = 10  # less at most, one per step away
+_WORDS: Final = 100  # characters of a value in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The walk, and what of it decides the value."""
+
+    found: Walked
+    value: ValuePath
+
+    def influence(self, urn: str) -> Influence:
+        decisive = {holder(each) for each in self.value.distance}
+        return Influence.VALUE if urn in self.value.distance or urn in decisive else Influence.ROWS
+
+    def distance(self, urn: str) -> int:
+        return min((distance for each, distance in self.found.distance.items() if each == urn or holder(each) == urn), default=0)
+
+    def columns(self, dataset: str) -> set[str]:
+        return {parse_urn(each).name for each in self.found.distance if each != dataset and holder(each) == dataset}
+
+
+async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
+    """What changed upstream of `urn` in sizes (`start`, the context's].
+
+    Raises:
+        UrnError, InvalidArgument: `start` lies beyond the position.
+    """
+    if not 0 <= start <= context.size:
+        raise InvalidArgument(f"from lies in 0..{context.size}, the end of the window")
+    roots = await expand(context, urn, Level.COLUMN)
+    if not roots or await hidden(context, [urn]):
+        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+        return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), ())
+    found = await walk(context, [root.urn for root in roots], None)
+    masked = await hidden(context, found.distance) | await hidden_jobs(context, found.edges)
+    context.notes.restrict(len(masked & found.distance.keys()))
+    path = _Path(found, value_path(found, [root.urn for root in roots]))
+    visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
+    changes = [change for change in await code_changes(context, visible, path.value, None) if start < change.size <= context.size and not change.first]
+    rows = [row for change in changes for row in await _of_code(context, path, change)]
+    holders = sorted({holder(each) for each in found.distance} - masked, key=lambda each: (path.distance(each), each))
+    if len(holders) > MAX_DATASETS:
+        context.notes.truncate(f"datasets (more than {MAX_DATASETS})")
+    raw = {each for each in holders if not any(holder(edge.downstream) == each for edge in found.edges)}
+    for each in holders[:MAX_DATASETS]:
+        history = await context.graph.revisions(each, context.at)
+        rows += _of_facts(path, each, history, start)
+        rows += [_weighed(path, suspect) for suspect in await data_suspects(context, each, history, start, path.columns(each), raw=each in raw)]
+        late = await missing_run(context, each, history)
+        rows += [_weighed(path, late)] if late is not None else []
+    rows += await _of_pins(context, path, visible, start)
+    rows += await _of_features(context, path, [each for each in holders if ":feature-version:" in each], start)
+    rows += await _of_failed_runs(context, path, {edge.via: holder(edge.downstream) for edge in visible if edge.via is not None}, start)
+    opaque = {(holder(edge.downstream), edge.via, edge.transformation): None for edge in visible
+              if edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")}
+    return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size,
+                    tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked),
+                    tuple(sorted(rows, key=lambda row: (-row.score, row.distance, row.urn, row.kind.value))), tuple(OpaqueStep(*each) for each in opaque))
+
+
+def _weighed(path: _Path, suspect: Suspect, less: int = 0) -> Suspect:
+    """The suspect with its distance, influence and score."""
+    influence, distance = path.influence(suspect.urn), path.distance(suspect.urn)
+    score = SCORES[suspect.kind] - less - min(distance, MAX_DISTANCE) - (ROWS_ONLY if influence is Influence.ROWS else 0)
+    return replace(suspect, influence=influence, distance=distance, score=max(score, 0))
+
+
+def _plain(kind: SuspectKind, urn: str, because: str, before: Any, after: Any, since: int | None, **more: Any) -> Suspect:
+    return Suspect(kind, urn, 0, because, Influence.VALUE, 0, before, after, since, **{"at": None, **more})
+
+
+async def _of_code(context: QueryContext, path: _Path, change: CodeChange) -> list[Suspect]:
+    """A new version of code: how it computes the columns on the path, else its configuration, its environment, or something else in it."""
+    known = {"job": change.job, "commit": change.commit, "file": change.file, "line": change.line, "at": change.at}
+    dataset = holder(change.columns[0].urn) if change.columns else str(change.job)
+    if change.path_changed:
+        column = change.columns[0]
+        said = f"how {called(column.urn)} is computed changed" if column.before != column.after else f"what {called(column.urn)} is made of changed"
+        suspect = _weighed(path, _plain(SuspectKind.CODE, column.urn, said, column.before, column.after, change.size, **known))
+        rows_only = ROWS_ONLY if change.influence is Influence.ROWS and suspect.influence is Influence.VALUE else 0
+        return [replace(suspect, influence=change.influence, score=max(suspect.score - rows_only, 0))]
+    pair = await context.graph.get([urn for urn in (change.previous, change.transformation) if urn], context.at)
+    before, after = (pair[urn].facts if urn in pair else {} for urn in (change.previous or "", change.transformation or ""))
+    found = []
+    for kind, facts, what in ((SuspectKind.CONFIG, ("config",), "configuration"), (SuspectKind.ENVIRONMENT, ("image", "lockfile"), "environment")):
+        for fact in facts:
+            if before.get(fact) != after.get(fact) and (before.get(fact) or after.get(fact)):
+                said = f"the {what} of its code changed ({fact})"
+                found.append(_weighed(path, _plain(kind, dataset, said, before.get(fact), after.get(fact), change.size, **known)))
+    said = "its code changed, and says the same of the columns on the path"
+    return found or [_weighed(path, _plain(SuspectKind.CODE, dataset, said, None, None, change.size, **known), OFF_THE_PATH)]
+
+
+def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int) -> Iterable[Suspect]:
+    """Schemas that changed, and checks that failed, within the window."""
+    columns = path.columns(urn)
+    for row in history:
+        if row.from_ <= start or row.value is None:
+            continue
+        if row.fact == "schema":
+            before = next((each.value for each in history if each.fact == "schema" and each.to == row.from_), None)
+            touched, said = _schema_change(before, row.value)
+            if said and before is not None:
+                less = 0 if touched & columns or not columns else OFF_THE_PATH
+                yield _weighed(path, _plain(SuspectKind.SCHEMA, urn, f"columns changed: {said}", before, row.value, row.from_), less)
+        elif row.fact.startswith("quality:") and isinstance(row.value, Mapping) and row.value.get("success") is False:
+            column = row.value.get("column")
+            about = urn if column is None or not urn.startswith("urn:lineproof:dataset:") else format_urn("column", *parse_urn(urn).components, str(column))
+            check = str(row.value.get("check") or row.fact.removeprefix("quality:"))
+            expected, actual = row.value.get("expected"), row.value.get("actual")
+            on_path = column is None or str(column) in columns or not columns
+            found = _plain(SuspectKind.QUALITY, about, f"{check} failed: expected {spoken(expected)}, found {spoken(actual)}", expected, actual, row.from_,
+                           at=as_time(row.value.get("checkedAt")))
+            yield _weighed(path, found, 0 if on_path else OFF_THE_PATH)
+
+
+def _schema_change(before: Any, after: Any) -> tuple[set[str], str]:
+    """The columns that came, went or got another type, and a sentence of it."""
+    old, new = ({str(each["name"]): each.get("type") for each in side or () if isinstance(each, Mapping) and "name" in each} for side in (before, after))
+    gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
+    other = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+    parts = [f"{word} {', '.join(names)}" for word, names in (("without", gone), ("new", come)) if names]
+    parts += [f"{name} {old[name]} → {new[name]}" for name in other]
+    return {*gone, *come, *other}, shortened("; ".join(parts), _WORDS)
+
+
+async def _of_pins(context: QueryContext, path: _Path, edges: Sequence[Edge], start: int) -> list[Suspect]:
+    """Edges that pin another version of what they read than before."""
+    pinned = {(edge.downstream, edge.upstream, edge.via): edge for edge in edges if edge.version is not None and edge.from_ > start}
+    if not pinned:
+        return []
+    ended = await context.graph.edge_history(sorted({each[0] for each in pinned}), [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
+    found = {}
+    for edge in ended:
+        now = pinned.get((edge.downstream, edge.upstream, edge.via))
+        if now is not None and edge.to == now.from_ and edge.version not in (None, now.version):
+            said = f"{called(holder(edge.downstream))} reads another version of {called(holder(edge.upstream))}: {edge.version} → {now.version}"
+            suspect = _plain(SuspectKind.INPUT_VERSION, holder(edge.upstream), said, edge.version, now.version, now.from_, job=edge.via)
+            found[holder(edge.downstream), holder(edge.upstream)] = _weighed(path, suspect)
+    return list(found.values())
+
+
+async def _of_features(context: QueryContext, path: _Path, versions: Sequence[str], start: int) -> list[Suspect]:
+    """Aliases of the features on the path that moved within the window."""
+    parents = {str(parse_urn(each).parent): each for each in versions}
+    found = []
+    for feature, version in sorted(parents.items()):
+        history = await context.graph.revisions(feature, context.at)
+        for row in history:
+            if row.fact.startswith("alias:") and row.from_ > start:
+                before = next((each.value for each in history if each.fact == row.fact and each.to == row.from_), None)
+                old, new = (value.get("version") if isinstance(value, Mapping) else None for value in (before, row.value))
+                said = f"{row.fact.removeprefix('alias:')} of {called(feature)} moved from {old or 'nothing'} to {new or 'nothing'}"
+                found.append(_weighed(path, _plain(SuspectKind.ALIAS, version, said, old, new, row.from_)))
+    return found
+
+
+async def _of_failed_runs(context: QueryContext, path: _Path, jobs: Mapping[str, str], start: int) -> list[Suspect]:
+    """Jobs on the path whose last run ended badly within the window: what they write is older than it should be."""
+    found = []
+    for job, run in (await last_runs(context, jobs)).items():
+        if run.status in ("FAIL", "ABORT") and run.recorded_by >= start:
+            said = f"the last run of {called(job)} ended as {run.status}"
+            found.append(_weighed(path, _plain(SuspectKind.RUN_FAILED, jobs[job], said, None, run.status, run.recorded_by + 1, job=job, run=run.urn,
+                                               at=run.ended_at or run.started_at)))
+    return found
+
+
