@@ -1,6 +1,7 @@
 """Column lineage of a statement that runs on DuckDB: tables and columns from the connection, positions in the calling file."""
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SqlFacts", "sql_facts"]
 
+_EMPTIES = re.compile(r"\s*(truncate\b|delete\s+from\s+\S+\s*;?\s*$)", re.IGNORECASE)  # of a table
+
 
 class Connection(Protocol):
     """What we need of a DuckDB connection."""
@@ -24,11 +27,12 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SqlFacts:
-    """Datasets a statement reads and the one it writes, with the facets of that one."""
+    """Datasets a statement reads and the one it writes, with the facets of that one. `replaces`: nothing of what was in it before is left."""
 
     inputs: tuple[Dataset, ...]
     output: Dataset | None
     output_facets: dict[str, Any] = field(default_factory=dict)
+    replaces: bool = False
 
 
 def sql_facts(connection: Connection, sql: str, caller: Path, known: Sequence[Dataset], namespace: str) -> SqlFacts:
@@ -54,7 +58,7 @@ def sql_facts(connection: Connection, sql: str, caller: Path, known: Sequence[Da
     file, relocate = _place(sql, caller)
     written = {"columnLineage": facets.column_lineage(lineage, dataset),
                "lineproof_columns": facets.columns(lineage, file=file, relocate=relocate, name_of=dataset)}
-    return SqlFacts(inputs, dataset(lineage.output), written)
+    return SqlFacts(inputs, dataset(lineage.output), written, lineage.statement.startswith("create") or _EMPTIES.match(sql) is not None)
 
 
 def _tables(connection: Connection) -> dict[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 """OpenLineage facets as our hooks write them: the standard ones by their published schemas, and our own by their models."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ingest_hooks.signer import PRODUCER
@@ -9,9 +9,10 @@ from ingest_hooks.signer import PRODUCER
 if TYPE_CHECKING:
     from ingest_hooks.sql import InputColumn, SqlLineage, Timing
 
-__all__ = ["PRODUCER", "RUN_EVENT_SCHEMA", "column_lineage", "columns", "dataset_version", "error_message", "lineproof", "output_statistics",
-           "source_code_location", "sql", "table_schema"]
+__all__ = ["PRODUCER", "RUN_EVENT_SCHEMA", "both_timings", "column_lineage", "columns", "dataset_version", "error_message", "lineproof", "output_statistics",
+           "source_code_location", "sql", "table_schema", "with_earlier_rows"]
 
+EARLIER_ROWS = "earlier-rows"  # a reason in a timing: other statements, of earlier runs, made some of the rows
 SPEC = "https://openlineage.io/spec"
 RUN_EVENT_SCHEMA = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
@@ -96,6 +97,29 @@ def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | 
         reads.append({"namespace": namespace, "name": name, "bounds": bounds, "made": read.made, **place(read.line, read.column)})
     return {"reads": reads, "columns": {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()},
             "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons)}
+
+
+def with_earlier_rows(timing: Mapping[str, Any]) -> dict[str, Any]:
+    """The timing of a table that also holds rows from before this run."""
+    reasons = timing.get("reasons", {})
+    return {**timing, "reasons": {**reasons, **{name: sorted({*reasons.get(name, []), EARLIER_ROWS}) for name in timing.get("columns", {})}}}
+
+
+def both_timings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The timing of rows that two statements put into one table, one after the other."""
+    reads, predicates = first.get("reads", []), first.get("predicates", [])
+
+    def renumbered(bound: Mapping[str, Any]) -> dict[str, Any]:
+        return {**bound, "predicates": [number + len(predicates) for number in bound.get("predicates", [])]}
+
+    moved = [{**read, "bounds": [renumbered(bound) for bound in read.get("bounds", [])]} for read in second.get("reads", [])]
+    columns: dict[str, list[Any]] = {name: list(uses) for name, uses in first.get("columns", {}).items()}
+    for name, uses in second.get("columns", {}).items():
+        columns.setdefault(name, []).extend({**use, "read": use["read"] + len(reads)} for use in uses)
+    reasons = {name: list(found) for name, found in first.get("reasons", {}).items()}
+    for name, found in second.get("reasons", {}).items():
+        reasons[name] = sorted({*reasons.get(name, []), *found})
+    return {"reads": [*reads, *moved], "columns": columns, "predicates": [*predicates, *second.get("predicates", [])], "reasons": reasons}
 
 
 def _whole(seconds: float | None) -> int | float | None:

@@ -141,7 +141,12 @@ class Step:
                         self._inputs.setdefault(dataset, _Side())
                 if lineage.output is not None:
                     side = self._outputs.setdefault(lineage.output, _Side())
+                    before = side.facets.get("lineproof_columns")
                     side.facets.update(lineage.output_facets)
+                    if not lineage.replaces:
+                        columns = side.facets["lineproof_columns"]
+                        timing = facets.both_timings(before["timing"], columns["timing"]) if before is not None else facets.with_earlier_rows(columns["timing"])
+                        side.facets["lineproof_columns"] = {**columns, "timing": timing}
         return result
 
     def call(self, function: Callable[..., Any], *arguments: Any, returns: DatasetLike | None = None, retain: bool = False,

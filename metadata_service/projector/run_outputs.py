@@ -98,15 +98,26 @@ def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, en
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
     if version is not None or urn not in state["writes"]:
         state["writes"] = {**state["writes"], urn: version_urn(urn, version) if version is not None else None}
+    if at.speaks and content is not None:
+        _remember_timing(draft, at, urn, as_dict(as_dict(part.facets.get("lineproof_columns")).get("timing")))
     if at.speaks and at.code is not None and content is not None:
         columns = as_dict(content.get("lineproof_columns"))
         for fact in ("timePredicates", "windowFrames"):
             said = as_list(columns.get(fact))
             if said and draft.fact(at.code.transformation, fact) is None:
                 draft.revise(at.code.transformation, fact, said)
-        timing = as_dict(as_dict(part.facets.get("lineproof_columns")).get("timing"))
-        if timing and draft.fact(at.code.transformation, f"timing:{urn}") is None:
-            draft.revise(at.code.transformation, f"timing:{urn}", timing)
+
+
+def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, Any]) -> None:
+    """Kept with the code, of which it is a property; with the run if its code is not told, or ran another statement before (SQL made at run time)."""
+    if not timing:
+        return
+    fact = f"timing:{urn}"
+    known = draft.fact(at.code.transformation, fact) if at.code is not None else None
+    if at.code is not None and known is None:
+        draft.revise(at.code.transformation, fact, timing)
+    elif known != timing and draft.fact(at.run, fact) != timing:
+        draft.revise(at.run, fact, timing)
 
 
 def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool) -> None:

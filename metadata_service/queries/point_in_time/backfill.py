@@ -4,7 +4,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from metadata_service.queries.point_in_time.case import Case, CheckName, Evidence, Result, evidence_of
-from metadata_service.queries.point_in_time.findings import CheckState, Finding, worst
+from metadata_service.queries.point_in_time.findings import NOT_FOLLOWED, CheckState, Finding, worst
+from metadata_service.queries.point_in_time.origins import made_of
 
 __all__ = ["check"]
 
@@ -43,11 +44,20 @@ def _versions(case: Case) -> list[Result]:
         made = case.history.made.get(urn)
         if not (snapshot.backfill or (made is not None and made.purpose == "backfill")):
             continue
-        found = readings.get(urn) or [each for each in case.readings()]  # it is judged by what it is made of
+        found = readings.get(urn) or _made_of(case, urn)
+        if not found and not any(each.why in NOT_FOLLOWED for each in case.readings()):
+            results.append(Result(CheckName.BACKFILL, CheckState.PROVEN, urn, "not-used", "of a backfill, but no feature is made of it",
+                                  (Evidence("version", "backfill", snapshot.entry, version=urn),)))
+            continue
         state = worst(each.state for each in found)
         told = (Evidence("version", "backfill", snapshot.entry, version=urn), *evidence_of(case.history, (each for each in found if each.state is state)))
         results.append(Result(CheckName.BACKFILL, state, urn, "backfill", _MEANING[state], told))
     return results
+
+
+def _made_of(case: Case, urn: str) -> list[Finding]:
+    """The readings behind the columns that a version in between is part of."""
+    return [each for (version, column), found in case.judged.items() if urn in made_of(case.history, version, column).versions for each in found]
 
 
 def _written(case: Case) -> datetime | None:

@@ -7,7 +7,10 @@ from enum import Enum
 
 from metadata_service.queries.point_in_time.recorded import Made, Predicate, Read
 
-__all__ = ["Boundary", "CheckState", "Finding", "Link", "Place", "worst"]
+__all__ = ["NOT_FOLLOWED", "Boundary", "CheckState", "Finding", "Link", "Place", "worst"]
+
+
+NOT_FOLLOWED = ("not-recorded", "not-followed", "version-not-recorded", "too-deep", "made-of-itself", "earlier-rows")  # what lies behind is not known
 
 
 class CheckState(Enum):

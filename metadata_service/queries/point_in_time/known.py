@@ -17,6 +17,7 @@ from metadata_service.queries.point_in_time.recorded import Bound, History, Know
 
 __all__ = ["Judge", "requests"]
 
+EARLIER_ROWS = "earlier-rows"  # as hooks say it
 MAX_STATEMENTS = 60  # one after another; deeper pipelines are not judged
 _CONTRADICTIONS = ("wrong-time", "no-predicate", "beyond", "delay-not-covered")  # of a declaration by the code that made the rows
 PROVEN, VIOLATION, SUSPECT, UNKNOWN = CheckState.PROVEN, CheckState.VIOLATION, CheckState.SUSPECT, CheckState.UNKNOWN
@@ -53,8 +54,11 @@ class Judge:
         found: list[Finding] = []
         for number, fields in made.timing.columns[column]:
             found += self._read(made, made.timing.reads[number], fields, time, link, seconds, trail, depth)
-        reasons = made.timing.reasons.get(column, ())
-        if reasons:
+        said = made.timing.reasons.get(column, ())
+        if EARLIER_ROWS in said:
+            found.append(Finding(UNKNOWN, "earlier-rows", f"{_name(version)} also holds rows of earlier runs, made by statements that are not looked at here",
+                                 None, version, (column,)))
+        if reasons := [each for each in said if each != EARLIER_ROWS]:
             found = [replace(each, state=SUSPECT) if each.state is VIOLATION else each for each in found]
             found.append(Finding(UNKNOWN, "not-followed", f"the statement could not be followed: {', '.join(reasons)}", None, version, (column,)))
         return found or [Finding(PROVEN, "constant", "made of no row", None, version, (column,))]

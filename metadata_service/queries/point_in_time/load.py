@@ -54,19 +54,23 @@ async def _made(context: QueryContext, rows: Mapping[str, NodeRow]) -> dict[str,
     """The run behind each version, with its code and inputs."""
     known = await versions(context, rows)
     written = await runs(context, {version.run for version in known.values() if version.run})
-    links = await context.graph.provenance(sorted(written), ["USED"], context.at, USED_LIMIT) if written else {}
-    code = await context.graph.get(sorted({run.transformation for run in written.values() if run.transformation}), context.at)
+    links = await context.graph.provenance(sorted(written), ["USED", "GENERATED"], context.at, USED_LIMIT) if written else {}
+    code = await context.graph.get(sorted({*written, *(run.transformation for run in written.values() if run.transformation)}), context.at)
     found: dict[str, Made] = {}
     for urn, version in known.items():
         run = written.get(version.run or "")
         if run is None:
             continue
         inputs: dict[str, str] = {}
-        for link in links[run.urn].out if run.urn in links else ():
-            inputs[str(parse_urn(link.dst).parent)] = link.dst
-        row = code.get(run.transformation or "")
+        for kind in ("GENERATED", "USED"):  # what the run wrote on the way and read again, unless it says what it read
+            for link in links[run.urn].out if run.urn in links else ():
+                if link.type == kind and (kind == "USED" or link.dst != urn):
+                    inputs[str(parse_urn(link.dst).parent)] = link.dst
+        row, own = code.get(run.transformation or ""), code.get(run.urn)
         facts = row.facts if row is not None else {}
         commit = facts.get("commit") or run.commit
+        timing = f"timing:{version.dataset}"
+        said = own.facts.get(timing) if own is not None else None
         found[urn] = Made(run.urn, run.purpose, run.recorded_by, run.transformation, commit if isinstance(commit, str) else None,
-                          read_timing(facts.get(f"timing:{version.dataset}")), inputs)
+                          read_timing(said if said is not None else facts.get(timing)), inputs)
     return found
