@@ -89,6 +89,11 @@ def _composed(first: Op, second: Op) -> Op:
     return "=" if "=" in (first, second) else "same"
 
 
+def in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Facts of a set, the same way each time."""
+    return sorted(facts, key=lambda fact: (fact.low, fact.high, fact.op, fact.predicate or 0))
+
+
 def _usable(facts: Iterable[Fact], there: set[int], homes: Homes) -> list[Fact]:
     """The facts that hold where these places are there, and those that are there because such a comparison is true."""
     waiting, usable = list(facts), list[Fact]()
@@ -150,7 +155,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
     for part in parts:
         key = (part.instance, part.facts)
         if key not in ways:
-            ways[key] = [(seen, reached(inner, [*facts, *part.facts], part.instance, homes, Reached(op, 0.0))) for inner, op, seen in visible]
+            ways[key] = [(seen, reached(inner, [*facts, *in_order(part.facts)], part.instance, homes, Reached(op, 0.0))) for inner, op, seen in visible]
         bounds: dict[tuple[str, int], Reached] = {}
         for seen, found in ways[key]:
             for name, way in _columns(part, found, atoms):
@@ -170,4 +175,4 @@ def _columns(part: Part, found: Mapping[int, Reached], atoms: Callable[[int], Ma
 
 def told(part: Part, target: int, facts: Iterable[Fact], atoms: Callable[[int], Mapping[str, int]], homes: Homes) -> list[tuple[str, Reached]]:
     """What holds between the part's columns and the symbol `target` of the same row."""
-    return list(_columns(part, reached(target, [*facts, *part.facts], part.instance, homes), atoms))
+    return list(_columns(part, reached(target, [*facts, *in_order(part.facts)], part.instance, homes), atoms))

@@ -1,7 +1,8 @@
 """From evaluated rows to what is told about them: per output column, the rows it is made of and how their times are bounded."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlglot import exp
@@ -40,9 +41,28 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
                 reasons.setdefault(name, set()).add("unresolved-column")
     except (TooManyPlaces, RecursionError):
         return Timing(reasons={name: ("too-many-tables",) for _, names in roots for name in names})
-    predicates = tuple(TimedPredicate(node.sql(dialect=dialect, comments=False), *place(node)) for node in rows_of.predicates)
-    return Timing(tuple(reads), {name: tuple((number, tuple(sorted(fields))) for number, fields in sorted(found.items())) for name, found in columns.items()},
-                  predicates, {name: tuple(sorted(found)) for name, found in reasons.items()})
+    predicates = [TimedPredicate(node.sql(dialect=dialect, comments=False), *place(node)) for node in rows_of.predicates]
+    return _in_order(reads, columns, predicates, reasons)
+
+
+def _in_order(reads: Iterable[TimedRead], columns: Mapping[str, Mapping[int, set[str]]], predicates: Sequence[TimedPredicate],
+              reasons: Mapping[str, set[str]]) -> Timing:
+    """The same for the same statement, however it was come by: by where things stand."""
+    reads = list(reads)
+    used = sorted({number for read in reads for bound in read.bounds for number in bound.predicates},
+                  key=lambda number: (*_place_of(predicates[number]), predicates[number].text, number))
+    renumbered = {number: at for at, number in enumerate(used)}
+    told = [replace(read, bounds=tuple(replace(bound, predicates=tuple(sorted(renumbered[number] for number in bound.predicates))) for bound in read.bounds))
+            for read in reads]
+    order = sorted(range(len(reads)), key=lambda number: (*_place_of(told[number]), told[number].table, str(told[number].bounds), told[number].made))
+    position = {number: at for at, number in enumerate(order)}
+    uses = {name: tuple(sorted((position[number], tuple(sorted(fields))) for number, fields in found.items())) for name, found in columns.items()}
+    return Timing(tuple(told[number] for number in order), uses, tuple(predicates[number] for number in used),
+                  {name: tuple(sorted(found)) for name, found in reasons.items()})
+
+
+def _place_of(told: TimedRead | TimedPredicate) -> tuple[str, int, int]:
+    return told.file or "", told.line or 0, told.column or 0
 
 
 def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place: Callable[[exp.Expr], Where]) -> TimedRead:
