@@ -76,9 +76,9 @@ def test_every_root_field_says_where_it_stands_and_how_complete_it_is() -> None:
     served = build_schema(SDL.read_text(encoding="utf-8"))
     assert served.query_type is not None
     assert set(served.query_type.fields) >= {"entity", "search", "lineage", "impact", "trace", "auditTrail", "event", "checkpoint", "keyHistory", "evidence",
-                                             "feature", "features", "model", "aliases", "deployment", "resolve"}
+                                             "feature", "features", "model", "aliases", "deployment", "resolve", "diff", "suspects"}
     for name, field in served.query_type.fields.items():
-        assert "at" in field.args, name
+        assert ({"from", "to"} if name in ("diff", "suspects") else {"at"}) <= set(field.args), name
         answer: Any = getattr(field.type, "of_type", field.type)
         assert {"computedAt", "completeness"} <= set(answer.fields), name
     assert served.mutation_type is not None
@@ -92,6 +92,7 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     (documents.IMPACT, {"urn": column("wind_speed", "weather", RAW)}), (documents.TRACE, {"urn": column("wind_ms", "training_set")}),
     (documents.AUDIT, {"urn": dataset("training_set"), "upstream": True}), (documents.SEARCH, {"text": "weather"}), (documents.ENTITY, {"urn": model("1")}),
     (documents.EVENT, {"index": 6}), (documents.CHECKPOINT, {}), (documents.KEY_HISTORY, {}), (documents.EVIDENCE, {"entries": [6, 7], "answer": {"x": 1}}),
+    (documents.DIFF, {"urn": dataset("training_set"), "from": {"size": 5}}), (documents.SUSPECTS, {"urn": dataset("training_set"), "from": {"size": 5}}),
     (documents.RESOLVE, {"ref": {"name": "weather.wind_speed", "kinds": ["COLUMN"]}}),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 from metadata_service.graph.ops import PutState
 from metadata_service.projector.runner import REBUILDING_STATE, Projector
 from metadata_service.queries.context import Asked, now_only
-from metadata_service.queries.entity import EntityRow, entity, search
+from metadata_service.queries.entity import SEARCH_RANKS, EntityRow, entity, search
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from tests.flights_world import RAW, World, dataset
 from tests.unit.queries.asking import ask
@@ -69,7 +69,7 @@ async def test_the_present_has_no_past() -> None:
         now_only(Asked(size=3), "search")
 
 
-async def test_search_pages_by_name(shared_world: World) -> None:
+async def test_search_pages_hold_each_entity_once_by_rank(shared_world: World) -> None:
     whole = await ask(shared_world, search, "weather", first=100)
     found: list[EntityRow] = []
     after = None
@@ -79,7 +79,9 @@ async def test_search_pages_by_name(shared_world: World) -> None:
         after = page.after
         if after is None:
             break
-    assert [row.urn for row in found] == [row.urn for row in whole.rows]
+    assert sorted(row.urn for row in found) == sorted(row.urn for row in whole.rows)
+    ranks = [next(rank for rank, kinds in enumerate(SEARCH_RANKS) if row.kind in kinds) for row in found]
+    assert ranks == sorted(ranks)
     assert len(found) > 4
 
 
