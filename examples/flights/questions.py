@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def what_serving_reads(screen: Screen, work: Workspace, env: Mapping[str, str], 
     screen.heading("e. latest-stable has moved on: what do models get that were registered with it?")
     screen.say("Both models named latest-stable of nine features, when it stood on version 1 of them all. delay is bound stable: what that meant then was\n"
                "written into the log with its registration, as its manifest:")
-    screen.run("lineproof", "models", STABLE, env=env, cwd=work.folder, limit=15)
+    screen.run("lineproof", "models", STABLE, env=env, cwd=work.folder, limit=18)
     screen.say("\ndelay_board is bound flexible: it follows latest-stable, which the two later commits have moved:")
     screen.run("lineproof", "aliases", "history", "flights:visibility_km", "--alias", "latest-stable", env=env, cwd=work.folder)
     screen.say("\nA serving process asks POST /resolve what its model is bound to, and reads these versions from the online store:")
@@ -137,7 +138,8 @@ def rolled_back_and_rebuilt(screen: Screen, work: Workspace, env: Mapping[str, s
     screen.run("lineproof", "manifest", "flights:visibility_km@1", "-o", "good.json", env=env, cwd=folder)
     screen.say("\nThe rebuild has this file, the log and the artifact store: code, lock file and CSV files by their digests, and an empty environment.")
     screen.run("lineproof", "rebuild", "good.json", "--trust", "trust.txt", "--into", "again", "--yes", env=env, cwd=folder)
-    *_, weather = json.loads((folder / "good.reproduction.json").read_text())["predicate"]["outputs"]
+    statement = json.loads(b64decode(json.loads((folder / "good.reproduction.json").read_text())["payload"]))
+    *_, weather = statement["predicate"]["outputs"]
     with duckdb.connect(str(work.warehouse), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         today = fingerprint_query(connection, "select * from features.feat_origin_weather").sha256
