@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,9 @@ from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.outside import build_outside
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Played
 
 # Machines are shared and noisy: no test fails for being slow.
 settings.register_profile("lineproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -100,6 +105,15 @@ def neo4j_url(neo4j_server: Neo4jServer) -> str:
     """The URL of an emptied Neo4j, with credentials, as LINEPROOF_GRAPH_URL takes it."""
     wipe(neo4j_server)
     return neo4j_server.url
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The demo on the embedded default, played once for all that look at it. DEMO_FOLDER, one that was played before, wins."""
+    from tests.e2e.conftest import play, played
+
+    given = os.environ.get("DEMO_FOLDER")
+    return played(Path(given)) if given else play(tmp_path_factory.mktemp("demo") / "run")
 
 
 @pytest.fixture(scope="session")

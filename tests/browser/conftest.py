@@ -1,35 +1,40 @@
-"""A real service over a small real log, and a real Chromium that looks at it.
+"""A real service over the demo's data, and a real Chromium that looks at it.
 
-One service for all tests: the world of `tests.flights_world`, and beside it names that hurt, an alias with a history, and a table of 400 readers.
-Every test gets a new browser context; a console error or a page error fails it.
+One service for all tests: a copy of what the demo left, and beside it what `extras` tells. Every test gets a new browser context; a console
+error or a page error fails it.
 """
 from __future__ import annotations
 
-import asyncio
+import json
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from lineproof_audit.init import ROOT_ADMIN_KEY
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.note import NoteVerifier
-from metadata_service.graph.open import open_graph
-from tests.flights_world import ADA, NS, World, flights_world, run_id
+from tests.browser.extras import Teller, tell
 from tests.serve_process import Serving, serving
 from tests.services.browser import FLAGS
 
-SHOTS = Path(__file__).resolve().parents[2] / ".cache" / "screenshots"
-ODD = "odd \"quotes\", 'ticks'/slashes\\ <b>ünïcødé 数据</b> 100% #?&+~"
-READERS = 400
-WRITTEN_AT_ONCE = 10
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Played
+
 WAIT_MS = 15_000
+COUNT_REQUESTS = """(() => {
+    const ask = window.fetch;
+    window.inFlight = 0;
+    window.fetch = async (...what) => { window.inFlight += 1; try { return await ask(...what); } finally { window.inFlight -= 1; } };
+})()"""
+WIDTHS = {"wide": 1440, "narrow": 900}
 
 
 @dataclass(frozen=True)
@@ -38,78 +43,53 @@ class Place:
 
     serving: Serving
     token: str
-    narrow: str  # a reader of the namespace of raw data only
-    vkey: str
-    other_vkey: str
+    narrow: str  # a reader of the warehouse only: no files, no models
+    trust: str  # the demo's trust file
+    other_vkey: str  # a key of the same name that is not the log's
+    demo_size: int  # entries that the demo left; what comes after is of extras
 
     def link(self, page: str = "", **params: str | int) -> str:
         return f"{self.serving.url}/ui/{page}" + (f"?{urlencode(params)}" if params else "")
 
-
-async def _world(folder: Path) -> World:
-    """Everything that the tests look at, settled and covered by a checkpoint."""
-    (folder / "data").mkdir(mode=0o700)
-    graph = open_graph(f"sqlite:///{folder}/data/graph.db")  # the service goes on with it
-    await graph.setup()
-    world = await flights_world(folder, graph)
-    for version in ("1", "2"):
-        world.say("lineproof.feature-version.v1", {
-            "namespace": NS, "name": "wind", "version": version, "description": f"Wind at the origin, version {version}", "owners": ["weather-desk"],
-            "definition": {"entities": ["origin"], "dtype": "double", "sql": f"select wind_ms from feat_weather -- {version}",
-                           "sources": [{"namespace": NS, "name": "feat_weather"}]},
-            "column": {"namespace": NS, "name": "feat_weather", "column": "wind_ms"}}, f"2026-03-02T1{version}:00:00Z")
-    moved = _alias(world, "1", None, "first version")
-    _alias(world, "2", moved, "unit fixed")
-    _alias(world, "1", moved, "a stale move")
-    world.say("lineproof.dataset.v1", {"namespace": "odd/ns", "name": ODD, "description": "<script>alert(1)</script>", "columns": [{"name": ODD}]})
-    for batch in range(0, READERS, WRITTEN_AT_ONCE):
-        world.openlineage({"eventType": "COMPLETE", "eventTime": "2026-03-03T00:00:00Z", "run": {"runId": run_id(f"fan {batch}")},
-                           "job": {"namespace": NS, "name": f"fan_{batch}"}, "inputs": [{"namespace": NS, "name": "hub"}],
-                           "outputs": [{"namespace": NS, "name": f"reader_{number:03}"} for number in range(batch, batch + WRITTEN_AT_ONCE)]})
-    await world.settle()
-    await graph.close()
-    return world
+    def ask(self, query: str, **variables: object) -> dict[str, object]:
+        """The one field of an answer of the service itself, to compare with what is shown."""
+        with self.serving.client() as http:
+            answer = http.post("/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer
+        (found,) = answer["data"].values()
+        return dict(found)
 
 
-def _alias(world: World, to: str, expected: int | None, reason: str) -> int:
-    return world.say("lineproof.alias.v1", {"kind": "feature", "namespace": NS, "name": "wind", "alias": "latest-stable", "to": to, "expected": expected,
-                                            "reason": reason, "actor": ADA["email"]}, "2026-03-02T13:00:00Z")
-
-
-@pytest.fixture(scope="module")
-def place(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The service, with the world in its log, its code in the artifact store, and two tokens."""
+@pytest.fixture(scope="package")
+def place(chromium: str, demo: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The service on a copy of the demo's data, with the extras told and projected, and two tokens."""
     folder = tmp_path_factory.mktemp("browser")
-    with ThreadPoolExecutor(1) as thread:  # playwright's event loop may run in this one
-        world = thread.submit(lambda: asyncio.run(_world(folder))).result(60)
-    sources, log_key = dict(world.sources), next((folder / "data" / "keys").glob("log.pem"))
-    origin = world.log.origin
-    world.close()
-    (folder / ".lineproof").symlink_to(folder / "data")
+    shutil.copytree(demo.folder / "lineproof", folder / ".lineproof")
+    shutil.copytree(demo.folder / "state", folder / "state")
     with serving(folder, "--projector", "inline") as service, service.client() as http:
-        for digest, code in sources.items():
-            assert http.put(f"/api/v1/artifacts/sha256:{digest}", content=code).status_code in (200, 201)
-        narrow = http.post("/api/v1/admin/tokens", json={"subject": "narrow", "roles": ["reader"], "namespaces": [NS]})
+        ready = _settled(http)
+        origin = str(ready["origin"])
+        tell(Teller(http, origin, SigningKey.load(next((folder / "state").glob(f"*/{ROOT_ADMIN_KEY}.pem")))))
+        narrow = http.post("/api/v1/admin/tokens", json={"subject": "narrow", "roles": ["reader"], "namespaces": ["duckdb://flights.duckdb"]})
         assert narrow.status_code == 201, narrow.text
         _settled(http)
-        vkey = NoteVerifier(origin, SigningKey.load(log_key).verify_key).vkey
         other = NoteVerifier(origin, SigningKey.generate().verify_key).vkey
-        yield Place(service, service.token, narrow.json()["token"], vkey, other)
+        yield Place(service, service.token, narrow.json()["token"], (demo.folder / "trust.txt").read_text(), other, int(str(ready["log"])))
 
 
-def _settled(http: httpx.Client) -> None:
+def _settled(http: httpx.Client) -> dict[str, object]:
     """Wait until the graph stands where the log does."""
-    for _ in range(600):
+    for _ in range(1200):
         ready = http.get("/readyz").json()
         if ready["graph"] == ready["log"]:
-            return
+            return dict(ready)
         time.sleep(0.05)
     raise AssertionError(f"not projected: {ready}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for the module: playwright keeps an event loop in this thread, which async tests elsewhere must not meet."""
+    """One Chromium for this folder: playwright keeps an event loop in this thread, which async tests elsewhere must not meet."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield launched
@@ -119,8 +99,9 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """An empty profile."""
-    made = browser.new_context(viewport={"width": 1380, "height": 900}, locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
+    made = browser.new_context(viewport={"width": WIDTHS["wide"], "height": 900}, locale="en-GB", timezone_id="UTC", reduced_motion="reduce")
     made.set_default_timeout(WAIT_MS)
+    made.add_init_script(COUNT_REQUESTS)
     expect.set_options(timeout=WAIT_MS)
     yield made
     made.close()
@@ -152,7 +133,9 @@ def sign_in(signed_out: Page, place: Place) -> Callable[[str], Page]:
 
 
 @pytest.fixture
-def page(sign_in: Callable[[str], Page], place: Place) -> Page:
-    """A page, signed in as the admin."""
-    return sign_in(place.token)
-
+def page(signed_out: Page, place: Place) -> Page:
+    """The start page of an admin's tab that signed in before."""
+    signed_out.add_init_script(f"try {{ sessionStorage.setItem('lineproof.token', {json.dumps(place.token)}); }} catch {{ /* no page yet */ }}")
+    signed_out.goto(place.link())
+    expect(signed_out.get_by_role("heading", name="What there is")).to_be_visible()
+    return signed_out

@@ -1,4 +1,4 @@
-"""The demo, played once for all tests that look at what it left."""
+"""Playing the demo, and asking what it left."""
 from __future__ import annotations
 
 import json
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,11 +43,11 @@ def play(folder: Path, **settings: str) -> Played:
                           stdin=subprocess.DEVNULL, env={**kept, **settings, "DEMO_SERVE": "0", "COLUMNS": "150"})
     log = folder / "service.log"
     assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-4000:]}\n{log.read_text()[-4000:] if log.exists() else ''}"
+    return played(folder, done.stdout, **settings)
+
+
+def played(folder: Path, output: str = "", **settings: str) -> Played:
+    """What a demo left in `folder`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
     env = {**kept, **settings, "LINEPROOF_DATA": str(folder / "lineproof"), "LINEPROOF_STATE_DIR": str(folder / "state"), "COLUMNS": "150"}
-    return Played(folder, done.stdout, env)
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """The demo on the embedded default."""
-    return play(tmp_path_factory.mktemp("demo") / "run")
+    return Played(folder, output, env)

@@ -34,6 +34,6 @@ export function Run({ run }: { run: RunFragment }) {
 
 export function Status({ status }: { status: string | null | undefined }) {
   if (!status) return <span className="soft">unknown</span>;
-  const tone = /^(FAIL|ABORT|rejected|BREAKING|disputed|invalid)$/i.test(status) ? 'bad' : /^(COMPLETE|applied|valid|pass)$/i.test(status) ? 'good' : 'warn';
+  const tone = /^(FAIL|ABORT|rejected|BREAKING|disputed|invalid|differs|bad-signature)$/i.test(status) ? 'bad' : /^(COMPLETE|applied|valid|pass|reproduced)$/i.test(status) ? 'good' : 'warn';
   return <span className={`status status-${tone}`}>{status.toLowerCase()}</span>;
 }

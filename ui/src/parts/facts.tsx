@@ -39,7 +39,7 @@ export function VersionOf({ urn, version }: { urn: string; version: string | nul
 
 export function EntryLink({ index, children }: { index: number; children?: ReactNode }) {
   const place = usePlace();
-  return <Link to={href('entry', { index, at: positionOf(place) })} className="named">{children ?? `entry ${index}`}</Link>;
+  return <Link to={href('entry', { index, at: positionOf(place) })} className="named named-entry">{children ?? `entry ${index}`}</Link>;
 }
 
 /** A commit named by its hash alone, linked where its repository is known. */

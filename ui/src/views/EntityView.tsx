@@ -19,7 +19,7 @@ const TOLD_THERE: ReadonlySet<string> = new Set(['VERSION_OF', 'TRAINED_ON', 'DE
 
 const FEW = 12; // versions, runs and commits shown; the rest is in the audit trail
 const COLUMNS_READ = 60; // columns whose own facts are read for their descriptions and checks
-const SHOWN_ELSEWHERE = /^(schema|owners|description|tags|classification|currentVersion|existence|sql|sqlDialect|quality:.*|alias:.*|facet:.*)$/;
+const SHOWN_ELSEWHERE = /^(schema|owners|description|tags|classification|currentVersion|existence|sql|sqlDialect|quality:.*|alias:.*|facet:.*|reproduction:.*)$/;
 
 function factsOf(entity: Found | null | undefined): Facts {
   return new Map(entity?.facts.map((fact) => [fact.name, fact.value]) ?? []);

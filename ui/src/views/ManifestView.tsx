@@ -5,7 +5,7 @@ import type { Operations } from '../api/schema';
 import { useAnchor } from '../parts/Proof';
 import { Status } from '../parts/Commit';
 import { Ask, Copy, Empty, Json, Named, Notes, Section, When, isUrn } from '../parts/basics';
-import { CommitOf, Digest, Fact, Value, words } from '../parts/facts';
+import { CommitOf, Digest, EntryLink, Fact, Value, words } from '../parts/facts';
 import { Table } from '../parts/table';
 import { openEnvelope } from '../proof/entry';
 import { sha256, toHex } from '../proof/bytes';
@@ -43,10 +43,10 @@ interface Statement {
 export function ManifestView({ place, urn }: { place: Place; urn: string }) {
   const at = positionOf(place);
   const answer = useAsk('Manifest', { urn, at: at === null ? null : { size: at } });
-  return <Ask answer={answer} what="the manifest" rows={7}>{({ manifest }) => <Whole manifest={manifest} urn={urn} />}</Ask>;
+  return <Ask answer={answer} what="the manifest" rows={7}>{({ manifest }) => <Whole manifest={manifest} urn={urn} at={at} />}</Ask>;
 }
 
-function Whole({ manifest, urn }: { manifest: Answer; urn: string }) {
+function Whole({ manifest, urn, at }: { manifest: Answer; urn: string; at: number | null }) {
   const possible = manifest.status === 'rebuildable';
   const statement = manifest.statement as Statement | null;
   const name = `manifest-${label(urn).replaceAll(/[^\w.-]+/g, '-')}.json`;
@@ -73,10 +73,36 @@ function Whole({ manifest, urn }: { manifest: Answer; urn: string }) {
           </dl>
           <Steps steps={statement.predicate.steps} inputs={statement.predicate.inputs} />
           <Inputs inputs={statement.predicate.inputs} />
+          <Results urn={urn} at={at} />
           <Section title="Everything pinned" note={pinned(statement)}><details><summary>The statement</summary><Json value={statement} /></details></Section>
         </>
       )}
     </>
+  );
+}
+
+interface Result { readonly verdict?: string; readonly reached?: string; readonly claimed?: string; readonly manifest?: string; readonly finishedOn?: string; readonly index: number; readonly signer: string }
+
+/** What signed statements of rebuilds say came out, one per signer: their word, not the log's. */
+function Results({ urn, at }: { urn: string; at: number | null }) {
+  const answer = useAsk('Entity', { urn, at: at === null ? null : { size: at } });
+  const results = (answer.data?.entity.entity?.facts ?? []).filter((fact) => fact.name.startsWith('reproduction:')).map((fact) => fact.value as Result);
+  if (results.length === 0) return null;
+  return (
+    <Section title="Built again" note="as who did it signed it">
+      <Table caption="Results of rebuilds" head={['Verdict', 'Equal by', 'Manifest', 'Finished', 'Signed by', 'Said in']}>
+        {results.map((result) => (
+          <tr key={result.signer}>
+            <td><Status status={result.verdict} /></td>
+            <td>{result.reached ?? ''}{result.claimed !== undefined && result.claimed !== result.reached && <span className="soft"> of {result.claimed}</span>}</td>
+            <td>{result.manifest !== undefined && <Digest hex={result.manifest} />}</td>
+            <td><When at={result.finishedOn} /></td>
+            <td><Digest hex={result.signer} /></td>
+            <td><EntryLink index={result.index} /></td>
+          </tr>
+        ))}
+      </Table>
+    </Section>
   );
 }
 
@@ -112,7 +138,7 @@ function Steps({ steps, inputs }: { steps: readonly Step[]; inputs: readonly Inp
   if (steps.length === 0) return <Section title="Steps"><p className="soft">None: its bytes are kept as they were.</p></Section>;
   return (
     <Section title="Steps" note={`${count(steps.length, 'step')} in order`}>
-      <Table caption="Steps" head={['', 'Job', 'Code', 'Reads', 'Writes']}>
+      <Table caption="Steps" head={['Step', 'Job', 'Code', 'Reads', 'Writes']}>
         {steps.map((step, at) => (
           <tr key={step.run}>
             <td className="figure">{at}</td>

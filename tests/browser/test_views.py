@@ -1,0 +1,169 @@
+"""Each view says what the demo's log says: a person reads it off a real Chromium."""
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lineproof_schema.urn import format_urn
+from tests.browser.conftest import Place
+from tests.browser.extras import ADAPTER
+from tests.browser.views import DELAY, TRAINING, answer_with, open_view, settle
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def test_facts_name_owner_versions_runs_and_commits(page: Page, place: Place) -> None:
+    open_view(page, place, "facts")
+    expect(page.get_by_text("delay-model@example.org").first).to_be_visible()
+    known = place.ask("query($urn: ID!) { entity(urn: $urn) { entity { links { type outgoing } facts { name value } } } }", urn=TRAINING)
+    entity = json.loads(json.dumps(known["entity"]))
+    versions = sum(link["type"] == "VERSION_OF" and not link["outgoing"] for link in entity["links"])
+    (schema,) = [fact["value"] for fact in entity["facts"] if fact["name"] == "schema"]
+    assert versions >= 2
+    expect(page.get_by_role("region", name="Versions").locator("tbody tr")).to_have_count(versions)
+    expect(page.get_by_role("region", name="Columns", exact=True).locator("tbody tr")).to_have_count(len(schema))
+    expect(page.get_by_role("region", name="Runs").get_by_text("complete").first).to_be_visible()
+    expect(page.get_by_text("Delay features for departures from New York")).to_be_visible()
+
+
+def test_an_alias_shows_who_moved_it_and_what_was_refused(page: Page, place: Place) -> None:
+    open_view(page, place, "feature")
+    expect(page.get_by_role("region", name="Aliases", exact=True).get_by_text("unit fixed")).to_be_visible()
+    history = page.get_by_role("region", name="Alias history")
+    expect(history.get_by_text("first version")).to_be_visible()
+    refused = history.locator("tr").filter(has_text="a stale move")
+    expect(refused).to_contain_text("rejected")
+    expect(refused).to_contain_text("alias-moved")
+    expect(page.get_by_role("region", name="Versions").locator("tbody tr")).to_have_count(2)
+    refused.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("proven")
+    expect(page.locator(".json")).to_contain_text("a stale move")
+
+
+def test_a_feature_version_shows_hashes_storage_and_what_it_breaks(page: Page, place: Place) -> None:
+    open_view(page, place, "feature-version")
+    shown = page.locator("main")
+    for hash_of in ("Data hash", "Metadata hash"):
+        expect(shown.locator(".fact").filter(has=page.get_by_text(hash_of, exact=True)).locator("code")).to_have_text(re.compile("^[0-9a-f]{64}$"))
+    expect(shown).to_contain_text("s3://features/wind")
+    expect(shown).to_contain_text("redis://features/wind")
+    expect(page.get_by_role("region", name="Offline schema")).to_contain_text("metres per second")
+    expect(page.get_by_text("declared additive, found breaking")).to_contain_text("disputed")
+    expect(page.get_by_role("region", name="Differences").locator("tbody tr").first).to_be_visible()
+    page.get_by_role("region", name="Adapters").get_by_role("button", name="show").click()
+    expect(page.get_by_label("Text of the artifact")).to_contain_text(ADAPTER.decode().splitlines()[0])
+
+
+def test_a_model_version_shows_training_data_and_deployments(page: Page, place: Place) -> None:
+    open_view(page, place, "model-version")
+    expect(page.locator("section").filter(has_text="Training data").get_by_role("link")).to_contain_text("training_set @")
+    expect(page.get_by_role("region", name="Deployments")).to_contain_text("live")
+    page.get_by_role("region", name="Deployments").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("production-2")
+
+
+def test_stable_bindings_are_pinned_and_flexible_ones_float(page: Page, place: Place) -> None:
+    open_view(page, place, "pinned")
+    pinned = page.get_by_role("region", name="Pinned features")
+    expect(pinned.get_by_role("link", name="wind v1")).to_be_visible()
+    expect(pinned).to_contain_text("latest-stable as of entry")
+    open_view(page, place, "floating")
+    floating = page.get_by_role("region", name="Floating features")
+    expect(floating.get_by_role("link", name="wind v2")).to_be_visible()
+    expect(page.get_by_text("kept for 60 s")).to_be_visible()
+    open_view(page, place, "deployment")
+    expect(page.get_by_role("region", name="Pinned features").get_by_role("link", name="wind v1")).to_be_visible()
+    expect(page.locator(".fact").filter(has_text="State")).to_contain_text("live")
+
+
+def test_a_trace_says_its_verdict_first_then_the_line_and_the_commit(page: Page, place: Place) -> None:
+    open_view(page, place, "trace")
+    assert page.locator("main h2").first.inner_text() == "The code changed"
+    expect(page.locator(".change").first).to_contain_text("Weather: tidy up the unit conversions")
+    expect(page.locator(".change").first.locator(".diff-after")).to_contain_text("1.852")
+    expect(page.locator(".change:not(.change-aside)")).to_have_count(1)
+    step = page.locator(".step").filter(has=page.locator(".step-head", has_text="feat_origin_weather.visibility_km"))
+    expect(step.locator(".listing-line.meant")).to_contain_text("1.852")
+    expect(step).to_contain_text("Ben Carter")
+    few = page.locator(".step").count()
+    page.get_by_label("with filters and joins").check()
+    settle(page)
+    assert page.locator(".step").count() > few
+
+
+def test_impact_lists_who_has_to_know(page: Page, place: Place) -> None:
+    open_view(page, place, "impact")
+    expect(page.locator(".summary")).to_contain_text("would break")
+    table = page.get_by_role("region", name="Affected")
+    expect(table).to_contain_text("control-room@example.org")
+    expect(table).to_contain_text("live: production")
+    rows = table.locator("tbody tr").count()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == rows + 1
+    page.get_by_label("What if we").select_option("values")
+    expect(page.locator(".summary")).to_contain_text("may be affected")
+    assert "change=values" in page.url
+
+
+def test_checks_name_the_leak_with_line_and_commit(page: Page, place: Place) -> None:
+    open_view(page, place, "checks")
+    expect(page.locator(".verdict")).to_contain_text("violation")
+    expect(page.locator("section.section")).to_have_count(8)
+    leak = page.locator("section").filter(has_text="only what was known before the reference time is read").locator(".finding-block-bad")
+    expect(leak.get_by_role("link", name="training_set.carrier_late_flights_7d")).to_be_visible()
+    expect(leak).to_contain_text("Carrier delay: use flights as soon as they have departed")
+    expect(leak.locator("figcaption").first).to_contain_text("models/features/feat_carrier_delay.sql:")
+    expect(leak.locator(".listing-line.meant").first).to_contain_text("totals.known_at")
+    answer = place.ask("query($urn: ID!) { pointInTimeChecks(urn: $urn) { checks { state } } }", urn=DELAY)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == len(json.loads(json.dumps(answer["checks"]))) + 1
+    page.goto(place.link("checks", urn=format_urn("model-version", "flights", "delay", "1")))
+    settle(page)
+    expect(page.locator(".finding-block-bad")).to_have_count(0)
+
+
+def test_a_manifest_shows_steps_and_inputs_and_is_what_rebuild_takes(page: Page, place: Place) -> None:
+    open_view(page, place, "manifest")
+    expect(page.locator(".verdict")).to_contain_text("can be built again")
+    expect(page.locator(".fact").filter(has_text="Signature")).to_contain_text("proven")
+    expect(page.get_by_role("region", name="Steps")).to_contain_text("feat_origin_weather.sql")
+    kept = page.get_by_role("region", name="Inputs").locator("tbody tr")
+    expect(kept.filter(has_text="retained")).to_have_count(kept.count())
+    page.get_by_text("what is pinned").last.click()
+    expect(page.get_by_role("region", name="Steps")).to_contain_text("Lockfile")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the signed manifest").click()
+    envelope = json.loads(download.value.path().read_text())
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    open_view(page, place, "not-rebuildable")
+    expect(page.locator(".verdict")).to_contain_text("cannot be built again")
+    expect(page.locator(".verdict li").first).to_be_visible()
+
+
+def test_a_forged_manifest_is_not_proven(page: Page, place: Place) -> None:
+    def forge(data: dict[str, dict[str, str]]) -> None:
+        envelope = json.loads(data["manifest"]["envelope"])
+        envelope["payload"] = envelope["payload"][:-8] + "AAAA" + envelope["payload"][-4:]
+        data["manifest"]["envelope"] = json.dumps(envelope)
+
+    answer_with(page, "Manifest", forge)
+    open_view(page, place, "manifest")
+    expect(page.locator(".fact").filter(has_text="Signature")).to_contain_text("NOT PROVEN")
+
+
+def test_the_audit_trail_says_what_was_read_since_when(page: Page, place: Place) -> None:
+    open_view(page, place, "audit")
+    expect(page.locator(".trail-entry").filter(has_text="now reads")).not_to_have_count(0)
+    page.get_by_label("with its columns").check()
+    settle(page)
+    moved = page.locator(".trail-entry").filter(has_text="chloe@example.org").filter(has_text="no longer reads")
+    expect(moved.first).to_contain_text("stg_flights.departed_at")
+    expect(moved.first).to_contain_text("stg_flights.arrived_at")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    assert "no longer reads" in download.value.path().read_text()
