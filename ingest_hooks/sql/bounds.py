@@ -6,14 +6,15 @@ which `bounds` says what holds for each. Only upper bounds matter: a value may b
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["Bound", "Fact", "Homes", "Op", "Part", "Reached", "gathered", "reached", "told"]
+__all__ = ["Bound", "Fact", "Homes", "Known", "Op", "Part", "Reached", "gathered", "in_order", "reached", "told"]
 
 Op = Literal["same", "=", "<=", "<"]
 Homes = Mapping[int, int]  # symbol of a column -> its place
+_Step = tuple[int, Op, float | None, tuple[int, ...]]  # symbol, and how it stands to the one before: op, seconds, predicates
 _RANK: Mapping[str, int] = {"<": 0, "same": 1, "=": 2, "<=": 3}  # what is lower says more of an upper bound
 MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
 
@@ -94,6 +95,28 @@ def in_order(facts: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (fact.low, fact.high, fact.op, fact.predicate or 0))
 
 
+class Known:
+    """Facts, found by the symbols they speak of: a wide query has thousands, and a symbol has few."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self._facts = list(facts)
+        self._everywhere = all(not fact.present for fact in self._facts)
+        self._steps: dict[frozenset[int], dict[int, list[_Step]]] = {}
+
+    def steps(self, there: frozenset[int], homes: Homes) -> Mapping[int, Sequence[_Step]]:
+        """The ways on from each symbol, by facts that hold where these places are there."""
+        key = frozenset[int]() if self._everywhere else there
+        known = self._steps.get(key)
+        if known is None:
+            known = self._steps[key] = {}
+            for fact in self._facts if self._everywhere else _usable(self._facts, set(there), homes):
+                predicates = () if fact.predicate is None else (fact.predicate,)
+                known.setdefault(fact.high, []).append((fact.low, fact.op, fact.seconds, predicates))
+                if fact.op in ("=", "same"):
+                    known.setdefault(fact.low, []).append((fact.high, fact.op, None if fact.seconds is None else -fact.seconds, predicates))
+        return known
+
+
 def _usable(facts: Iterable[Fact], there: set[int], homes: Homes) -> list[Fact]:
     """The facts that hold where these places are there, and those that are there because such a comparison is true."""
     waiting, usable = list(facts), list[Fact]()
@@ -111,29 +134,25 @@ def _usable(facts: Iterable[Fact], there: set[int], homes: Homes) -> list[Fact]:
         there, waiting = there | more, left
 
 
-def reached(target: int, facts: Iterable[Fact], instance: int, homes: Homes, start: Reached | None = None) -> dict[int, Reached]:
+def reached(target: int, known: Known, instance: int, homes: Homes, start: Reached | None = None) -> dict[int, Reached]:
     """Every symbol that is known to be bounded by `target`, for rows of the place `instance`; of several ways the one that says most.
 
     What follows holds where `target` is not missing; `homes` are the places of the columns' symbols.
     """
-    usable = _usable(facts, {instance, *({homes[target]} if target in homes else ())}, homes)
+    steps = known.steps(frozenset({instance, *({homes[target]} if target in homes else ())}), homes)
     found = {target: start or Reached("same", 0.0)}
     frontier = [target]
     for _ in range(MAX_ROUNDS):
-        changed: list[int] = []
-        for fact in usable:
-            steps = [(fact.high, fact.low, fact.op, fact.seconds)]
-            if fact.op in ("=", "same"):
-                steps.append((fact.low, fact.high, fact.op, None if fact.seconds is None else -fact.seconds))
-            for at, to, op, seconds in steps:
-                if at in frontier:
-                    way = found[at].then(op, seconds, () if fact.predicate is None else (fact.predicate,))
-                    if way.says_more_than(found.get(to)):
-                        found[to] = way
-                        changed.append(to)
+        changed: dict[int, None] = {}
+        for at in frontier:
+            for to, op, seconds, predicates in steps.get(at, ()):
+                way = found[at].then(op, seconds, predicates)
+                if way.says_more_than(found.get(to)):
+                    found[to] = way
+                    changed[to] = None
         if not changed:
             break
-        frontier = changed
+        frontier = list(changed)
     return found
 
 
@@ -155,7 +174,8 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
     for part in parts:
         key = (part.instance, part.facts)
         if key not in ways:
-            ways[key] = [(seen, reached(inner, [*facts, *in_order(part.facts)], part.instance, homes, Reached(op, 0.0))) for inner, op, seen in visible]
+            known = Known([*facts, *in_order(part.facts)])
+            ways[key] = [(seen, reached(inner, known, part.instance, homes, Reached(op, 0.0))) for inner, op, seen in visible]
         bounds: dict[tuple[str, int], Reached] = {}
         for seen, found in ways[key]:
             for name, way in _columns(part, found, atoms):
@@ -173,6 +193,6 @@ def _columns(part: Part, found: Mapping[int, Reached], atoms: Callable[[int], Ma
     return [(bound.field, found[bound.symbol].then(bound.op, bound.seconds, bound.predicates)) for bound in part.bounds if bound.symbol in found]
 
 
-def told(part: Part, target: int, facts: Iterable[Fact], atoms: Callable[[int], Mapping[str, int]], homes: Homes) -> list[tuple[str, Reached]]:
-    """What holds between the part's columns and the symbol `target` of the same row."""
-    return list(_columns(part, reached(target, [*facts, *in_order(part.facts)], part.instance, homes), atoms))
+def told(part: Part, target: int, known: Known, atoms: Callable[[int], Mapping[str, int]], homes: Homes) -> list[tuple[str, Reached]]:
+    """What holds between the part's columns and the symbol `target` of the same row; `known` has the facts of the row and of the part."""
+    return list(_columns(part, reached(target, known, part.instance, homes), atoms))

@@ -8,7 +8,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from ingest_hooks.sql.bounds import Part, Reached, told
+from ingest_hooks.sql.bounds import Known, Part, Reached, in_order, told
 from ingest_hooks.sql.model import TimeBound, TimedPredicate, TimedRead, Timing
 from ingest_hooks.sql.rows import Cell, Rows, RowsOf, TooManyPlaces
 from ingest_hooks.sql.select_rows import select_rows
@@ -30,12 +30,16 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
         for scope, names in roots:
             rows = rows_of.of(scope)
             cells = dict(zip(names, rows.cells.values(), strict=False))
+            told_of: dict[Part, TimedRead] = {}  # the columns of a part make no difference, and a wide table has many
             for name, cell in cells.items():
                 found = columns.setdefault(name, {})
                 if missing := cell.reasons | rows.reasons:
                     reasons.setdefault(name, set()).update(missing)
                 for part in cell.parts:
-                    read = _read(rows_of, rows, part, cells, place)
+                    alike = replace(part, fields=frozenset())
+                    read = told_of.get(alike)
+                    if read is None:
+                        read = told_of[alike] = _read(rows_of, rows, part, cells, place)
                     found.setdefault(reads.setdefault(read, len(reads)), set()).update(part.fields)
             for name in names[len(rows.cells):]:
                 reasons.setdefault(name, set()).add("unresolved-column")
@@ -68,10 +72,11 @@ def _place_of(told: TimedRead | TimedPredicate) -> tuple[str, int, int]:
 def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place: Callable[[exp.Expr], Where]) -> TimedRead:
     at = rows_of.places[part.instance]
     bounds: dict[tuple[str, str], Reached] = {}
+    facts = Known([*rows.facts, *in_order(part.facts)])
     for column, cell in cells.items():
         if cell.symbol is None:
             continue
-        for name, way in told(part, cell.symbol, rows.facts, rows_of.columns, rows_of.homes):
+        for name, way in told(part, cell.symbol, facts, rows_of.columns, rows_of.homes):
             if (way.op in ("<", "<=") or _is_time(at.table.columns, name)) and way.says_more_than(bounds.get((name, column))):
                 bounds[name, column] = way
     known = {column for _, column in bounds}
