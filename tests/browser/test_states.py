@@ -7,12 +7,12 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from lineproof_schema.urn import format_urn
 from tests.browser.conftest import Place
 from tests.browser.extras import ODD, ODD_NS
-from tests.browser.views import ASKED, DELAY, TRAINING, VIEWS, WAREHOUSE, cards, dataset, open_view, refuse, settle
+from tests.browser.views import ASKED, DELAY, TRAINING, VIEWS, WAREHOUSE, Between, cards, dataset, open_view, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -40,46 +40,39 @@ def test_a_wrong_token_is_refused_and_a_right_one_is_kept_for_the_tab(signed_out
 
 
 def test_an_unreachable_service_is_said_and_can_be_tried_again(signed_out: Page, place: Place) -> None:
+    between = Between(signed_out)
+    between.refusing = "Session"
     signed_out.goto(place.link())
     signed_out.get_by_label("Access token").fill(place.token)
-    refuse(signed_out, "Session")
     signed_out.get_by_role("button", name="Sign in").click()
     expect(signed_out.get_by_role("alert")).to_contain_text("too busy")
-    signed_out.unroute("**/graphql")
+    between.release()
     signed_out.get_by_role("button", name="Sign in").click()
     expect(signed_out.get_by_role("heading", name="What there is")).to_be_visible()
 
 
 def test_every_view_says_that_it_waits(page: Page, place: Place) -> None:
+    between = Between(page)
     for name, operation in ASKED.items():
-        held: list[Route] = []
-
-        def hold(route: Route, operation: str = operation, held: list[Route] = held) -> None:
-            if (route.request.post_data_json or {}).get("operationName") == operation:
-                held.append(route)
-            else:
-                route.fallback()
-
-        page.route("**/graphql", hold)
+        between.holding = operation
         path, params = VIEWS[name]
         page.goto(place.link(path, **params))
         expect(page.get_by_role("status").filter(has_text="Loading").first, name).to_be_attached()
-        page.unroute("**/graphql")
-        for route in held:
-            route.continue_()
+        between.release()
         settle(page)
         expect(page.locator(".failed"), name).to_have_count(0)
 
 
 def test_every_view_says_what_went_wrong_and_can_be_tried_again(page: Page, place: Place) -> None:
+    between = Between(page)
     for name, operation in ASKED.items():
-        refuse(page, operation)
+        between.refusing = operation
         path, params = VIEWS[name]
         page.goto(place.link(path, **params))
         failed = page.locator(".failed").first
         expect(failed, name).to_contain_text("too busy")
         expect(failed, name).to_contain_text("Wait.")
-        page.unroute("**/graphql")
+        between.release()
         failed.get_by_role("button", name="Try again").click()
         settle(page)
         expect(page.locator(".failed"), name).to_have_count(0)

@@ -61,8 +61,17 @@ def test_a_model_version_shows_training_data_and_deployments(page: Page, place: 
     open_view(page, place, "model-version")
     expect(page.locator("section").filter(has_text="Training data").get_by_role("link")).to_contain_text("training_set @")
     expect(page.get_by_role("region", name="Deployments")).to_contain_text("live")
+    expect(page.get_by_role("region", name="Pinned features")).to_contain_text("latest-stable as of entry")
     page.get_by_role("region", name="Deployments").get_by_role("link").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("production-2")
+
+
+def test_the_rollback_of_the_demo_is_a_move_that_says_what_it_restores(page: Page, place: Place) -> None:
+    open_view(page, place, "rolled-back")
+    history = page.get_by_role("region", name="Alias history").locator("tbody tr")
+    expect(history.first).to_contain_text("had it")
+    back = history.first.locator("td").nth(3).get_by_role("link").first.inner_text()
+    expect(page.get_by_role("region", name="Aliases", exact=True).locator("tr").filter(has_text="latest-stable").get_by_role("link").first).to_have_text(back)
 
 
 def test_stable_bindings_are_pinned_and_flexible_ones_float(page: Page, place: Place) -> None:

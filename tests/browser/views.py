@@ -37,6 +37,7 @@ VIEWS: Final[dict[str, Target]] = {
     "facts": ("entity", {"urn": TRAINING}),
     "feature": ("entity", {"urn": WIND}),
     "feature-version": ("entity", {"urn": format_urn("feature-version", NS, "wind", "2")}),
+    "rolled-back": ("entity", {"urn": format_urn("feature", "flights", "visibility_km")}),
     "model": ("entity", {"urn": format_urn("model", "flights", "delay")}),
     "model-version": ("entity", {"urn": DELAY}),
     "pinned": ("entity", {"urn": format_urn("model-version", NS, "gusts", "1")}),
@@ -112,12 +113,27 @@ def answer_with(page: Page, operation: str, change: Callable[[dict[str, Any]], N
     page.route("**/graphql", lie)
 
 
-def refuse(page: Page, operation: str) -> None:
-    """A server that is too busy for one operation."""
-    def overloaded(route: Route) -> None:
-        if (route.request.post_data_json or {}).get("operationName") == operation:
+class Between:
+    """Stands between page and service: holds the questions of one kind back, or answers them as a service that is too busy."""
+
+    def __init__(self, page: Page) -> None:
+        self.holding: str | None = None
+        self.refusing: str | None = None
+        self._held: list[Route] = []
+        page.route("**/graphql", self._pass)
+
+    def release(self) -> None:
+        """Let everything through."""
+        self.holding = self.refusing = None
+        for route in self._held:
+            route.continue_()
+        self._held = []
+
+    def _pass(self, route: Route) -> None:
+        asked = (route.request.post_data_json or {}).get("operationName")
+        if asked == self.holding:
+            self._held.append(route)
+        elif asked == self.refusing:
             route.fulfill(status=503, content_type="application/problem+json", body=json.dumps({"code": "overloaded", "detail": "too busy", "fix": "Wait."}))
         else:
-            route.fallback()
-
-    page.route("**/graphql", overloaded)
+            route.continue_()
