@@ -45,8 +45,15 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
                 reasons.setdefault(name, set()).add("unresolved-column")
     except (TooManyPlaces, RecursionError):
         return Timing(reasons={name: ("too-many-tables",) for _, names in roots for name in names})
-    predicates = [TimedPredicate(node.sql(dialect=dialect, comments=False), *place(node)) for node in rows_of.predicates]
+    predicates = [TimedPredicate(node.sql(dialect=dialect, comments=False), *_first(node, place)) for node in rows_of.predicates]
     return _in_order(reads, columns, predicates, reasons)
+
+
+def _first(node: exp.Expr, place: Callable[[exp.Expr], Where]) -> Where:
+    """Where a condition begins."""
+    places = (place(each) for each in node.walk())
+    found = [at for at in places if at[1] is not None]
+    return min(found, key=lambda at: (at[1] or 0, at[2] or 0), default=(None, None, None))
 
 
 def _in_order(reads: Iterable[TimedRead], columns: Mapping[str, Mapping[int, set[str]]], predicates: Sequence[TimedPredicate],

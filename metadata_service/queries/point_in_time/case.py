@@ -138,7 +138,8 @@ def evidence_of(history: History, findings: Iterable[Finding]) -> tuple[Evidence
         for place in _places(finding):
             made = place.made
             for predicate in place.predicates:
-                found[Evidence("predicate", predicate.text, made.entry, predicate.file, predicate.line, predicate.column, finding.version,
+                stands = predicate if predicate.line is not None else place.read  # `JOIN … USING` is a comparison that nobody wrote
+                found[Evidence("predicate", predicate.text, made.entry, stands.file, stands.line, stands.column, finding.version,
                                made.transformation, made.commit)] = None
             if not place.predicates:
                 name = parse_urn(finding.dataset).name if finding.dataset is not None else None
