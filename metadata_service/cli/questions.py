@@ -27,7 +27,8 @@ Data = Annotated[Path | None, typer.Option("--data", help="Data directory (LINEP
 At = Annotated[str | None, typer.Option("--at", help="Position: a tree size, or a time like 2026-01-31T12:00:00Z.")]
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="A URN, <namespace>/<name>[.column], or a bare name like weather.wind_speed.")]
 EvidenceFile = Annotated[Path | None, typer.Option("--evidence", help="Write an evidence bundle of the entries the answer rests on.")]
-WithLeaves = Annotated[bool, typer.Option("--with-leaves", help="Put all leaves into the bundle: the verifier then reaches keys-complete.")]
+WithLeaves = Annotated[bool, typer.Option("--with-leaves", help="Put all leaves into the bundle, and all that touched what the answer "
+                                                               "names: the verifier then reaches keys-complete and derived.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds (dataset, column, feature-version, …); may be repeated.")]
 
 AUDIT_PAGE = 200  # rows asked for at once: what they cost lies well below what one query may
@@ -41,15 +42,24 @@ class Way(StrEnum):
     both = "both"
 
 
+class Form(StrEnum):
+    """How lineage is written."""
+
+    tree = "tree"
+    mermaid = "mermaid"
+    dot = "dot"
+
+
 def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction", "-d", help="up: what it is made of; down: what is made of it.")] = Way.up,
             depth: Annotated[int, typer.Option("--depth", help="Hops; 0 for everything.")] = 3,
             columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False,
             indirect: Annotated[bool, typer.Option("--indirect", help="With columns: show what only decides rows, too.")] = False, kind: Kinds = None,
             active_since: Annotated[str | None, typer.Option("--active-since", help="Leave out what no run has shown since this time.")] = None,
+            form: Annotated[Form, typer.Option("--format", help="A tree to read, or a diagram to paste.")] = Form.tree,
             at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
             as_json: Json = False) -> None:
     """What an entity is made of, or what is made of it."""
-    from metadata_service.cli.views import lineage_view, show
+    from metadata_service.cli.views import diagram, lineage_view, show
 
     way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
     level = "COLUMN" if columns else None
@@ -60,8 +70,12 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
 
     answer = ask_about(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
-    if not as_json:
+    if as_json:
+        return
+    if form is Form.tree:
         show(*lineage_view(answer, way, indirect=indirect))
+    else:
+        say(diagram.mermaid(answer) if form is Form.mermaid else diagram.dot(answer))
 
 
 def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change", help="drop-column, rename-column, retype-column, drop-dataset, "
