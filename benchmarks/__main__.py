@@ -11,7 +11,7 @@ from benchmarks.figures import PAGE, RESULTS, ROOT, Report
 from benchmarks.scale import DEFAULT, FULL
 from benchmarks.services import Services
 
-GROUPS = ("append", "verify", "hooks", "fingerprint", "ingest", "projection", "lineage", "resolve")
+GROUPS = ("append", "verify", "hooks", "sql", "fingerprint", "ingest", "projection", "lineage", "resolve")
 
 
 def main(arguments: list[str]) -> int:

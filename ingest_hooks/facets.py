@@ -127,9 +127,10 @@ def _whole(seconds: float | None) -> int | float | None:
 
 
 def _inputs(items: Iterable[InputColumn], name_of: NameOf) -> list[dict[str, Any]]:
-    merged: dict[tuple[str, str], list[dict[str, str]]] = {}
+    merged: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for item in items:
-        merged.setdefault((item.table, item.column), []).append({"type": item.type, "subtype": item.subtype})
+        masking = {"masking": True} if item.masking else {}
+        merged.setdefault((item.table, item.column), []).append({"type": item.type, "subtype": item.subtype, **masking})
     found = []
     for (table, column), transformations in merged.items():
         namespace, name = name_of(table)

@@ -10,15 +10,20 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
 
+from ingest_hooks.sql.expand import expand_items
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, WindowFrame
-from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of
+from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of, written_items
 from ingest_hooks.sql.predicates import comparisons, frames
+from ingest_hooks.sql.reduced import Reduced, table_name
 from ingest_hooks.sql.resolve import Found, Projection, Resolver
+from ingest_hooks.sql.script import choose, read_script
 from ingest_hooks.sql.source_map import SourceMap
-from ingest_hooks.sql.statement import Reduced, reduce_statement, table_name
-from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names, written_tables
+from ingest_hooks.sql.sources import selects_of
+from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names, with_tables, written_tables
 from ingest_hooks.sql.timing import timing
+from ingest_hooks.sql.uses import merged
 
 __all__ = ["PARSER", "column_lineage"]
 
@@ -45,34 +50,19 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
         return _nothing(output, "unknown", f"too-long:{len(sql)}")
     try:
         tool = Dialect.get_or_raise(dialect)
-        tokens = tool.tokenize(sql)
-        statements = [statement for statement in tool.parser().parse(tokens, sql) if statement is not None]
+        script = read_script(sql, tool)
     except (SqlglotError, ValueError, RecursionError) as error:
         return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
-    if not statements:
+    if not script.statements and not script.reasons:
         return _nothing(output, "unknown", "empty")
-    index = SchemaIndex(schema)
-    reduced, several = _choose(statements, output)
-    run = _Run(dialect, index, Text(sql, tokens), file, source_map)
+    reduced, made = choose(script, output)
+    run = _Run(dialect, SchemaIndex(with_tables(schema, made)), Text(sql, script.tokens), file, source_map, script.variables)
     try:
-        result = run.lineage(reduced, output)
+        return run.lineage(reduced, output)
     except (SqlglotError, ValueError, KeyError, RecursionError) as error:
         # sqlglot's optimizer raises these on valid SQL it does not know; the tables are still worth saying
-        nothing = _nothing(output, "unknown", f"not-resolved:{_first_line(error)}")
-        return replace(nothing, statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.queries for name in written_tables(query)})))
-    if several:
-        result = replace(result, status=_worst(result.status, "partial"), reasons=(*result.reasons, "several-statements"))
-    return result
-
-
-def _choose(statements: Sequence[exp.Expr], output: str | None) -> tuple[Reduced, bool]:
-    reduced = [reduce_statement(statement) for statement in statements]
-    if len(reduced) == 1:
-        return reduced[0], False
-    wanted = (output or "").casefold().split(".")[-1]
-    writers = [item for item in reduced if item.queries and item.target is not None and item.target.name.casefold() == wanted]
-    with_query = [item for item in reduced if item.queries]
-    return (writers or with_query or reduced)[-1], True
+        nothing = _nothing(output or (table_name(reduced.target) if reduced.target is not None else None), "unknown", f"not-resolved:{_first_line(error)}")
+        return replace(nothing, statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.reads for name in written_tables(query)})))
 
 
 def _nothing(output: str | None, status: Status, reason: str) -> SqlLineage:
@@ -94,26 +84,23 @@ class _Run:
     text: Text
     file: str | None
     source_map: SourceMap | None
+    variables: frozenset[str]
 
     def lineage(self, reduced: Reduced, output: str | None) -> SqlLineage:
         target = output or (table_name(reduced.target) if reduced.target is not None else None)
-        if not reduced.queries:
-            read = (table_name(reduced.target),) if reduced.status == "partial" and reduced.target is not None else ()
-            return SqlLineage(reduced.kind, target, (), read, (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER)
-        written = [_written_names(query) for query in reduced.queries]
-        queries, tables = self._prepare(reduced.queries)
+        if not reduced.reads:
+            return SqlLineage(reduced.kind, target, (), (), (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER)
+        queries, tables = self._prepare(reduced.reads)
         roots = [scope for query in queries if (scope := build_scope(query)) is not None]
         scopes = [inner for root in roots for inner in root.traverse()]
         resolver = Resolver(tables, scopes)
-        row_inputs: frozenset[InputColumn] = frozenset()
-        reasons: set[str] = {reduced.reason} if reduced.reason and reduced.status != "complete" else set()
-        for root in roots:
-            found = resolver.rows(root)
-            row_inputs |= found.inputs
-            reasons |= found.reasons
+        rows = merged(resolver.rows(root) for root in roots)
+        reasons = set(rows.reasons) | ({reduced.reason} if reduced.reason and reduced.status != "complete" else set())
+        filled = roots[:len(reduced.queries) + len(reduced.assigned)]
+        named = [(root, self._names(reduced, target, root, tables, number < len(reduced.queries))) for number, root in enumerate(filled)]
         outputs: dict[str, OutputColumn] = {}
-        for root, names in zip(roots, written, strict=True):
-            for column in self._outputs(root, resolver, tables, self._names(reduced, names, target, root), row_inputs):
+        for root, names in named:
+            for column in self._outputs(root, resolver, names, rows.inputs):
                 known = outputs.get(column.name)
                 outputs[column.name] = column if known is None else _both(known, column)
         status = _worst(reduced.status, "partial" if reasons else "complete", *(column.status for column in outputs.values()))
@@ -121,8 +108,7 @@ class _Run:
             status = "partial"
         reasons |= {column.reason for column in outputs.values() if column.reason and column.status != "complete"}
         predicates, windows = self._time(scopes, resolver, tables)
-        named = [(root, self._names(reduced, names, target, root)) for root, names in zip(roots, written, strict=True)]
-        return SqlLineage(reduced.kind, target, tuple(outputs.values()), tuple(sorted(set(tables.names))), tuple(sorted(row_inputs)),
+        return SqlLineage(reduced.kind, target, tuple(outputs.values()), tuple(sorted(set(tables.names))), tuple(sorted(rows.inputs)),
                           predicates, windows, status, tuple(sorted(reasons)), PARSER, timing(named, tables, self.dialect, self._where))
 
     def _where(self, node: exp.Expr) -> tuple[str | None, int | None, int | None]:
@@ -133,33 +119,58 @@ class _Run:
     def _prepare(self, queries: Sequence[exp.Query]) -> tuple[list[exp.Expr], Tables]:
         normal: list[exp.Expr] = []
         schemas: set[tuple[str, str]] = set()
+        written: dict[str, str] = {}
+        given: dict[str, str] = {}
         for query in queries:
             schemas |= remember_names(query)
             remember_positions(query)
+            spelled = [(identifier, identifier.name) for identifier in _column_names(query)]
+            named = [(identifier, identifier.name) for identifier in _given_names(query)]
             normal.append(normalize_identifiers(query, dialect=self.dialect, store_original_column_identifiers=True))
-        tables = name_tables(normal, self.index)
+            for identifier, as_written in spelled:
+                written.setdefault(identifier.name, as_written)
+            for identifier, as_written in named:
+                given.setdefault(identifier.name, as_written)
+        tables = name_tables(normal, self.index, written, self._folded, self.variables)
+        tables.given.update(given)
         for query in normal:
             _drop_qualifiers(query, schemas)
-        schema = tables.schema()
+            expand_items(query, tables, self.dialect)
+        schema = MappingSchema(tables.schema(), dialect=self.dialect, normalize=False)
         qualified: list[exp.Expr] = [qualify(query, dialect=self.dialect, schema=schema, validate_qualify_columns=False, identify=False,
                                              quote_identifiers=False) for query in normal]
         return qualified, tables
 
-    def _names(self, reduced: Reduced, written: Sequence[str | None], target: str | None, root: Scope) -> list[str]:
-        selects = root.expression.selects if isinstance(root.expression, exp.Query) else []
-        names = [select.alias_or_name or f"_col_{number}" for number, select in enumerate(selects)]
-        if len(written) == len(names):
-            names = [as_written or name for as_written, name in zip(written, names, strict=True)]
+    def _folded(self, name: str) -> str:
+        """A name without quotes, as the dialect reads it."""
+        folded: str = normalize_identifiers(exp.to_identifier(name, quoted=False), dialect=self.dialect).name
+        return folded
+
+    def _names(self, reduced: Reduced, target: str | None, root: Scope, tables: Tables, by_position: bool) -> list[str]:
+        query = root.expression
+        first = query
+        while isinstance(first, exp.SetOperation) and not first.args.get("by_name"):
+            first = first.left.unnest() if isinstance(first.left, exp.Subquery) else first.left
+        items = written_items(first) if isinstance(first, exp.Select) else []
+        selects = selects_of(root) if not (isinstance(query, exp.SetOperation) and query.args.get("by_name")) else query.selects
+        names = []
+        for number, select in enumerate(selects):
+            item = items[number] if number < len(items) else None
+            names.append((item.name if item is not None else tables.called(select.alias_or_name)) or select.alias_or_name or f"_col_{number}")
+        if isinstance(query, exp.SetOperation) and query.args.get("by_name"):
+            names = list(dict.fromkeys(name for branch in root.set_operation_scopes for name in (each.alias_or_name for each in selects_of(branch))))
+        if not by_position or reduced.by_name:
+            return names
         if reduced.columns and len(reduced.columns) == len(names):
             return list(reduced.columns)
         key = self.index.find(target) if target else None
         if key is not None:
             declared = list(self.index.columns(key))
-            if len(declared) == len(names) and reduced.kind not in ("update", "merge"):
+            if len(declared) == len(names):
                 return declared
         return names
 
-    def _outputs(self, root: Scope, resolver: Resolver, tables: Tables, names: Sequence[str], row_inputs: frozenset[InputColumn]) -> list[OutputColumn]:
+    def _outputs(self, root: Scope, resolver: Resolver, names: Sequence[str], row_inputs: frozenset[InputColumn]) -> list[OutputColumn]:
         shown: dict[int, tuple[str, _Place]] = {}
         outputs: list[OutputColumn] = []
         for number, name in enumerate(names):
@@ -185,6 +196,9 @@ class _Run:
         """Text and position of a select item; of the `*` it came through if it was never written."""
         value = step.select.unalias()
         extent = remembered(step.select) or remembered(value)
+        if extent is None and isinstance(step.owner, exp.Select):  # qualifying replaced it: a column of USING, a field of a struct
+            extent = next((item.extent for select, item in zip(step.owner.expressions, written_items(step.owner), strict=False)
+                           if select is step.select and item is not None), None)
         if extent is None:
             star = star_of(step.owner, value)
             if star is None:
@@ -255,11 +269,19 @@ def _both(first: OutputColumn, second: OutputColumn) -> OutputColumn:
                    reason=";".join(reasons) or None, steps=(*first.steps, *second.steps))
 
 
-def _written_names(query: exp.Query) -> list[str | None]:
-    """Output names with the case they were written in; none for stars, which change the count."""
-    if any(select.is_star for select in query.selects):
-        return []
-    return [select.alias_or_name or None for select in query.selects]
+def _column_names(query: exp.Expr) -> list[exp.Identifier]:
+    """The identifiers that name columns, in the order of the tree."""
+    names = [column.this for column in query.find_all(exp.Column) if isinstance(column.this, exp.Identifier)]
+    names += [name for join in query.find_all(exp.Join) for name in join.args.get("using") or () if isinstance(name, exp.Identifier)]
+    return names
+
+
+def _given_names(query: exp.Expr) -> list[exp.Identifier]:
+    """The identifiers that give columns their names."""
+    names = [alias.args["alias"] for alias in query.find_all(exp.Alias) if isinstance(alias.args.get("alias"), exp.Identifier)]
+    names += [column for alias in query.find_all(exp.TableAlias) for column in alias.columns if isinstance(column, exp.Identifier)]
+    names += [column for pivot in query.find_all(exp.Pivot) for column in pivot.args.get("columns") or () if isinstance(column, exp.Identifier)]
+    return names
 
 
 def _drop_qualifiers(query: exp.Expr, schemas: set[tuple[str, str]]) -> None:

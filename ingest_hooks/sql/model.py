@@ -16,13 +16,15 @@ Subtype = Literal["IDENTITY", "TRANSFORMATION", "AGGREGATION", "JOIN", "FILTER",
 class InputColumn:
     """A column of a base table. DIRECT: its value flows into the output; INDIRECT: it decides which rows or which branch.
 
-    `table` is the key of `schema` that the table matched, else its name as written, parts joined by dots.
+    `table` is the key of `schema` that the table matched, else its name as written, parts joined by dots. `masking`: the value cannot be seen in the
+    result (a digest).
     """
 
     table: str
     column: str
     type: Literal["DIRECT", "INDIRECT"]
     subtype: Subtype
+    masking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from sqlglot import exp
 from sqlglot.tokens import Token, TokenType
 
-__all__ = ["Item", "Text", "remember_positions", "remembered", "replaces", "star_of"]
+__all__ = ["Item", "Text", "Written", "remember_positions", "remembered", "replaces", "same_place", "star_of", "written_items"]
 
 _SPAN = "lineproof_span"
 _REPLACES = "lineproof_replaces"
 _STARS = "lineproof_stars"
+_ITEMS = "lineproof_items"
 _COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ, exp.Between, exp.Window)
 
 _END_OF_ITEMS = frozenset({TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.HAVING, TokenType.QUALIFY, TokenType.ORDER_BY,
@@ -34,6 +35,15 @@ class Item:
     end: int
     first: int
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A select item as it was written: its name, its first and last character offset, and whether it stands for any number of columns."""
+
+    name: str
+    extent: tuple[int, int] | None
+    star: bool
 
 
 class Text:
@@ -89,8 +99,11 @@ def remember_positions(tree: exp.Expr) -> None:
     """
     for select in tree.find_all(exp.Select):
         stars: list[tuple[str, int]] = []
+        items: list[Written] = select.meta.setdefault(_ITEMS, [])
         for item in select.expressions:
             extent = _span(item)
+            items.append(Written(item.alias_or_name, extent, _is_star(item)))
+            item.meta[_ITEMS] = len(items) - 1
             if extent is None:
                 continue
             item.meta[_SPAN] = extent
@@ -103,6 +116,44 @@ def remember_positions(tree: exp.Expr) -> None:
             select.meta[_STARS] = stars
     for node in tree.find_all(*_COMPARISONS, exp.NullSafeEQ, exp.Table):
         node.meta[_SPAN] = _span(node)
+
+
+def same_place(node: exp.Expr, item: exp.Expr) -> None:
+    """A select item that was written out of `item` stands where it stands; its name is its own."""
+    node.meta[_SPAN] = item.meta.get(_SPAN)
+
+
+def written_items(select: exp.Expr) -> list[Written | None]:
+    """For each select item of a qualified SELECT the one it was written as; None for those that came through a star.
+
+    Qualifying replaces some items, so an item without a mark is found by its neighbours.
+    """
+    items: list[Written] = select.meta.get(_ITEMS) or []
+    selects = select.expressions
+    found: list[int | None] = [_mark_of(item) for item in selects]
+    if not items:
+        return [None] * len(selects)
+    before = next((number for number, item in enumerate(items) if item.star), len(items))
+    for place in range(min(before, len(found))):
+        found[place] = place
+    if before < len(items):
+        behind = next(number for number, item in enumerate(reversed(items)) if item.star)
+        for back in range(1, min(behind, len(found)) + 1):
+            found[-back] = len(items) - back
+    return [items[number] if number is not None and number < len(items) and not items[number].star else None for number in found]
+
+
+def _mark_of(item: exp.Expr) -> int | None:
+    for node in (item, item.unalias() if isinstance(item, exp.Alias) else item):
+        number: int | None = node.meta.get(_ITEMS)
+        if number is not None:
+            return number
+    return None
+
+
+def _is_star(item: exp.Expr) -> bool:
+    """Whether an item stands for any number of columns."""
+    return item.is_star or isinstance(item, exp.Aliases) or item.find(exp.Columns) is not None
 
 
 def remembered(node: exp.Expr) -> tuple[int, int] | None:

@@ -6,44 +6,26 @@ Subtypes are those of OpenLineage's columnLineage facet.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, find_all_in_scope
 
-from ingest_hooks.sql.model import InputColumn, Subtype
+from ingest_hooks.sql.model import InputColumn
+from ingest_hooks.sql.pivots import Pivoted, pivots_of
+from ingest_hooks.sql.sources import Source, below, pivot_named, pivot_source, pivoted_nodes, plain_sources, selects_of, source_named
 from ingest_hooks.sql.tables import Tables
+from ingest_hooks.sql.uses import MAX_STEPS, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
 
-Use = tuple[bool, Subtype]  # (is it DIRECT, subtype)
-
-_IDENTITY: Use = (True, "IDENTITY")
-_RANK = {"IDENTITY": 0, "TRANSFORMATION": 1, "AGGREGATION": 2}
-# sqlglot counts these among the aggregates, but they pick a value of one row
-_PICKS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
-_CLAUSES: tuple[tuple[str, Subtype], ...] = (("where", "FILTER"), ("having", "FILTER"), ("qualify", "FILTER"), ("group", "GROUP_BY"), ("order", "SORT"))
-MAX_STEPS = 64  # select items remembered per output column; more would make a trace unreadable
-
-
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """A select item of the qualified tree and the query it stands in."""
-
-    select: exp.Expr
-    owner: exp.Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a column is made of. `steps` starts with its own select item; `made_at` is the item that makes the value."""
-
-    inputs: frozenset[InputColumn] = frozenset()
-    reasons: frozenset[str] = frozenset()
-    steps: tuple[Projection, ...] = ()
-    made_at: Projection | None = None
-    constant: str | None = None
+_TRANSFORMED = Use(True, "TRANSFORMATION")
+_FILTER = Use(False, "FILTER")
+_CLAUSES: tuple[tuple[str, Use], ...] = (
+    ("where", _FILTER), ("having", _FILTER), ("qualify", _FILTER), ("connect", _FILTER), ("group", Use(False, "GROUP_BY")), ("order", Use(False, "SORT")),
+    ("sort", Use(False, "SORT")))
+_UNFOLLOWED = {"connect": "connect-by", "match": "match-recognize"}  # clauses that make rows or columns in a way that is not followed
+MAX_ROUNDS = 50  # of a recursive CTE; each adds an input, so there are no more than its columns have
 
 
 class Resolver:
@@ -52,174 +34,290 @@ class Resolver:
     def __init__(self, tables: Tables, scopes: Iterable[Scope]) -> None:
         self._tables = tables
         self._built = {id(scope.expression): scope for scope in scopes}
-        self._columns: dict[tuple[int, str | int], Found] = {}
+        self._columns: dict[tuple[int, int], Found] = {}
         self._rows: dict[int, Found] = {}
         self._by_name: dict[int, dict[str, int]] = {}
-        self._busy: set[tuple[int, str | int]] = set()
+        self._subquery_scopes: dict[int, dict[int, Scope]] = {}
+        self._busy: dict[tuple[int, int], Found] = {}  # what is being resolved -> as far as it is known
+        self._asked_again: set[tuple[int, int]] = set()
 
     def output(self, scope: Scope, index: int) -> Found:
         """What the `index`-th output column of the scope's query is made of, row-level inputs not included."""
-        return self._memo(scope, index)
+        return self._column(scope, index)
 
     def rows(self, scope: Scope) -> Found:
         """The columns that decide which rows the scope yields: its own clauses and those of what it reads."""
+        scope = self._whole_cte(scope)
         key = id(scope)
         known = self._rows.get(key)
         if known is not None:
             return known
         self._rows[key] = Found()  # a recursive CTE reads itself: its own clauses are already being collected
-        parts: list[Found] = []
-        for use, expression in self._clauses(scope):
-            parts.append(self._uses(scope, expression, use))
-        children = [*scope.set_operation_scopes, *(s for _, s in scope.selected_sources.values() if isinstance(s, Scope)),
-                    *(scope.derived_table_scopes if isinstance(scope.expression, exp.Subquery) else ()),
-                    *(scope.subquery_scopes if isinstance(scope.expression, exp.UDTF) else ())]
-        parts.extend(self.rows(child) for child in children)
-        found = self._rows[key] = _merge(parts)
+        parts = [self.uses(scope, expression, use) for use, expression in self._clauses(scope)]
+        parts.extend(Found(reasons=frozenset({reason})) for clause, reason in _UNFOLLOWED.items() if scope.expression.args.get(clause))
+        parts.extend(self._grouped_by_pivots(scope))
+        if isinstance(scope.expression, exp.Except | exp.Intersect) and len(scope.set_operation_scopes) > 1:
+            right = scope.set_operation_scopes[1]  # values come from the left; the right says which of them
+            parts.extend(composed(_FILTER, self._column(right, index)) for index in range(len(selects_of(right))))
+        parts.extend(self.rows(child) for child in below(scope))
+        found = self._rows[key] = merged(parts)
         return found
 
     def reference(self, scope: Scope, column: exp.Column) -> Found:
         """What a column reference inside the scope stands for."""
         name, table = column.name, column.table
         if table:
-            source = _source(scope, table)
+            pivoted = pivot_named(scope, table)
+            if pivoted is not None:
+                return self._pivoted(scope, pivoted[1], pivots_of(pivoted[0]), name)
+            source = source_named(scope, table)
             if source is None:
-                pivots = [pivot for pivot in scope.pivots if pivot.alias == table]
-                if pivots and isinstance(pivots[0].parent, exp.Table):
-                    return self._from_source(scope, pivots[0].parent, name)
                 return Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
             return self._from_source(scope, source, name)
         projected = self._index(scope).get(name)
-        if projected is not None and not _inside(column, _selects(scope)[projected]):
-            return self._memo(scope, projected)  # ORDER BY or QUALIFY naming an output
-        named = {key: source for key, (_, source) in scope.selected_sources.items()}
+        if projected is not None and not _inside(column, selects_of(scope)[projected]):
+            return self._column(scope, projected)  # ORDER BY or QUALIFY naming an output
+        named = plain_sources(scope)
+        if name in named and not self._may_have(named[name], name, surely=True):
+            return self._whole_row(scope, named[name], name)
         if len(named) == 1:
             return self._from_source(scope, next(iter(named.values())), name)
         open_ended = [source for source in named.values() if self._may_have(source, name)]
         if len(open_ended) == 1:
             return self._from_source(scope, open_ended[0], name)
-        if not named and scope.parent is not None:
+        if not open_ended and scope.parent is not None:
             return self.reference(scope.parent, column)
+        if self._tables.is_variable(name):
+            return Found()
         return Found(reasons=frozenset({f"{'ambiguous' if open_ended else 'unresolved'}-column:{name}"}))
 
-    def uses(self, scope: Scope, expression: exp.Expr) -> Found:
-        """Everything an expression inside the scope reads."""
-        return self._uses(scope, expression, None)
+    def uses(self, scope: Scope, expression: exp.Expr, force: Use | None = None) -> Found:
+        """Everything an expression inside the scope reads; `force` is how the whole of it is used."""
+        parts: list[Found] = []
+        for node in find_all_in_scope(expression, exp.Column, exp.TableColumn, exp.Star):
+            if isinstance(node, exp.Column):
+                if not isinstance(node.this, exp.Star):
+                    parts.append(composed(force or use_of(node, expression), self._field(scope, node) or self.reference(scope, node)))
+            elif isinstance(node, exp.TableColumn):
+                source = source_named(scope, node.name)
+                found = self._whole_row(scope, source, node.name) if source is not None else Found(reasons=frozenset({f"unresolved-column:{node.name}"}))
+                parts.append(composed(force or use_of(node, expression), found))
+            elif not isinstance(node.parent, exp.Count | exp.Column):  # HASH(*), OBJECT_CONSTRUCT(*)
+                use = force or use_of(node, expression)
+                parts.extend(composed(use, self._whole_row(scope, source, name)) for name, source in plain_sources(scope).items())
+        if not isinstance(expression, exp.Column):
+            parts.extend(self._subqueries(scope, expression, force))
+            parts.extend(self._named_windows(scope, expression))
+        return parts[0] if len(parts) == 1 else merged(parts)
 
-    def _memo(self, scope: Scope, column: str | int) -> Found:
-        built = self._built.get(id(scope.expression), scope)
-        if built is not scope and isinstance(scope.expression.parent, exp.SetOperation):
-            # inside a recursive CTE its own name stands for the base case; deeper rounds are not followed
-            found = self._memo(built, column)
-            return Found(found.inputs, found.reasons | {"recursive-cte"}, found.steps, found.made_at)
-        if isinstance(column, str):
-            index = self._index(scope).get(column)
-            if index is None:
-                return self._unlisted(scope, column)
-            column = index
-        key = (id(scope), column)
+    def _field(self, scope: Scope, column: exp.Column) -> Found | None:
+        """`s.a`, where `s` is a struct that a query below builds: what its field is made of. None where it has to be read as a whole."""
+        dot = column.parent
+        if not isinstance(dot, exp.Dot) or dot.this is not column or not column.table:
+            return None
+        source = source_named(scope, column.table)
+        at = self._index(source).get(column.name) if isinstance(source, Scope) else None
+        if at is None or not isinstance(source, Scope) or not isinstance(source.expression, exp.Select):
+            return None
+        built = selects_of(source)[at].unalias()
+        for field in built.expressions if isinstance(built, exp.Struct) else ():
+            if isinstance(field, exp.PropertyEQ | exp.Alias | exp.Column) and field.alias_or_name.lower() == dot.name.lower():
+                return self.uses(source, field.expression if isinstance(field, exp.PropertyEQ) else field.unalias())
+        return None
+
+    # -- columns of a scope
+
+    def _whole_cte(self, scope: Scope) -> Scope:
+        """Inside a recursive CTE its own name is bound to a copy of the first branch; it stands for all of it."""
+        query = scope.expression
+        if query.parent is not None and isinstance(query.parent, exp.SetOperation) and self._built.get(id(query)) is not scope:
+            return self._built.get(id(query.parent), scope)
+        return scope
+
+    def _named(self, scope: Scope, name: str) -> Found:
+        scope = self._whole_cte(scope)
+        index = self._index(scope).get(name)
+        return self._unlisted(scope, name) if index is None else self._column(scope, index)
+
+    def _column(self, scope: Scope, index: int) -> Found:
+        key = (id(scope), index)
         known = self._columns.get(key)
         if known is not None:
             return known
         if key in self._busy:
-            return Found(reasons=frozenset({"refers-to-itself"}))
-        self._busy.add(key)
-        try:
-            found = self._columns[key] = self._resolve(scope, column)
-        finally:
-            self._busy.discard(key)
+            self._asked_again.add(key)
+            return self._busy[key]
+        outer, self._asked_again = self._asked_again, set()
+        self._busy[key] = Found()
+        for _ in range(MAX_ROUNDS):
+            found = self._resolve(scope, index)
+            if key not in self._asked_again or (found.inputs, found.reasons) == (self._busy[key].inputs, self._busy[key].reasons):
+                break
+            self._busy[key] = found
+        del self._busy[key]
+        self._asked_again.discard(key)
+        if not self._asked_again:  # else it rests on what is not known yet, and is resolved again
+            self._columns[key] = found
+        self._asked_again |= outer
         return found
 
     def _resolve(self, scope: Scope, index: int) -> Found:
         query = scope.expression
         if isinstance(query, exp.SetOperation):
-            branches = [self._memo(branch, index) for branch in scope.set_operation_scopes if index < len(_selects(branch))]
-            merged = _merge(branches)
-            return Found(merged.inputs, merged.reasons, merged.steps, branches[0].made_at if branches else None, merged.constant)
-        if isinstance(query, exp.Subquery) and not isinstance(query, exp.Select):
+            return self._of_branches(scope, query, index)
+        if isinstance(query, exp.Subquery):
             for inner in (*scope.derived_table_scopes, *scope.subquery_scopes):
-                return self._memo(inner, index)
-        selects = _selects(scope)
+                return self._column(inner, index)
+        selects = selects_of(scope)
         if index >= len(selects):
             return Found(reasons=frozenset({"column-count-differs"}))
         select = selects[index]
         step = Projection(select, query)
         value = select.unalias() if isinstance(select, exp.Alias) else select
         if select.is_star:
-            tables = ",".join(sorted({table.name for _, source in scope.selected_sources.values() if isinstance(source, exp.Table)
-                                      and (table := self._tables.of(source)) is not None})) or "?"
-            return Found(reasons=frozenset({f"star-unresolved:{tables}"}), steps=(step,), made_at=step)
-        found = self._uses(scope, value, None)
+            unknown = {table.name for source in plain_sources(scope).values() if isinstance(source, exp.Table)
+                       and (table := self._tables.of(source)) is not None and table.columns is None}
+            return Found(reasons=frozenset({f"star-unresolved:{','.join(sorted(unknown)) or '?'}"}), steps=(step,), made_at=step)
+        if value.find(exp.Columns) is not None:
+            return Found(reasons=frozenset({"columns-expression"}), steps=(step,), made_at=step)
+        found = self.uses(scope, value)
         plain = isinstance(value.unnest(), exp.Column) and found.made_at is not None
         return Found(found.inputs, found.reasons, (step, *found.steps)[:MAX_STEPS], found.made_at if plain else step, _constant(value, found))
 
+    def _of_branches(self, scope: Scope, query: exp.SetOperation, index: int) -> Found:
+        branches = list(scope.set_operation_scopes)
+        if not isinstance(query, exp.Union):
+            branches = branches[:1]
+        if query.args.get("by_name"):
+            name = list(self._index(scope))[index]
+            found = [self._column(branch, at) for branch in branches if (at := self._index(branch).get(name)) is not None]
+        else:
+            found = [self._column(branch, index) for branch in branches if index < len(selects_of(branch))]
+        all_of_them = merged(found)
+        constant = next((each.constant for each in found if each.constant), None) if not all_of_them.inputs and not all_of_them.reasons else None
+        return Found(all_of_them.inputs, all_of_them.reasons, all_of_them.steps, found[0].made_at if found else None, constant)
+
     def _unlisted(self, scope: Scope, name: str) -> Found:
         """A column that the scope's list does not name: it may come through a star over one table of unknown columns."""
-        if isinstance(scope.expression, exp.UDTF):
+        query = scope.expression
+        if isinstance(query, exp.UDTF):
             for inner in scope.subquery_scopes:  # LATERAL (SELECT …)
                 if name in self._index(inner):
-                    return self._memo(inner, name)
-            found = self._uses(scope, scope.expression, (True, "TRANSFORMATION"))
+                    return self._named(inner, name)
+            found = self.uses(scope, query, _TRANSFORMED)
             return Found(found.inputs, found.reasons)
-        if any(select.is_star for select in _selects(scope)):
-            sources = [source for _, source in scope.selected_sources.values() if self._may_have(source, name)]
+        if isinstance(query, exp.SetOperation):
+            return merged(self._named(branch, name) for branch in scope.set_operation_scopes)
+        if any(select.is_star for select in selects_of(scope)):
+            sources = [source for source in plain_sources(scope).values() if self._may_have(source, name)]
             if len(sources) == 1:
                 return self._from_source(scope, sources[0], name)
         return Found(reasons=frozenset({f"unresolved-column:{name}"}))
 
-    def _may_have(self, source: exp.Expr | Scope, name: str) -> bool:
+    def _index(self, scope: Scope) -> dict[str, int]:
+        names = self._by_name.get(id(scope))
+        if names is None:
+            names = self._by_name[id(scope)] = {}
+            if isinstance(scope.expression, exp.SetOperation) and scope.expression.args.get("by_name"):
+                for branch in scope.set_operation_scopes:
+                    for name in self._index(branch):
+                        names.setdefault(name, len(names))
+            else:
+                for index, select in enumerate(selects_of(scope)):
+                    names.setdefault(select.alias_or_name, index)
+        return names
+
+    # -- columns of a source
+
+    def _may_have(self, source: Source, name: str, *, surely: bool = False) -> bool:
+        """Whether a source can have a column of this name; with `surely` whether it is known to."""
         if isinstance(source, exp.Table):
             table = self._tables.of(source)
-            return table is not None and (table.columns is None or name.lower() in table.columns)
-        if isinstance(source, Scope):
-            return name in self._index(source) or any(select.is_star for select in _selects(source)) or isinstance(source.expression, exp.UDTF)
-        return False
+            if table is None or table.columns is None:
+                return not surely and table is not None
+            return table.column(name) is not None or any(name in pivoted.made for pivoted in pivots_of(source))
+        scope = self._whole_cte(source)
+        if name in self._index(scope):
+            return True
+        return not surely and (any(select.is_star for select in selects_of(scope)) or isinstance(scope.expression, exp.UDTF))
 
-    def _from_source(self, scope: Scope, source: exp.Expr | Scope, name: str) -> Found:
+    def _from_source(self, scope: Scope, source: Source, name: str) -> Found:
         if isinstance(source, Scope):
-            return self._memo(source, name)
-        if not isinstance(source, exp.Table):
-            return Found(reasons=frozenset({f"unresolved-column:{name}"}))
+            return self._named(source, name)
         table = self._tables.of(source)
         if table is None:
             cte = scope.cte_sources.get(source.name)
-            return self._memo(cte, name) if isinstance(cte, Scope) else Found()
-        known = table.columns.get(name.lower()) if table.columns is not None else None
-        pivots = source.args.get("pivots")
-        if pivots and known is None:
-            return self._pivoted(table.name, pivots)
-        return Found(frozenset({InputColumn(table.name, known[0] if known else name, "DIRECT", "IDENTITY")}))
+            if isinstance(cte, Scope):
+                return self._named(cte, name)
+            found = self.uses(scope, source.this, _TRANSFORMED)  # a table function is made of its arguments
+            return Found(found.inputs, found.reasons)
+        known = table.column(name)
+        if known is None and self._tables.is_variable(name):
+            return Found()
+        reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not _is_pseudo(name) else ()
+        return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))
 
-    def _pivoted(self, table: str, pivots: list[exp.Expr]) -> Found:
-        columns = {column.name for pivot in pivots for column in pivot.find_all(exp.Column)}
-        inputs = frozenset(InputColumn(table, column, "DIRECT", "AGGREGATION") for column in columns)
-        return Found(inputs, frozenset({"pivot"}))
+    def _pivoted(self, scope: Scope, source: Source, chain: Sequence[Pivoted], name: str) -> Found:
+        """A column of what the last pivot of a chain yields."""
+        if not chain:
+            return self._from_source(scope, source, name)
+        pivot, before = chain[-1], chain[:-1]
+        if name in pivot.renamed:
+            place = pivot.renamed.index(name) - (len(pivot.renamed) - len(pivot.made))
+            passed = [each for each in self._names_of(source) or () if each not in pivot.used]
+            name = pivot.made[place] if place >= 0 else next(iter(passed[pivot.renamed.index(name):]), name)
+        if name in pivot.aggregated:
+            value, fields = pivot.aggregated[name]
+            used = [(use_of(column, value), column) for column in value.find_all(exp.Column)]
+            used += [(Use(False, "CONDITIONAL"), column) for field in fields for column in field.find_all(exp.Column)]
+            return merged(composed(use, self._pivoted(scope, source, before, column.name)) for use, column in used)
+        if name in pivot.unfolded:
+            return merged(self._pivoted(scope, source, before, column.name) for column in pivot.unfolded[name])
+        return self._pivoted(scope, source, before, name)
 
-    def _uses(self, scope: Scope, expression: exp.Expr, force: Use | None) -> Found:
-        parts: list[Found] = []
-        for column in find_all_in_scope(expression, exp.Column):
-            if isinstance(column.this, exp.Star):
-                continue
-            use = _use(column, expression)
-            if force is not None:
-                use = force
-            parts.append(_composed(use, self.reference(scope, column)))
-        if not isinstance(expression, exp.Column):
-            parts.extend(self._subqueries(scope, expression, force))
-            parts.extend(self._named_windows(scope, expression))
-        return parts[0] if len(parts) == 1 else _merge(parts)
+    def _grouped_by_pivots(self, scope: Scope) -> Iterator[Found]:
+        """PIVOT groups by all that it does not use."""
+        for node in pivoted_nodes(scope):
+            source = pivot_source(scope, node)
+            for pivot in pivots_of(node):
+                if pivot.aggregated and source is not None:
+                    for name in self._names_of(source) or ():
+                        if name not in pivot.used:
+                            yield composed(Use(False, "GROUP_BY"), self._from_source(scope, source, name))
+
+    def _names_of(self, source: Source) -> list[str] | None:
+        """The columns of a source in order; None if they are not known."""
+        if isinstance(source, exp.Table):
+            table = self._tables.of(source)
+            return list(table.keys) if table is not None and table.columns is not None else None
+        selects = selects_of(self._whole_cte(source))
+        return [select.alias_or_name for select in selects] if selects and not any(select.is_star for select in selects) else None
+
+    def _whole_row(self, scope: Scope, source: Source, name: str) -> Found:
+        """All columns of a source: it was named where a column could stand."""
+        names = self._names_of(source)
+        if names is None and isinstance(source, Scope) and isinstance(source.expression, exp.UDTF):
+            return self._from_source(scope, source, name)
+        if names is None:
+            return Found(reasons=frozenset({f"whole-row:{name}"}))
+        found = merged(self._from_source(scope, source, each) for each in names)
+        return composed(_TRANSFORMED, Found(found.inputs, found.reasons))
+
+    # -- what an expression reads besides its columns
 
     def _subqueries(self, scope: Scope, expression: exp.Expr, force: Use | None) -> Iterator[Found]:
         if not scope.subquery_scopes:
             return
-        scopes = {id(inner.expression): inner for inner in scope.subquery_scopes}
+        scopes = self._subquery_scopes.get(id(scope))
+        if scopes is None:
+            scopes = self._subquery_scopes[id(scope)] = {id(inner.expression): inner for inner in scope.subquery_scopes}
         for query in find_all_in_scope(expression, *exp.UNWRAPPED_QUERIES):
             inner = scopes.get(id(query))
             if inner is None:
                 continue
-            use = force or _use(query, expression)
-            for index in range(len(_selects(inner))):
-                yield _composed(use, self._memo(inner, index))
+            use = force or use_of(query, expression)
+            for index in range(len(selects_of(inner))):
+                yield composed(use, self._column(inner, index))
             yield self.rows(inner)
 
     def _named_windows(self, scope: Scope, expression: exp.Expr) -> Iterator[Found]:
@@ -230,51 +328,40 @@ class Resolver:
             for named in windows:
                 if window.alias and named.name == window.alias:
                     for column in find_all_in_scope(named, exp.Column):
-                        yield _composed((False, "WINDOW"), self.reference(scope, column))
+                        yield composed(Use(False, "WINDOW"), self.reference(scope, column))
 
     def _clauses(self, scope: Scope) -> Iterator[tuple[Use, exp.Expr]]:
         query = scope.expression
-        for key, subtype in _CLAUSES:
+        for key, use in _CLAUSES:
             clause = query.args.get(key)
             if isinstance(clause, exp.Expr):
-                yield (False, subtype), clause
-        group = query.args.get("group")
-        if isinstance(group, exp.Group) and group.args.get("all"):
-            for select in _selects(scope):
-                if select.find(exp.AggFunc) is None:
-                    yield (False, "GROUP_BY"), select
+                yield use, clause
+                if _all_of(clause):
+                    for select in selects_of(scope):
+                        if key == "order" or select.find(exp.AggFunc) is None:
+                            yield use, select
         distinct = query.args.get("distinct")
         if isinstance(distinct, exp.Distinct) and isinstance(distinct.args.get("on"), exp.Expr):
-            yield (False, "GROUP_BY"), distinct.args["on"]
+            yield Use(False, "GROUP_BY"), distinct.args["on"]
         for join in query.args.get("joins") or ():
-            if isinstance(join.args.get("on"), exp.Expr):
-                yield (False, "JOIN"), join.args["on"]
-
-    def _index(self, scope: Scope) -> dict[str, int]:
-        names = self._by_name.get(id(scope))
-        if names is None:
-            names = self._by_name[id(scope)] = {}
-            for index, select in enumerate(_selects(scope)):
-                names.setdefault(select.alias_or_name, index)
-        return names
+            for key in ("on", "match_condition"):
+                if isinstance(join.args.get(key), exp.Expr):
+                    yield Use(False, "JOIN"), join.args[key]
 
 
-def _selects(scope: Scope) -> list[exp.Expr]:
-    query = scope.expression
-    if isinstance(query, exp.SetOperation):
-        branch = scope.set_operation_scopes[0] if scope.set_operation_scopes else None
-        return _selects(branch) if branch is not None else []
-    return query.selects if isinstance(query, exp.Query) else []
+def _is_pseudo(name: str) -> bool:
+    """A column that a database adds to every table: `_TABLE_SUFFIX`, `METADATA$FILENAME`, `ctid`, `rowid`."""
+    return name.startswith("_") or "$" in name or name.lower() in ("ctid", "rowid", "rownum", "xmin", "xmax", "tableoid", "filename", "input_file_name")
 
 
-def _source(scope: Scope, name: str) -> exp.Expr | Scope | None:
-    current: Scope | None = scope
-    while current is not None:
-        source: exp.Expr | Scope | None = current.sources.get(name)
-        if source is not None:
-            return source
-        current = current.parent
-    return None
+def _all_of(clause: exp.Expr) -> bool:
+    """GROUP BY ALL, ORDER BY ALL."""
+    if isinstance(clause, exp.Group):
+        return bool(clause.args.get("all"))
+    if not isinstance(clause, exp.Order) or len(clause.expressions) != 1:
+        return False
+    first = clause.expressions[0].this
+    return isinstance(first, exp.Var) and first.name.upper() == "ALL"
 
 
 def _inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
@@ -284,61 +371,6 @@ def _inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
             return True
         current = current.parent
     return False
-
-
-def _use(node: exp.Expr, top: exp.Expr) -> Use:
-    """How `node` is used by the expression `top` above it."""
-    subtype: Subtype = "IDENTITY"
-    while node is not top:
-        parent = node.parent
-        if parent is None:
-            break
-        key = node.arg_key
-        if isinstance(parent, exp.Window) and key != "this":
-            return False, "WINDOW"
-        if isinstance(parent, exp.Case) and key == "this":
-            return False, "CONDITIONAL"
-        if isinstance(parent, exp.If) and key == "this":
-            return False, "CONDITIONAL"
-        if isinstance(parent, exp.Filter) and key == "expression":
-            return False, "FILTER"
-        if isinstance(parent, exp.Order) and not isinstance(parent.parent, exp.Window):
-            return False, "SORT"
-        if isinstance(parent, exp.AggFunc) and not isinstance(parent, _PICKS):
-            subtype = "AGGREGATION"
-        elif not isinstance(parent, exp.Alias | exp.Paren) and subtype == "IDENTITY":
-            subtype = "TRANSFORMATION"
-        node = parent
-    return True, subtype
-
-
-def _composed(use: Use, found: Found) -> Found:
-    """What `found` is to someone who uses it in this way."""
-    if use == _IDENTITY:
-        return found
-    direct, subtype = use
-    inputs: set[InputColumn] = set()
-    for item in found.inputs:
-        if not direct:
-            inputs.add(InputColumn(item.table, item.column, "INDIRECT", subtype))
-        elif item.type == "DIRECT":
-            inputs.add(item if _RANK[item.subtype] >= _RANK[subtype] else InputColumn(item.table, item.column, "DIRECT", subtype))
-        else:
-            inputs.add(item)
-    return Found(frozenset(inputs), found.reasons, found.steps if direct else (), found.made_at)
-
-
-def _merge(parts: Iterable[Found]) -> Found:
-    inputs: set[InputColumn] = set()
-    reasons: set[str] = set()
-    steps: dict[int, Projection] = {}
-    for part in parts:
-        inputs |= part.inputs
-        reasons |= part.reasons
-        for step in part.steps:
-            if len(steps) < MAX_STEPS:
-                steps.setdefault(id(step.select), step)
-    return Found(frozenset(inputs), frozenset(reasons), tuple(steps.values()))
 
 
 def _constant(value: exp.Expr, found: Found) -> str | None:

@@ -1,151 +1,134 @@
 """From a statement to the queries that fill its target."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Final
 
 from sqlglot import exp
 
-from ingest_hooks.sql.model import Status
+from ingest_hooks.sql.changes import delete, merge, on_conflict, returned, several_inserts, update
+from ingest_hooks.sql.expand import match_rows
+from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, table_name, target_of
 
-__all__ = ["Reduced", "reduce_statement", "table_name"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """The queries whose columns land in `target`; `columns` names them by position if the statement does.
-
-    `status` and `reason` say what the queries cannot show.
-    """
-
-    kind: str
-    queries: tuple[exp.Query, ...] = ()
-    target: exp.Table | None = None
-    columns: tuple[str, ...] = ()
-    status: Status = "complete"
-    reason: str | None = None
+__all__ = ["reduce_statement"]
 
 
-def table_name(table: exp.Table) -> str:
-    """The table's name as written: parts joined by dots, quotes removed."""
-    return ".".join(part.name for part in table.parts)
+def reduce_statement(statement: exp.Expr) -> tuple[Reduced, ...]:
+    """Find the queries inside a statement, by target. A statement that cannot be read says so, it is never silently empty."""
+    _read_changes(statement)
+    for select in list(statement.find_all(exp.Select)):
+        if select.args.get("match") is not None:
+            match_rows(select)
+    for kind, rule in _RULES.items():
+        if isinstance(statement, kind):
+            return rule(statement)
+    name = str(statement.this).lower() if isinstance(statement, exp.Command) else statement.key
+    return (Reduced(name, status="unknown", reason=f"statement:{name}"),)
 
 
-def reduce_statement(statement: exp.Expr) -> Reduced:
-    """Find the queries inside a statement. A statement that cannot be read says so, it is never silently empty."""
-    kind = statement.key
-    if isinstance(statement, exp.Query):
-        query = _query(statement)
-        return Reduced(kind, (query,)) if query is not None else Reduced(kind, status="unknown", reason=f"statement:{kind}")
-    if isinstance(statement, exp.Insert):
-        return _insert(statement)
-    if isinstance(statement, exp.Create):
-        return _create(statement)
-    if isinstance(statement, exp.Update):
-        return _update(statement)
-    if isinstance(statement, exp.Merge):
-        return _merge(statement)
-    if isinstance(statement, exp.Delete) and isinstance(statement.this, exp.Table):
-        return Reduced(kind, target=statement.this, status="partial", reason="statement:delete")
-    if isinstance(statement, exp.Command):
-        kind = str(statement.this).lower()
-    return Reduced(kind, status="unknown", reason=f"statement:{kind}")
-
-
-def _query(node: exp.Expr | None) -> exp.Query | None:
-    if isinstance(node, exp.Subquery):
-        inner = node.unnest()
-        if isinstance(inner, exp.Query):
-            _adopt_ctes(node, inner)
-            return inner
-        return None
-    return node if isinstance(node, exp.Query) else None
-
-
-def _adopt_ctes(holder: exp.Expr, query: exp.Query) -> None:
-    """`WITH c AS (…) INSERT INTO t SELECT … FROM c` hangs the CTE on the INSERT; it belongs to the query."""
-    outer = holder.args.get("with_")
-    if outer is None:
-        return
-    own = query.args.get("with_")
-    if own is not None:
-        outer.set("expressions", [*outer.expressions, *own.expressions])
-        outer.set("recursive", outer.args.get("recursive") or own.args.get("recursive"))
-    holder.set("with_", None)
-    query.set("with_", outer)
-
-
-def _target(node: exp.Expr | None) -> tuple[exp.Table | None, tuple[str, ...]]:
-    if isinstance(node, exp.Schema):
-        table = node.this if isinstance(node.this, exp.Table) else None
-        return table, tuple(column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef))
-    return (node if isinstance(node, exp.Table) else None), ()
-
-
-def _insert(statement: exp.Insert) -> Reduced:
-    target, columns = _target(statement.this)
-    query = _query(statement.expression)
+def _select(statement: exp.Expr) -> tuple[Reduced, ...]:
+    kind, query = statement.key, query_of(statement)
+    if isinstance(query, exp.Values):
+        return (Reduced(kind, reason="literal-values"),)
     if query is None:
-        return Reduced("insert", target=target, columns=columns, reason="literal-values")
-    _adopt_ctes(statement, query)
-    return Reduced("insert", (query,), target, columns)
+        return (Reduced(kind, status="unknown", reason=f"statement:{kind}"),)
+    into = query.args.get("into")
+    if isinstance(into, exp.Into) and isinstance(into.this, exp.Table):
+        query.set("into", None)
+        return (Reduced("select into", (query,), into.this, temporary=bool(into.args.get("temporary"))),)
+    return (Reduced(kind, (query,)),)
 
 
-def _create(statement: exp.Create) -> Reduced:
-    target, columns = _target(statement.this)
+def _insert(statement: exp.Insert) -> tuple[Reduced, ...]:
+    target, columns = target_of(statement.this)
+    query = query_of(statement.expression)
+    if isinstance(statement.this, exp.Directory | exp.Var) and query is not None:
+        target = file_table(statement.this.name)
+    if isinstance(query, exp.Table):
+        query = exp.select("*").from_(query, copy=False)
+    if query is None or isinstance(query, exp.Values):
+        return (Reduced("insert", target=target, columns=columns, reason="literal-values"),)
+    adopt_ctes(statement, query)
+    assigned = on_conflict(statement, target, columns, query)
+    return (Reduced("insert", (query,), target, columns, assigned=assigned, by_name=bool(statement.args.get("by_name"))),)
+
+
+def _create(statement: exp.Create) -> tuple[Reduced, ...]:
+    target, columns = target_of(statement.this)
     kind = f"create {str(statement.args.get('kind') or '').lower()}".strip()
-    query = _query(statement.expression)
+    clone = statement.args.get("clone")
+    if isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
+        return (Reduced(kind, (exp.select("*").from_(clone.this, copy=False),), target),)
+    query = query_of(statement.expression)
+    properties = statement.args.get("properties")
+    temporary = isinstance(properties, exp.Properties) and properties.find(exp.TemporaryProperty) is not None
+    if isinstance(statement.this, exp.UserDefinedFunction):
+        return (Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine"),)
     if query is None:
-        return Reduced(kind, target=target, columns=columns, status="unknown", reason="no-query")
-    _adopt_ctes(statement, query)
-    return Reduced(kind, (query,), target, columns)
+        return (Reduced(kind, target=target, columns=columns, status="unknown", reason="no-query", temporary=temporary),)
+    adopt_ctes(statement, query)
+    return (Reduced(kind, (query,), target, columns, temporary=temporary),)
 
 
-def _update(statement: exp.Update) -> Reduced:
-    if not isinstance(statement.this, exp.Table):
-        return Reduced("update", status="unknown", reason="statement:update")
-    target = statement.this
-    select = _assignments(statement.expressions).from_(target.copy(), copy=False)
-    source = statement.args.get("from_")
-    if isinstance(source, exp.From):
-        select.join(source.this, copy=False)
-    if statement.args.get("where") is not None:
-        select.set("where", statement.args["where"])
-    _adopt_ctes(statement, select)
-    return Reduced("update", (select,), target, status="partial", reason="update-keeps-other-values")
+def _cache(statement: exp.Cache) -> tuple[Reduced, ...]:
+    target, query = target_of(statement.this)[0], query_of(statement.expression)
+    if query is None:
+        return (Reduced("cache", target=target, status="unknown", reason="no-query"),)
+    return (Reduced("cache", (query,), target, temporary=True),)
 
 
-def _assignments(expressions: list[exp.Expr]) -> exp.Select:
-    select = exp.Select()
-    select.set("expressions", [exp.Alias(this=pair.expression, alias=exp.to_identifier(pair.this.name))
-                               for pair in expressions if isinstance(pair, exp.EQ)])
-    return select
+def _copy(statement: exp.Copy) -> tuple[Reduced, ...]:
+    """COPY out of a table or query into a file, and the other way round."""
+    files = statement.args.get("files") or []
+    first = files[0] if files else None
+    name = first.name if isinstance(first, exp.Literal | exp.Var | exp.Identifier) else table_name(first) if isinstance(first, exp.Table) else "?"
+    query = query_of(statement.this) if isinstance(statement.this, exp.Subquery) else None
+    if query is not None:
+        return (Reduced("copy", (query,), file_table(name)),)
+    table, columns = target_of(statement.this)
+    inner = query_of(first) if isinstance(first, exp.Subquery) else None
+    if inner is not None:
+        return (Reduced("copy", (inner,), table, columns),)
+    if table is not None and not statement.args.get("kind"):
+        return (Reduced("copy", (exp.select(*columns or ("*",)).from_(table, copy=False),), file_table(name)),)
+    return (Reduced("copy", target=table, columns=columns, status="partial", reason="copy", deciding=(exp.select("1").from_(file_table(name), copy=False),)),)
 
 
-def _merge(statement: exp.Merge) -> Reduced:
-    target, using, on = statement.this, statement.args.get("using"), statement.args.get("on")
-    whens = statement.args.get("whens")
-    if not isinstance(target, exp.Table) or using is None or whens is None:
-        return Reduced("merge", status="unknown", reason="statement:merge")
-    queries: list[exp.Query] = []
-    for when in whens.expressions:
-        select = _merge_values(when.args.get("then"))
-        if select is None or not select.expressions:
-            continue
-        select = select.from_(target.copy(), copy=False).join(using.copy(), on=on.copy() if on is not None else None, copy=False)
-        condition = when.args.get("condition")
-        if condition is not None:
-            select = select.where(condition, copy=False)
-        queries.append(select)
-    status: Status = "partial" if queries else "unknown"
-    return Reduced("merge", tuple(queries), target, status=status, reason="merge-keeps-other-values" if queries else "statement:merge")
+def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
+    """DuckDB's `PIVOT t ON …` and `UNPIVOT t ON …` as a SELECT over the standard's PIVOT."""
+    source = statement.this
+    into, group = statement.args.get("into"), statement.args.get("group")
+    items: list[exp.Expr] = [exp.Star()]
+    if statement.args.get("unpivot"):
+        name, value = (into.this.name, into.expressions[0].name) if isinstance(into, exp.UnpivotColumns) and into.expressions else ("name", "value")
+        pivot = exp.Pivot(expressions=[exp.to_identifier(value)], unpivot=True,
+                          fields=[exp.In(this=exp.to_identifier(name), expressions=statement.expressions)])
+    else:
+        fields = [each for each in statement.expressions if isinstance(each, exp.In)]
+        aggregates = statement.args.get("using") or []
+        grouped = list(group.expressions) if isinstance(group, exp.Group) else []
+        if len(fields) != len(statement.expressions) or not aggregates:  # the values name the columns, and only the data has them
+            query = exp.select(*(each.copy() for each in grouped)).from_(source, copy=False) if grouped else exp.select("1").from_(source, copy=False)
+            if grouped:
+                query.set("group", exp.Group(expressions=[each.copy() for each in grouped]))
+            return (Reduced("pivot", (query,) if grouped else (), status="partial", reason="pivot-values-unknown", deciding=() if grouped else (query,)),)
+        names = [f"{value.name}_{aggregate.alias_or_name}" if len(aggregates) > 1 else value.alias_or_name
+                 for field in fields for value in field.expressions for aggregate in aggregates]
+        pivot = exp.Pivot(expressions=aggregates, fields=fields, unpivot=False, columns=[exp.to_identifier(name) for name in names])
+        if grouped:
+            items = [*(each.copy() for each in grouped), *(exp.column(name) for name in names)]
+    source.set("pivots", [*(source.args.get("pivots") or []), pivot])
+    return (Reduced("pivot", (exp.select(*items).from_(source, copy=False),)),)
 
 
-def _merge_values(then: exp.Expr | None) -> exp.Select | None:
-    if isinstance(then, exp.Update):
-        return _assignments(then.expressions)
-    if isinstance(then, exp.Insert) and isinstance(then.this, exp.Tuple) and isinstance(then.expression, exp.Tuple):
-        pairs = zip(then.this.expressions, then.expression.expressions, strict=False)
-        select = exp.Select()
-        select.set("expressions", [exp.Alias(this=value, alias=exp.to_identifier(column.name)) for column, value in pairs])
-        return select
-    return None
+def _read_changes(statement: exp.Expr) -> None:
+    """`WITH gone AS (DELETE … RETURNING id)`: what the statement in a CTE returns, as a query."""
+    for cte in list(statement.find_all(exp.CTE)):
+        if isinstance(cte.this, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+            cte.set("this", returned(cte.this))
+
+
+_RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {
+    exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Cache: _cache, exp.Copy: _copy, exp.MultitableInserts: several_inserts,
+    exp.Update: update, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement,
+}

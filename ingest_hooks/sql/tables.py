@@ -5,15 +5,15 @@ statement and the schema spell out, and two tables of one name in two schemas ne
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from ingest_hooks.sql.statement import table_name
+from ingest_hooks.sql.reduced import table_name
 
-__all__ = ["BaseTable", "SchemaIndex", "Tables", "name_tables", "remember_names", "written_tables"]
+__all__ = ["BaseTable", "SchemaIndex", "Tables", "name_tables", "remember_names", "with_tables", "written_tables"]
 
 _ORIGINAL = "lineproof_name"
 _FILE_READERS = ("read_", "parquet_scan", "csv_scan", "delta_scan", "iceberg_scan")
@@ -21,10 +21,27 @@ _FILE_READERS = ("read_", "parquet_scan", "csv_scan", "delta_scan", "iceberg_sca
 
 @dataclass(frozen=True, slots=True)
 class BaseTable:
-    """`columns`: normalised column name -> (name, type) as the schema has them; None if the schema does not know the table."""
+    """`columns`: lower-case column name -> (name, type) as the schema has them; None if the schema does not know the table.
+
+    `keys` has them by the names the statement means them with, once its dialect's rules for upper and lower case are applied.
+    """
 
     name: str
     columns: Mapping[str, tuple[str, str]] | None
+    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def column(self, name: str) -> tuple[str, str] | None:
+        """Name and type of a column, by its name in the statement."""
+        found = self.keys.get(name)
+        return found if found is not None or self.columns is None else self.columns.get(name.lower())
+
+
+def with_tables(schema: Mapping[str, Mapping[str, str]] | None, made: Mapping[str, Sequence[str]]) -> Mapping[str, Mapping[str, str]]:
+    """The schema with tables of which only the columns' names are known."""
+    known = dict(schema or {})
+    for name, columns in made.items():
+        known.setdefault(name, dict.fromkeys(columns, "UNKNOWN"))
+    return known
 
 
 class SchemaIndex:
@@ -49,9 +66,11 @@ class SchemaIndex:
             found = self._by_tail.get(tail, [])
             if start:
                 found = [key for key in found if key.casefold() == tail]
+            if len(found) > 1:  # a name in quotes may tell them apart
+                found = [key for key in found if (key if start else ".".join(key.split(".")[-len(parts):])) == ".".join(name.split(".")[start:])]
             if len(found) == 1:
                 return found[0]
-            if found:
+            if self._by_tail.get(tail):
                 return None
         return None
 
@@ -66,6 +85,23 @@ class Tables:
 
     by_id: dict[str, BaseTable] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)  # column name in the statement's meaning -> as it was written first
+
+    given: dict[str, str] = field(default_factory=dict)  # likewise, of names the statement gives
+    unlisted: dict[str, set[str]] = field(default_factory=dict)  # by synthetic name: columns that the statement takes from it, and the schema lacks
+    variables: frozenset[str] = frozenset()  # case-folded names of the parameters and variables of a script
+
+    def spelled(self, name: str) -> str:
+        """A column name as it was written, or as the schema has it."""
+        return self.written.get(name, name)
+
+    def called(self, name: str) -> str:
+        """The name of an output that came through a star."""
+        return self.given.get(name) or self.spelled(name)
+
+    def is_variable(self, name: str) -> bool:
+        """Whether the name is that of a parameter or variable, where no column has it."""
+        return name.casefold() in self.variables
 
     def of(self, table: exp.Table) -> BaseTable | None:
         """The base table behind a renamed table node; None for table functions."""
@@ -73,7 +109,8 @@ class Tables:
 
     def schema(self) -> dict[str, dict[str, str]]:
         """The schema of the renamed tables, for sqlglot."""
-        return {key: {name: kind for name, (_, kind) in table.columns.items()} for key, table in self.by_id.items() if table.columns}
+        return {key: {**{name: kind for name, (_, kind) in table.keys.items()}, **dict.fromkeys(self.unlisted.get(key, ()), "UNKNOWN")}
+                for key, table in self.by_id.items() if table.keys}
 
 
 def remember_names(tree: exp.Expr) -> set[tuple[str, str]]:
@@ -93,10 +130,21 @@ def written_tables(tree: exp.Expr) -> set[str]:
     return {name for name in names if name and name.lower() not in ctes}
 
 
-def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex) -> Tables:
-    """Rename the base tables of already normalised queries in place."""
-    tables = Tables()
-    ids: dict[tuple[str, str], str] = {}
+def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mapping[str, str], folded: Callable[[str], str],
+                variables: frozenset[str] = frozenset()) -> Tables:
+    """Rename the base tables of already normalised queries in place.
+
+    Args:
+        queries: The queries; a table that several of them read gets one name.
+        index: What is known of tables.
+        written: Column name in the statement's meaning -> as it was written first, of all columns it names.
+        folded: How the dialect reads a name without quotes.
+        variables: Names that can stand for a parameter or variable.
+    """
+    tables = Tables(written=dict(written), variables=variables)
+    naming = _Naming(index, tables, {}, {}, folded)
+    for name in written:
+        naming.named.setdefault(name.casefold(), []).append(name)
     seen: set[int] = set()
     for query in queries:
         for scope in traverse_scope(query):
@@ -104,29 +152,63 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex) -> Tables:
                 if not isinstance(source, exp.Table) or id(source) in seen or (source.name in scope.cte_sources and not source.db):
                     continue
                 seen.add(id(source))
-                _rename(source, index, tables, ids)
+                naming.rename(source)
+            naming.note_unlisted(scope)
     return tables
 
 
-def _rename(table: exp.Table, index: SchemaIndex, tables: Tables, ids: dict[tuple[str, str], str]) -> None:
-    written = _file_name(table) or table.meta.get(_ORIGINAL) or table_name(table)
-    if not isinstance(table.this, exp.Identifier) and _file_name(table) is None:
-        return  # a table function: generate_series(…), range(…)
-    if isinstance(table.this, exp.Identifier) and not table.alias:
-        table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name)))
-    key = index.find(written)
-    identity = (key or written, "key" if key else "name")
-    synthetic = ids.get(identity)
-    if synthetic is None:
-        synthetic = ids[identity] = f"_t{len(ids)}"
-        columns: Mapping[str, tuple[str, str]] | None = None
-        if key is not None:
-            columns = {name.lower(): (name, kind) for name, kind in index.columns(key).items()}
-        tables.by_id[synthetic] = BaseTable(key or written, columns)
-        tables.names.append(key or written)
-    table.set("this", exp.to_identifier(synthetic))
-    table.set("db", None)
-    table.set("catalog", None)
+@dataclass(slots=True)
+class _Naming:
+    index: SchemaIndex
+    tables: Tables
+    ids: dict[tuple[str, str], str]
+    named: dict[str, list[str]]  # case-folded -> the column names of the statement that differ in case only
+    folded: Callable[[str], str]
+
+    def rename(self, table: exp.Table) -> None:
+        file = _file_name(table)
+        if not isinstance(table.this, exp.Identifier | exp.Var) and file is None:
+            return  # a table function: generate_series(…), range(…)
+        written = file or table.meta.get(_ORIGINAL) or table_name(table)
+        if isinstance(table.this, exp.Identifier) and not table.alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=self.folded(table.name) != table.name)))
+        key = self.index.find(written)
+        identity = (key or written, "key" if key else "name")
+        synthetic = self.ids.get(identity)
+        if synthetic is None:
+            synthetic = self.ids[identity] = f"_t{len(self.ids)}"
+            self.tables.by_id[synthetic] = self._table(key or written, self.index.columns(key) if key is not None else None)
+            self.tables.names.append(key or written)
+        table.set("this", exp.to_identifier(synthetic, quoted=True))
+        table.set("db", None)
+        table.set("catalog", None)
+
+    def note_unlisted(self, scope: Scope) -> None:
+        """Columns that a statement takes from a table whose schema does not have them: sqlglot refuses to go on without."""
+        for column in scope.columns:
+            source = scope.sources.get(column.table)
+            table = self.tables.of(source) if isinstance(source, exp.Table) and not source.args.get("pivots") else None
+            if table is not None and table.columns is not None and table.column(column.name) is None:
+                self.tables.unlisted.setdefault(source.name, set()).add(column.name)
+
+    def _table(self, name: str, columns: Mapping[str, str] | None) -> BaseTable:
+        if columns is None:
+            return BaseTable(name, None)
+        keys: dict[str, tuple[str, str]] = {}
+        for column, kind in columns.items():
+            keys[self._key(column, columns, keys)] = (column, kind)
+        for key, (column, _) in keys.items():
+            self.tables.written[key] = column
+        return BaseTable(name, {column.lower(): (column, kind) for column, kind in columns.items()}, keys)
+
+    def _key(self, column: str, columns: Mapping[str, str], taken: Mapping[str, tuple[str, str]]) -> str:
+        """The name with which the statement means this column: its own, else one that differs in case, as the dialect reads names without quotes."""
+        named = self.named.get(column.casefold(), [])
+        if column in named:
+            return column
+        others = [name for name in named if name not in columns and name not in taken]
+        usual = self.folded(column)
+        return others[0] if others else usual if usual not in taken and (usual == column or usual not in columns) else column
 
 
 def _file_name(table: exp.Table) -> str | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ingest_hooks import facets
 from ingest_hooks.sql import InputColumn, OutputColumn, SqlLineage, column_lineage
 
 SCHEMA = {
@@ -168,14 +169,15 @@ def test_lateral_joins_and_pivots() -> None:
     lateral = lineage("select d.v from main.flights f, lateral (select wind_speed as v from weather where seen < f.dep) d")
     assert direct(lateral.outputs[0]) == {(WEATHER, "wind_speed", "IDENTITY")}
     pivot = lineage("select p.UA from main.flights pivot (sum(delay) for carrier in ('UA')) p")
-    assert (pivot.status, pivot.reasons) == ("partial", ("pivot",))
-    assert {name for _, name, _ in direct(pivot.outputs[0])} == {"delay", "carrier"}
+    assert direct(pivot.outputs[0]) == {(FLIGHTS, "delay", "AGGREGATION")}
+    assert InputColumn(FLIGHTS, "carrier", "INDIRECT", "CONDITIONAL") in pivot.outputs[0].inputs
 
 
-def test_a_recursive_cte_is_partial() -> None:
+def test_a_recursive_cte_is_followed_until_nothing_new_comes() -> None:
     found = lineage("with recursive r as (select id, delay from main.flights union all select id, delay + 1 from r where delay < 9) select delay from r")
-    assert (found.status, found.reasons) == ("partial", ("recursive-cte",))
-    assert {column for _, column, _ in direct(found.outputs[0])} == {"delay"}
+    assert found.status == "complete"
+    assert direct(found.outputs[0]) == {(FLIGHTS, "delay", "IDENTITY"), (FLIGHTS, "delay", "TRANSFORMATION")}
+    assert InputColumn(FLIGHTS, "delay", "INDIRECT", "FILTER") in found.row_inputs
 
 
 @pytest.mark.parametrize(("sql", "status", "reason"), [
@@ -208,8 +210,9 @@ def test_update_and_merge_still_show_what_they_assign() -> None:
 
 def test_several_statements_read_the_one_that_writes_the_output() -> None:
     found = lineage("create temp table s as select id from main.flights; create table target as select delay from main.flights; select 1", output="target")
-    assert [column.name for column in found.outputs] == ["delay"]
-    assert "several-statements" in found.reasons
+    assert (found.status, [column.name for column in found.outputs]) == ("complete", ["delay"])
+    assert lineage("create table a as select 1; create table b as select id from main.flights").reasons == ("several-outputs",)
+    assert any(reason.startswith("not-parsed") for reason in lineage("selec id frm x; create table b as select id from main.flights").reasons)
 
 
 def test_an_unknown_dialect_is_a_reason_not_an_error() -> None:
@@ -224,3 +227,9 @@ def test_two_hundred_columns_over_five_ctes() -> None:
     found = column_lineage(sql, dialect="duckdb", schema={"big": dict.fromkeys(names, "INTEGER")})
     assert found.status == "complete"
     assert [direct(column) for column in found.outputs] == [{("big", name, "TRANSFORMATION")} for name in names]
+
+
+def test_the_facet_says_that_a_value_is_masked() -> None:
+    facet = facets.column_lineage(lineage("select md5(carrier) as h, carrier from main.flights"), lambda table: ("db", table))
+    uses = {name: field["inputFields"][0]["transformations"] for name, field in facet["fields"].items()}
+    assert uses == {"h": [{"type": "DIRECT", "subtype": "TRANSFORMATION", "masking": True}], "carrier": [{"type": "DIRECT", "subtype": "IDENTITY"}]}

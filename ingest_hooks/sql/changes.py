@@ -1,0 +1,187 @@
+"""Statements that change rows, as queries: UPDATE, MERGE, DELETE, ON CONFLICT, one INSERT into several tables."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp
+
+from ingest_hooks.sql.model import Status
+from ingest_hooks.sql.reduced import Reduced, adopt_ctes, query_of, target_of
+
+__all__ = ["delete", "merge", "on_conflict", "returned", "several_inserts", "update"]
+
+Pair = tuple[str, exp.Expr]  # column, value
+
+
+def update(statement: exp.Update) -> tuple[Reduced, ...]:
+    """The assigned columns, from the table itself and what stands in FROM."""
+    target = statement.this
+    if not isinstance(target, exp.Table):
+        return (Reduced("update", status="unknown", reason="statement:update"),)
+    select = _select(_pairs(statement.expressions))
+    source = statement.args.get("from_")
+    others = [source.this, *(statement.args.get("joins") or ())] if isinstance(source, exp.From) else list(statement.args.get("joins") or ())
+    named = next((table for table in others if isinstance(table, exp.Table) and table.alias == target.name), None)
+    if named is not None:  # UPDATE o SET … FROM orders o
+        target = exp.Table(this=named.this.copy(), db=named.args.get("db"), catalog=named.args.get("catalog"))
+        _from(select, others)
+    else:
+        _from(select, [target.copy(), *others])
+    if statement.args.get("where") is not None:
+        select.set("where", statement.args["where"])
+    adopt_ctes(statement, select)
+    return (Reduced("update", (), target, status="partial", reason="update-keeps-other-values", assigned=(select,)),)
+
+
+def delete(statement: exp.Delete) -> tuple[Reduced, ...]:
+    """What decides which rows go."""
+    target = statement.this
+    if not isinstance(target, exp.Table):
+        return (Reduced("delete", status="unknown", reason="statement:delete"),)
+    select = exp.select("1")
+    _from(select, [target.copy(), *(statement.args.get("using") or ())])
+    if statement.args.get("where") is not None:
+        select.set("where", statement.args["where"])
+    adopt_ctes(statement, select)
+    return (Reduced("delete", (), target, status="partial", reason="statement:delete", deciding=(select,)),)
+
+
+def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
+    """One query for each WHEN."""
+    target, using, on, whens = (statement.args.get(key) for key in ("this", "using", "on", "whens"))
+    if not isinstance(target, exp.Table) or using is None or whens is None:
+        return (Reduced("merge", status="unknown", reason="statement:merge"),)
+    assigned: list[exp.Query] = []
+    deciding: list[exp.Query] = []
+    for when in whens.expressions:
+        values = _merged_values(when.args.get("then"), using.alias_or_name)
+        select = values if values is not None else exp.select("1")
+        select = select.from_(target.copy(), copy=False).join(using.copy(), on=on.copy() if on is not None else None, copy=False)
+        if when.args.get("condition") is not None:
+            select = select.where(when.args["condition"], copy=False)
+        adopted = statement.copy()
+        adopt_ctes(adopted, select)
+        (deciding if values is None else assigned).append(select)
+    status: Status = "partial" if assigned else "unknown"
+    return (Reduced("merge", (), target, status=status, reason="merge-keeps-other-values" if assigned else "statement:merge", assigned=tuple(assigned),
+                    deciding=tuple(deciding)),)
+
+
+def _merged_values(then: exp.Expr | None, source: str) -> exp.Select | None:
+    if isinstance(then, exp.Update):
+        if any(isinstance(each, exp.Star) for each in then.expressions):
+            return exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(source)))
+        return _select(_pairs(then.expressions))
+    if isinstance(then, exp.Insert):
+        values = then.expression
+        if isinstance(values, exp.Values):
+            values = values.expressions[0]
+        if isinstance(then.this, exp.Star) or (isinstance(then.this, exp.Var) and then.this.name.upper() == "ROW"):
+            return exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(source)))
+        if isinstance(then.this, exp.Tuple) and isinstance(values, exp.Tuple):
+            return _select([(column.name, value) for column, value in zip(then.this.expressions, values.expressions, strict=False)])
+    return None
+
+
+def on_conflict(statement: exp.Insert, target: exp.Table | None, columns: Sequence[str], query: exp.Query) -> tuple[exp.Query, ...]:
+    """`ON CONFLICT … DO UPDATE SET`: values from the rows that were to be inserted, called `excluded`, and from those that are there."""
+    conflict = statement.args.get("conflict")
+    if not isinstance(conflict, exp.OnConflict) or not conflict.expressions or target is None:
+        return ()
+    select = _select(_pairs(conflict.expressions))
+    named = [exp.to_identifier(column) for column in columns] or [exp.to_identifier(name) for name in query.named_selects]
+    new = exp.Subquery(this=query.copy(), alias=exp.TableAlias(this=exp.to_identifier("excluded"), columns=named))
+    _from(select, [target.copy(), new])
+    if conflict.args.get("where") is not None:
+        select.set("where", conflict.args["where"])
+    for values in list(select.find_all(exp.Anonymous)):  # MySQL: VALUES(column)
+        if str(values.this).upper() == "VALUES" and len(values.expressions) == 1:
+            values.replace(exp.column(values.expressions[0].name, table="excluded"))
+    for column in select.expressions[:]:
+        for part in column.find_all(exp.Column):
+            if not part.table:
+                part.set("table", exp.to_identifier(target.alias_or_name))
+    return (select,)
+
+
+def several_inserts(statement: exp.MultitableInserts) -> tuple[Reduced, ...]:
+    """`FROM t INSERT INTO a SELECT … INSERT INTO b SELECT …`, and `INSERT ALL INTO a VALUES (…) … SELECT …`."""
+    source = statement.args["source"]
+    found: list[Reduced] = []
+    for each in statement.expressions:
+        insert = each.this if isinstance(each, exp.ConditionalInsert) else each
+        target, columns = target_of(insert.this)
+        query = query_of(insert.expression)
+        if isinstance(query, exp.Select) and not isinstance(query, exp.Values):
+            query.set("from_", exp.From(this=source.copy()))
+        else:
+            values = insert.expression.expressions[0].expressions if isinstance(insert.expression, exp.Values) and insert.expression.expressions else ["*"]
+            below = query_of(source)
+            query = exp.select(*values).from_(exp.Subquery(this=below.copy(), alias=exp.TableAlias(this=exp.to_identifier("rows_to_insert")))
+                                              if below is not None else source.copy(), copy=False)
+            if isinstance(each, exp.ConditionalInsert) and each.args.get("expression") is not None:
+                query.set("where", exp.Where(this=each.args["expression"]))
+        found.append(Reduced("insert", (query,), target, columns))
+    return tuple(found)
+
+
+def returned(statement: exp.Expr) -> exp.Select:
+    """What a statement with RETURNING yields."""
+    returning = statement.args.get("returning")
+    items = [each.copy() for each in returning.expressions] if isinstance(returning, exp.Returning) else [exp.Literal.number(1)]
+    select = exp.select(*items)
+    target, columns = target_of(statement.this)
+    query = query_of(statement.expression) if isinstance(statement, exp.Insert) else None
+    if query is not None and target is not None:
+        named = [exp.to_identifier(column) for column in columns] or [exp.to_identifier(name) for name in query.named_selects]
+        select.from_(exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(target.alias_or_name), columns=named)), copy=False)
+    elif target is not None:
+        source = statement.args.get("from_")
+        _from(select, [target.copy(), *([source.this] if isinstance(source, exp.From) else []), *(statement.args.get("using") or ())])
+    if statement.args.get("where") is not None:
+        select.set("where", statement.args["where"])
+    adopt_ctes(statement, select)
+    return select
+
+
+def _from(select: exp.Select, tables: Sequence[exp.Expr]) -> None:
+    """FROM the first, joined with the others; joins that hang on a table become joins of the SELECT, as scopes expect."""
+    for number, table in enumerate(tables):
+        nested = table.args.get("joins") if not isinstance(table, exp.Join) else None
+        if nested:
+            table.set("joins", None)
+        if isinstance(table, exp.Join):
+            select.append("joins", table)
+        elif number == 0:
+            select.set("from_", exp.From(this=table))
+        else:
+            select.append("joins", exp.Join(this=table))
+        for join in nested or ():
+            select.append("joins", join)
+
+
+def _select(pairs: Sequence[Pair] | Iterator[Pair]) -> exp.Select:
+    select = exp.Select()
+    select.set("expressions", [exp.Alias(this=value, alias=exp.to_identifier(name)) for name, value in pairs])
+    return select
+
+
+def _pairs(assignments: Sequence[exp.Expr]) -> list[Pair]:
+    """`a = x`, and `(a, b) = (x, y)` or `(a, b) = (SELECT x, y …)`."""
+    pairs: list[Pair] = []
+    for each in assignments:
+        if not isinstance(each, exp.EQ):
+            continue
+        left, right = each.this, each.expression
+        if not isinstance(left, exp.Tuple):
+            pairs.append((left.name, right))
+            continue
+        query = query_of(right)
+        for number, column in enumerate(left.expressions):
+            if isinstance(right, exp.Tuple) and number < len(right.expressions):
+                pairs.append((column.name, right.expressions[number]))
+            elif isinstance(query, exp.Select) and number < len(query.expressions):
+                alone = query.copy()
+                alone.set("expressions", [alone.expressions[number]])
+                pairs.append((column.name, exp.Subquery(this=alone)))
+    return pairs

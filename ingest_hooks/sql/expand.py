@@ -1,0 +1,128 @@
+"""Select items that stand for several columns, written out: `COLUMNS('…')`, `struct.*`, `EXPLODE(m) AS (k, v)`, `$1` of a staged file."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from ingest_hooks.sql.positions import same_place
+from ingest_hooks.sql.tables import BaseTable, Tables
+
+__all__ = ["expand_items", "match_rows"]
+
+
+def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
+    """Write them out in place, where the schema of the tables says what there is."""
+    for select in list(query.find_all(exp.Select)):
+        if select.find(exp.Columns, exp.Aliases, exp.Parameter) is None and not any(item.is_star for item in select.expressions):
+            continue
+        known = list(_known(select, tables))
+        if len(known) == 1 and known[0][1].name.startswith("@"):
+            for parameter in list(select.find_all(exp.Parameter)):
+                parameter.replace(exp.column(exp.to_identifier(f"${parameter.name}", quoted=True)))
+        items: list[exp.Expr] = []
+        for item in select.expressions:
+            made = list(_written_out(item, known, dialect))
+            for each in made:
+                if each is not item:
+                    same_place(each, item)
+            items += made
+        select.set("expressions", items)
+
+
+def match_rows(select: exp.Select) -> None:
+    """MATCH_RECOGNIZE as a query in FROM: what it partitions by and its measures, chosen by the conditions of its pattern.
+
+    How a pattern picks its rows is not followed; `resolve` says so of whatever reads it.
+    """
+    match, from_ = select.args["match"], select.args.get("from_")
+    if not isinstance(from_, exp.From):
+        return
+    variables = {define.alias.lower() for define in match.args.get("define") or ()}
+    for column in match.find_all(exp.Column):
+        if column.table.lower() in variables:
+            column.set("table", None)
+    measures = [measure.this for measure in match.args.get("measures") or ()]
+    rows = exp.select(*(match.args.get("partition_by") or ()), *measures).from_(from_.this, copy=False)
+    for define in match.args.get("define") or ():
+        rows = rows.where(define.this, copy=False)
+    rows.set("order", match.args.get("order"))
+    rows.set("match", exp.Var(this="match"))
+    alias = match.args.get("alias")
+    select.set("match", None)
+    select.set("from_", exp.From(this=exp.Subquery(this=rows, alias=alias or exp.TableAlias(this=exp.to_identifier("matched")))))
+
+
+def _known(select: exp.Select, tables: Tables) -> Iterator[tuple[str, BaseTable]]:
+    """Base tables of a SELECT, by alias."""
+    from_ = select.args.get("from_")
+    for source in (from_.this if isinstance(from_, exp.From) else None, *(join.this for join in select.args.get("joins") or ())):
+        if isinstance(source, exp.Table) and (table := tables.of(source)) is not None:
+            yield source.alias_or_name, table
+
+
+def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[exp.Expr]:
+    value = item.unalias() if isinstance(item, exp.Alias) else item
+    if isinstance(value, exp.Aliases):
+        yield from _aliases(value)
+    elif isinstance(value, exp.Column) and isinstance(value.this, exp.Star) and value.table and value.table not in dict(known):
+        fields = list(_fields(value, known, dialect))
+        yield from fields or [item]
+    elif (columns := value.find(exp.Columns)) is not None and known and all(table.columns is not None for _, table in known):
+        yield from _columns(value, columns, known)
+    else:
+        yield item
+
+
+def _aliases(value: exp.Aliases) -> Iterator[exp.Expr]:
+    function, names = value.this, [name.name for name in value.expressions]
+    for number, name in enumerate(names):
+        made = function.copy()
+        if isinstance(function, exp.Stack):
+            made = exp.func("coalesce", *(each.copy() for each in function.expressions[number::len(names)]))
+        yield exp.alias_(made, name, copy=False)
+
+
+def _fields(star: exp.Column, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[exp.Expr]:
+    """`ship.*` and `o.ship.*`, where `ship` is a column of a struct type."""
+    name, alias = star.table, star.text("db")
+    for source, table in known:
+        column = table.column(name)
+        if column is None or (alias and alias != source):
+            continue
+        try:
+            kind = exp.DataType.build(column[1], dialect=dialect)
+        except SqlglotError:
+            continue
+        for field in kind.expressions if kind.is_type("struct") else ():
+            value = exp.Dot(this=exp.column(name, table=source), expression=exp.to_identifier(field.name))
+            yield exp.alias_(value, field.name, copy=False)
+
+
+def _columns(value: exp.Expr, columns: exp.Columns, known: list[tuple[str, BaseTable]]) -> Iterator[exp.Expr]:
+    """`COLUMNS(*)`, `COLUMNS('regex')`: the item once for each column."""
+    pattern = columns.this
+    if isinstance(pattern, exp.Literal):
+        try:
+            fits = re.compile(pattern.name)
+        except re.error:
+            yield value
+            return
+    elif isinstance(pattern, exp.Star) and not pattern.args.get("except_"):
+        fits = re.compile("")
+    else:
+        yield value
+        return
+    for source, table in known:
+        for key, (name, _) in table.keys.items():
+            if not fits.search(name):
+                continue
+            made = value.copy()
+            for each in [made] if isinstance(made, exp.Columns) else list(made.find_all(exp.Columns)):
+                column = exp.column(exp.to_identifier(key, quoted=True), table=source)
+                made = column if each is made else made
+                if each is not made and each.parent is not None:
+                    each.replace(column)
+            yield exp.alias_(made, exp.to_identifier(key, quoted=True), copy=False)

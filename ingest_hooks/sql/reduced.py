@@ -1,0 +1,78 @@
+"""What a statement is reduced to: the queries that fill its target."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from ingest_hooks.sql.model import Status
+
+__all__ = ["Reduced", "adopt_ctes", "file_table", "query_of", "table_name", "target_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """The queries whose columns land in `target`.
+
+    The outputs of `queries` have their own names, those of `columns` by position if the statement names them, or those of the target in the schema,
+    unless `by_name`. The outputs of `assigned` are columns of the target by their names. `deciding` has queries that only choose rows.
+    `status` and `reason` say what the queries cannot show.
+    """
+
+    kind: str
+    queries: tuple[exp.Query, ...] = ()
+    target: exp.Table | None = None
+    columns: tuple[str, ...] = ()
+    status: Status = "complete"
+    reason: str | None = None
+    assigned: tuple[exp.Query, ...] = ()
+    deciding: tuple[exp.Query, ...] = ()
+    by_name: bool = False
+    temporary: bool = False
+
+    @property
+    def reads(self) -> tuple[exp.Query, ...]:
+        """All its queries."""
+        return (*self.queries, *self.assigned, *self.deciding)
+
+
+def table_name(table: exp.Table) -> str:
+    """The table's name as written: parts joined by dots, quotes removed."""
+    return ".".join(part.name for part in table.parts)
+
+
+def file_table(name: str) -> exp.Table:
+    """A file or stage as a table."""
+    return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+
+def query_of(node: exp.Expr | None) -> exp.Query | None:
+    """The query a node is, or stands in parentheses around."""
+    if isinstance(node, exp.Subquery):
+        inner = node.unnest()
+        if isinstance(inner, exp.Query):
+            adopt_ctes(node, inner)
+            return inner
+        return None
+    return node if isinstance(node, exp.Query) else None
+
+
+def adopt_ctes(holder: exp.Expr, query: exp.Query) -> None:
+    """`WITH c AS (…) INSERT INTO t SELECT … FROM c` hangs the CTE on the INSERT; it belongs to the query."""
+    outer = holder.args.get("with_")
+    if outer is None:
+        return
+    own = query.args.get("with_")
+    if own is not None:
+        outer.set("expressions", [*outer.expressions, *own.expressions])
+        outer.set("recursive", outer.args.get("recursive") or own.args.get("recursive"))
+    holder.set("with_", None)
+    query.set("with_", outer)
+
+
+def target_of(node: exp.Expr | None) -> tuple[exp.Table | None, tuple[str, ...]]:
+    """The table a statement writes, and the columns it names."""
+    if isinstance(node, exp.Schema):
+        table = node.this if isinstance(node.this, exp.Table) else None
+        return table, tuple(column.name for column in node.expressions if isinstance(column, exp.Identifier | exp.ColumnDef))
+    return (node if isinstance(node, exp.Table) else None), ()

@@ -1,0 +1,303 @@
+"""From a text to statements: scripts, blocks, the bodies of procedures; and tables that a script makes only for itself.
+
+Each statement is parsed on its own, so that one that cannot be read does not hide the others. Positions stay those of the whole text.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Final
+
+from sqlglot import Dialect, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from ingest_hooks.sql.model import Status
+from ingest_hooks.sql.reduced import Reduced, table_name
+from ingest_hooks.sql.statement import reduce_statement
+
+__all__ = ["Script", "choose", "read_script"]
+
+# words that can stand before a statement of a block; the statement begins behind one of `_BEFORE`
+_CONTROL: Final = frozenset({"BEGIN", "IF", "ELSE", "ELSEIF", "ELSIF", "LOOP", "WHILE", "FOR", "REPEAT", "EXCEPTION", "WHEN", "END", "DO", "DECLARE", "RETURN",
+                             "LET", "RAISE", "PERFORM", "OPEN", "FETCH", "CLOSE", "LEAVE", "ITERATE", "BREAK", "CONTINUE", "COMMIT", "ROLLBACK"})
+_SWALLOWING: Final = _CONTROL - {"COMMIT", "ROLLBACK"}
+_BEFORE: Final = frozenset({"BEGIN", "ATOMIC", "THEN", "ELSE", "LOOP", "DO", "QUERY", "REPEAT"})
+_STARTS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "WITH", "SELECT", "REPLACE", "COPY", "TRUNCATE"})
+_HARMLESS: Final = (exp.Set, exp.Declare, exp.Drop, exp.TruncateTable, exp.Commit, exp.Rollback, exp.Transaction, exp.Use, exp.Comment, exp.Analyze, exp.Grant,
+                    exp.Alter, exp.Describe, exp.Show, exp.Pragma)  # say nothing about columns of other tables
+_HARMLESS_COMMANDS: Final = frozenset({"set", "begin", "start", "end", "vacuum", "analyze", "grant", "revoke", "comment", "use", "refresh", "optimize", "lock",
+                                       "return", "alter", "call"})
+_HEAD: Final = re.compile(r"\s*(?:create\b(?:\s+or\s+\w+)?(?:\s+(?:temp|temporary|secure|aggregate))*\s+(?:procedure|function)\b|do\b|execute\s+immediate\b|"
+                          rf"(?P<block>begin)\s+(?:{'|'.join(sorted(_STARTS | _CONTROL))})\b|(?P<declare>declare)\b[^;]*;.*?\bbegin\b)",
+                          re.IGNORECASE | re.DOTALL)
+_DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
+_BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
+_END: Final = re.compile(r"\bend\b", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r"[(,]\s*(?:(?:in|out|inout)\s+)?[\"`]?(\w+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Script:
+    """The statements of a text, reduced. `routine`: it is the body of something that only runs when it is called."""
+
+    statements: list[Reduced] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    tokens: Sequence[Token] = ()
+    routine: bool = False
+    variables: frozenset[str] = frozenset()  # case-folded names of parameters and variables
+
+
+def read_script(sql: str, tool: Dialect) -> Script:
+    """Read all statements.
+
+    Raises:
+        SqlglotError, ValueError, RecursionError: there is only one, and it cannot be read.
+    """
+    body = _routine_body(sql)
+    routine = body is not None
+    parameters = _parameters(sql, body) if body is not None else frozenset[str]()
+    sql, tokens = _without_control(body if body is not None else sql, tool)
+    script = Script(tokens=tokens, routine=routine, variables=_variables(tokens) | parameters)
+    parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS for token in part)]
+    for part in parts:
+        try:
+            parsed = [each for each in tool.parser().parse(list(part), sql) if each is not None]
+        except (SqlglotError, ValueError, RecursionError) as error:
+            if len(parts) == 1:
+                raise
+            script.reasons.append(f"not-parsed:{(str(error).splitlines() or [''])[0][:80]}")
+            continue
+        for statement in parsed:
+            if isinstance(statement, exp.Command):
+                statement = _plain_create(part, sql, tool) or statement
+            script.variables |= _parameters_of(statement)
+            if not _is_harmless(statement) or len(parts) == 1:
+                script.statements += reduce_statement(statement)
+    return script
+
+
+def _is_harmless(statement: exp.Expr) -> bool:
+    if isinstance(statement, exp.Command):
+        return str(statement.this).lower() in _HARMLESS_COMMANDS
+    return isinstance(statement, _HARMLESS)
+
+
+# -- the text
+
+def _routine_body(sql: str) -> str | None:
+    """The body of CREATE PROCEDURE, CREATE FUNCTION, DO, EXECUTE IMMEDIATE or a bare block, all else blanked out; None if it is none of these."""
+    head = _HEAD.match(sql)
+    if head is None:
+        return None
+    quoted = _DOLLARS.search(sql, head.end())
+    if quoted is not None:
+        return _blanked(sql, quoted.start("body"), quoted.end("body"))
+    block = _BLOCK.search(sql, head.start("block") if head["block"] else head.end())
+    if block is None:
+        return None
+    ends = list(_END.finditer(sql, block.end()))
+    return _blanked(sql, block.start(), ends[-1].start() if ends else len(sql))
+
+
+def _without_control(sql: str, tool: Dialect) -> tuple[str, Sequence[Token]]:
+    """The text without the words of control that the dialect takes for commands of their own, which swallow what follows; and its tokens."""
+    while True:
+        tokens = tool.tokenize(sql)
+        swallowing = next((token for token in tokens if token.token_type is TokenType.COMMAND and token.text.upper() in _SWALLOWING), None)
+        if swallowing is None:
+            return sql, tokens
+        sql = sql[:swallowing.start] + " " * (swallowing.end + 1 - swallowing.start) + sql[swallowing.end + 1:]
+
+
+def _parameters(sql: str, body: str) -> frozenset[str]:
+    """What stands in parentheses before the body, the first word of each part."""
+    return frozenset(found[1].casefold() for found in _PARAMETER.finditer(sql[:len(body) - len(body.lstrip())]))
+
+
+def _parameters_of(statement: exp.Expr) -> frozenset[str]:
+    function = statement.this if isinstance(statement, exp.Create) else None
+    return frozenset(each.name.casefold() for each in function.expressions) if isinstance(function, exp.UserDefinedFunction) else frozenset()
+
+
+def _variables(tokens: Sequence[Token]) -> frozenset[str]:
+    """Names that DECLARE, LET and SET introduce, and the first word of each part of a DECLARE section."""
+    return frozenset(after.text.casefold() for before, after in pairwise(tokens) if before.text.upper() in ("DECLARE", "LET", "SET"))
+
+
+def _plain_create(tokens: Sequence[Token], sql: str, tool: Dialect) -> exp.Expr | None:
+    """`CREATE TABLE t <options> AS <query>` without the options, which the parser may not know."""
+    words = [token.text.upper() for token in tokens]
+    if words[:1] != ["CREATE"]:
+        return None
+    kind = next((number for number, word in enumerate(words) if word in ("TABLE", "VIEW")), None)
+    body = next((number for number, word in enumerate(words[:-1]) if word == "AS" and words[number + 1] in ("SELECT", "WITH", "(")), None)
+    if kind is None or body is None or body < kind:
+        return None
+    first = kind + 1
+    if words[first:first + 3] == ["IF", "NOT", "EXISTS"]:
+        first += 3
+    last = first + 1
+    while last + 1 < body and words[last] == ".":
+        last += 2
+    temporary = [token for token in tokens[:kind] if token.text.upper() in ("TEMP", "TEMPORARY")]
+    try:
+        parsed = tool.parser().parse([tokens[0], *temporary, tokens[kind], *tokens[first:last], *tokens[body:]], sql)
+    except SqlglotError:
+        return None
+    return parsed[0] if parsed and not isinstance(parsed[0], exp.Command) else None
+
+
+def _blanked(sql: str, start: int, end: int) -> str:
+    """The text with everything outside [start, end) as spaces: what is left stays where it was."""
+    def blank(text: str) -> str:
+        return "".join(char if char == "\n" else " " for char in text)
+
+    return blank(sql[:start]) + sql[start:end] + blank(sql[end:])
+
+
+def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The tokens of each statement."""
+    first, depth = 0, 0
+    for number, token in enumerate(tokens):
+        kind = token.token_type
+        depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
+        if kind is TokenType.SEMICOLON and depth <= 0:
+            yield from _statement(tokens[first:number])
+            first, depth = number + 1, 0
+    yield from _statement(tokens[first:])
+
+
+def _statement(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    if not tokens:
+        return
+    if tokens[0].text.upper() not in _CONTROL:
+        yield tokens
+        return
+    for number, token in enumerate(tokens[1:], start=1):
+        if token.text.upper() in _STARTS and tokens[number - 1].text.upper() in _BEFORE:
+            yield tokens[number:]
+            return
+
+
+# -- which of the statements
+
+def choose(script: Script, output: str | None) -> tuple[Reduced, dict[str, list[str]]]:
+    """The statement that writes `output`, else the last one that writes a table, else the last query; with what the script makes for itself put in.
+
+    Returns it with the columns of the other tables that the script makes, where they are known.
+    """
+    if len(script.statements) == 1 and not script.reasons:
+        return (_as_routine(script.statements[0]) if script.routine else script.statements[0]), {}
+    own = _Own()
+    written: list[Reduced] = []
+    for statement in script.statements:
+        statement = own.filled_in(statement)
+        if statement.target is None or not own.take(statement):
+            written.append(statement)
+    made = {table_name(each.target): names for each in written if each.target is not None and (names := _names(each))}
+    wanted = (output or "").casefold().split(".")[-1]
+    targets = [each for each in written if each.target is not None and each.kind not in ("delete",)]
+    fits = [each for each in targets if each.target is not None and each.target.name.casefold() == wanted]
+    if not fits and output is not None:
+        fits = [each for each in own.temporary if each.target is not None and each.target.name.casefold() == wanted]
+    if not fits:
+        fits = [each for each in targets if targets and _same_target(each, targets[-1])]
+    queries = [each for each in written if each.queries or each.assigned]
+    found = _together(fits) if fits else (queries or written or script.statements or [Reduced("", status="unknown", reason="empty")])[-1]
+    others = {table_name(each.target).casefold() for each in targets if each.target is not None and not any(_same_target(each, fit) for fit in fits)}
+    reasons = [*script.reasons, *(["several-outputs"] if others and output is None else []),
+               *(each.reason for each in written if each.status == "unknown" and each.reason and each is not found and each.reason != "no-query")]
+    if reasons:
+        told = dict.fromkeys([*([found.reason] if found.reason else []), *reasons])
+        found = replace(found, status="partial" if found.status == "complete" else found.status, reason=";".join(told))
+    return (_as_routine(found) if script.routine else found), made
+
+
+def _as_routine(found: Reduced) -> Reduced:
+    if found.status == "unknown":
+        return replace(found, reason=f"routine;{found.reason}" if found.reason and found.reason != "routine" else "routine")
+    return replace(found, status="partial", reason="routine")
+
+
+def _same_target(one: Reduced, other: Reduced) -> bool:
+    return one.target is not None and other.target is not None and one.target.name.casefold() == other.target.name.casefold()
+
+
+def _names(statement: Reduced) -> list[str]:
+    if statement.columns:
+        return list(statement.columns)
+    names = statement.queries[0].named_selects if statement.queries else []
+    return list(names) if names and "*" not in names and all(names) else []
+
+
+def _together(writers: Sequence[Reduced]) -> Reduced:
+    """Several statements that write one table: what any of them writes into a column."""
+    filled = [each for each in writers if each.reads]
+    if len(filled) < 2:
+        return (filled or list(writers))[-1]
+    columns = next((each.columns for each in filled if each.columns), ())
+    reasons = ";".join(dict.fromkeys(each.reason for each in filled if each.reason and each.status != "complete"))
+    status: Status = "partial" if any(each.status != "complete" for each in filled) else "complete"
+    return Reduced(filled[-1].kind, tuple(query for each in filled for query in each.queries), filled[-1].target, columns, status, reasons or None,
+                   tuple(query for each in filled for query in each.assigned), tuple(query for each in filled for query in each.deciding),
+                   filled[-1].by_name)
+
+
+@dataclass(slots=True)
+class _Own:
+    """Temporary tables and views of a script: they are not there for others, so those who read them read what these were made of."""
+
+    temporary: list[Reduced] = field(default_factory=list)
+
+    def take(self, statement: Reduced) -> bool:
+        """Remember a statement that fills a temporary table; False if it does not."""
+        known = next((each for each in self.temporary if _same_target(each, statement)), None)
+        if known is None and not statement.temporary:
+            return False
+        if known is not None and statement.temporary:  # made anew
+            self.temporary.remove(known)
+            known = None
+        if known is None:
+            self.temporary.append(statement)
+        elif statement.queries:
+            self.temporary[self.temporary.index(known)] = replace(known, queries=(*known.queries, *statement.queries),
+                                                                           columns=known.columns or statement.columns)
+        return True
+
+    def filled_in(self, statement: Reduced) -> Reduced:
+        """The statement with temporary tables as common table expressions."""
+        if not self.temporary or not statement.reads:
+            return statement
+        made = {each.target.name.casefold(): each for each in self.temporary if each.target is not None and each.queries}
+        for query in statement.reads:
+            _with(query, made)
+        return statement
+
+
+def _with(query: exp.Query, made: Mapping[str, Reduced]) -> None:
+    hidden = {cte.alias.casefold() for cte in query.find_all(exp.CTE)}
+    needed: dict[str, tuple[exp.Expr, Reduced]] = {}
+    for table in query.find_all(exp.Table):
+        name = table.name.casefold()
+        if name in made and (table.db or name not in hidden):
+            own = f"{table.name}__own" if name in hidden else table.name
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=table.this.copy()))
+            if table.db or own != table.name:
+                table.set("this", exp.to_identifier(own))
+                table.set("db", None)
+                table.set("catalog", None)
+            needed.setdefault(own.casefold(), (table.this.copy(), made[name]))
+    ctes = []
+    for name, source in needed.values():
+        union: exp.Query = source.queries[0].copy()
+        for more in source.queries[1:]:
+            union = exp.Union(this=union, expression=more.copy(), distinct=False)
+        ctes.append(exp.CTE(this=union, alias=exp.TableAlias(this=name, columns=[exp.to_identifier(each) for each in source.columns])))
+    if ctes:
+        known = query.args.get("with_")
+        query.set("with_", exp.With(expressions=[*ctes, *(known.expressions if known is not None else [])],
+                                    recursive=bool(known is not None and known.args.get("recursive"))))

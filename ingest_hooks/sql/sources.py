@@ -1,0 +1,78 @@
+"""What a scope reads, and what it yields: small questions to sqlglot's scopes."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+__all__ = ["Source", "below", "pivot_named", "pivot_source", "pivoted_nodes", "plain_sources", "selects_of", "source_named"]
+
+Source: TypeAlias = exp.Table | Scope
+
+
+def selects_of(scope: Scope) -> list[exp.Expr]:
+    """The select items of a scope's query; of a set operation those of its first branch."""
+    query = scope.expression
+    if isinstance(query, exp.SetOperation):
+        branch = scope.set_operation_scopes[0] if scope.set_operation_scopes else None
+        return selects_of(branch) if branch is not None else []
+    if isinstance(query, exp.Subquery) and not query.selects:
+        return [item for inner in (*scope.derived_table_scopes, *scope.subquery_scopes) for item in selects_of(inner)]
+    return query.selects if isinstance(query, exp.Query) else []
+
+
+def plain_sources(scope: Scope) -> dict[str, Source]:
+    """What FROM and JOIN name, by alias."""
+    return {name: source for name, (_, source) in scope.selected_sources.items() if isinstance(source, exp.Table | Scope)}
+
+
+def source_named(scope: Scope, name: str) -> Source | None:
+    """The source of this name in the scope, or in those around it."""
+    current: Scope | None = scope
+    while current is not None:
+        source: Source | None = current.sources.get(name)
+        if source is not None:
+            return source
+        current = current.parent
+    return None
+
+
+def pivot_named(scope: Scope, name: str) -> tuple[exp.Expr, Source] | None:
+    """The table or subquery whose (last) pivot has this name, in the scope or those around it, and what is below its pivots."""
+    current: Scope | None = scope
+    while current is not None:
+        for pivot in current.pivots:
+            if pivot.alias == name and pivot.parent is not None:
+                source = pivot_source(current, pivot.parent)
+                return (pivot.parent, source) if source is not None else None
+        if name in current.sources:
+            return None
+        current = current.parent
+    return None
+
+
+def pivoted_nodes(scope: Scope) -> list[exp.Expr]:
+    """The tables and subqueries of a scope that have pivots."""
+    return list({id(pivot.parent): pivot.parent for pivot in scope.pivots if pivot.parent is not None}.values())
+
+
+def pivot_source(scope: Scope, node: exp.Expr) -> Source | None:
+    """What is below the pivots of a table or subquery."""
+    if isinstance(node, exp.Table):
+        cte = scope.cte_sources.get(node.name) if not node.db else None
+        return cte if isinstance(cte, Scope) else node
+    query = node.unnest()
+    return next((inner for inner in scope.derived_table_scopes if inner.expression is query or inner.expression is node), None)
+
+
+def below(scope: Scope) -> Iterator[Scope]:
+    """The scopes whose rows a scope yields or joins."""
+    yield from scope.set_operation_scopes
+    yield from (source for source in plain_sources(scope).values() if isinstance(source, Scope))
+    yield from (source for node in pivoted_nodes(scope) if isinstance(source := pivot_source(scope, node), Scope))
+    if isinstance(scope.expression, exp.Subquery):
+        yield from scope.derived_table_scopes
+    if isinstance(scope.expression, exp.UDTF):
+        yield from scope.subquery_scopes

@@ -1,0 +1,323 @@
+--# tables: p.d.orders(id INT64, customer_id INT64, amount NUMERIC, discount NUMERIC, status STRING, day DATE, items ARRAY<STRUCT<sku STRING, qty INT64>>, tags ARRAY<STRING>, ship STRUCT<city STRING, geo STRUCT<lat FLOAT64, lon FLOAT64>>, doc JSON)
+--# tables: p.d.customers(id INT64, name STRING, email STRING, city STRING)
+--# tables: p.d.quarters(id INT64, q1 INT64, q2 INT64)
+--# tables: p.d.sales(product STRING, quarter STRING, amount INT64)
+
+--# name: backquoted full name
+id = p.d.orders.id
+--
+select «id»id from `p.d.orders`
+
+--# name: backquoted parts
+id = p.d.orders.id
+--
+select o.id from `p`.d.`orders` as o
+
+--# name: dataset and table only
+id = p.d.orders.id
+--
+select id from d.orders
+
+--# name: star except replace
+id = p.d.customers.id
+name = T:p.d.customers.name
+city = p.d.customers.city
+--
+select * except (email) replace (upper(name) as name) from d.customers
+
+--# name: unnest of an array of structs
+id = p.d.orders.id
+sku = T:p.d.orders.items
+--
+select o.id, «sku»i.sku from d.orders o, unnest(o.items) as i
+
+--# name: unnest by cross join with offset
+tag = T:p.d.orders.tags
+pos = T:p.d.orders.tags
+--
+select tag, pos from d.orders cross join unnest(tags) as tag with offset as pos
+
+--# name: implicit unnest of a column path
+id = p.d.orders.id
+qty = T:p.d.orders.items
+--
+select o.id, i.qty from d.orders o, o.items i
+
+--# name: left join unnest
+id = p.d.orders.id
+sku = T:p.d.orders.items
+--
+select o.id, i.sku from d.orders o left join unnest(o.items) i
+
+--# name: unnest in a scalar subquery
+n = A:p.d.orders.items
+--
+select (select sum(i.qty) from unnest(o.items) i) as n from d.orders o
+
+--# name: exists over unnest
+id = p.d.orders.id
+rows = F:p.d.orders.items
+--
+select id from d.orders o where exists (select 1 from unnest(o.items) i where i.qty > 3)
+
+--# name: in unnest
+id = p.d.orders.id
+rows = F:p.d.orders.status F:p.d.orders.tags
+--
+select id from d.orders where status in unnest(tags)
+
+--# name: array subquery over unnest
+skus = T:p.d.orders.items
+--
+select array(select i.sku from unnest(items) i) as skus from d.orders
+
+--# name: unnest of a literal
+x =
+--
+select x from unnest([1, 2, 3]) as x
+
+--# name: struct access
+city = T:p.d.orders.ship
+lat = T:p.d.orders.ship
+--
+select «city»ship.city, «lat»o.ship.geo.lat from d.orders o
+
+--# name: struct star
+city = T:p.d.orders.ship
+geo = T:p.d.orders.ship
+--
+select o.ship.* from d.orders o
+
+--# name: struct built
+s = T:p.d.orders.id T:p.d.orders.amount
+--
+select struct(id, amount as a) as s from d.orders
+
+--# name: a built struct's field
+a = T:p.d.orders.amount
+--
+select s.a from (select struct(id, amount as a) as s from d.orders)
+
+--# name: whole row as a struct
+c = T:p.d.customers.id T:p.d.customers.name T:p.d.customers.email T:p.d.customers.city
+--
+select c from d.customers c
+
+--# name: array_agg of structs with order and limit
+last = A:p.d.orders.id A:p.d.orders.day S:p.d.orders.day
+rows = G:p.d.orders.customer_id
+--
+select array_agg(struct(id, day) order by day desc limit 1)[offset(0)] as last from d.orders group by customer_id
+
+--# name: latest row by array_agg of the whole row
+row = A:p.d.customers.id A:p.d.customers.name A:p.d.customers.email A:p.d.customers.city S:p.d.customers.id
+rows = G:p.d.customers.city
+--
+select array_agg(c order by c.id limit 1)[offset(0)] as row from d.customers c group by city
+
+--# name: json access
+x = T:p.d.orders.doc
+y = T:p.d.orders.doc
+--
+select json_value(doc, '$.a.b') as x, doc.a.b as y from d.orders
+
+--# name: qualify
+id = p.d.orders.id
+rows = F:p.d.orders.customer_id F:p.d.orders.day
+--
+select id from d.orders qualify row_number() over (partition by customer_id order by day desc) = 1
+
+--# name: pivot
+product = p.d.sales.product
+Q1 = A:p.d.sales.amount C:p.d.sales.quarter
+Q2 = A:p.d.sales.amount C:p.d.sales.quarter
+rows = G:p.d.sales.product
+--
+select * from d.sales pivot (sum(amount) for quarter in ('Q1', 'Q2'))
+
+--# name: pivot with an alias prefix
+product = p.d.sales.product
+total_Q1 = A:p.d.sales.amount C:p.d.sales.quarter
+rows = G:p.d.sales.product
+--
+select product, total_Q1 from d.sales pivot (sum(amount) as total for quarter in ('Q1'))
+
+--# name: unpivot
+id = p.d.quarters.id
+v = p.d.quarters.q1 p.d.quarters.q2
+quarter =
+--
+select id, v, quarter from d.quarters unpivot (v for quarter in (q1, q2))
+
+--# name: countif and approx
+n = A:p.d.orders.status
+d = A:p.d.orders.customer_id
+--
+select countif(status = 'x') as n, approx_count_distinct(customer_id) as d from d.orders
+
+--# name: safe functions
+x = T:p.d.orders.amount T:p.d.orders.discount
+--
+select safe_divide(amount, discount) as x from d.orders
+
+--# name: if and ifnull
+x = T:p.d.orders.amount C:p.d.orders.status
+y = T:p.d.orders.amount T:p.d.orders.discount
+--
+select if(status = 'x', amount, null) as x, ifnull(amount, discount) as y from d.orders
+
+--# name: window with range
+s = A:p.d.orders.amount W:p.d.orders.customer_id W:p.d.orders.day
+--
+select sum(amount) over (partition by customer_id order by unix_date(day) range between 6 preceding and current row) as s from d.orders
+
+--# name: last_value ignoring nulls
+v = T:p.d.orders.status W:p.d.orders.day
+--
+select last_value(status ignore nulls) over (order by day) as v from d.orders
+
+--# name: insert
+writes: d.out
+id = p.d.orders.id
+s = p.d.orders.status
+--
+insert into d.out (id, s) select id, status from d.orders
+
+--# name: insert with a cte inside
+writes: d.out
+id = p.d.orders.id
+rows = F:p.d.orders.amount
+--
+insert d.out (id) with x as (select id from d.orders where amount > 1) select id from x
+
+--# name: merge with insert row
+writes: d.customers
+status: partial
+reason: merge-keeps-other-values
+name = p.d.orders.status
+id = p.d.orders.customer_id
+rows = J:p.d.customers.id J:p.d.orders.customer_id
+--
+merge d.customers t using (select customer_id as id, status as name from d.orders) s on t.id = s.id
+when matched then update set name = s.name
+when not matched then insert row
+
+--# name: merge, not matched by source
+writes: d.customers
+status: partial
+reason: merge-keeps-other-values
+city = p.d.orders.status
+name =
+rows = J:p.d.customers.id J:p.d.orders.customer_id F:p.d.customers.city
+--
+merge into d.customers t using d.orders s on t.id = s.customer_id
+when matched then update set city = s.status
+when not matched by source and t.city = 'x' then update set name = 'gone'
+
+--# name: create table partitioned
+writes: d.out
+day = p.d.orders.day
+n =
+rows = G:p.d.orders.day
+--
+create or replace table d.out partition by day cluster by n as select day, count(*) as n from d.orders group by day
+
+--# name: create view
+writes: d.v
+id = p.d.orders.id
+--
+create view if not exists d.v as select id from d.orders
+
+--# name: create table function
+id = p.d.orders.id
+status: partial
+reason: routine
+rows = F:p.d.orders.day
+--
+create or replace table function d.f(since date) as select id from d.orders where day >= since
+
+--# name: union distinct
+id = p.d.orders.id p.d.customers.id
+--
+select id from d.orders union distinct select id from d.customers
+
+--# name: except distinct
+id = p.d.orders.customer_id
+rows = F:p.d.customers.id
+--
+select customer_id as id from d.orders except distinct select id from d.customers
+
+--# name: correlated subquery in the select list
+id = p.d.customers.id
+last = A:p.d.orders.day F:p.d.orders.customer_id F:p.d.customers.id
+--
+select c.id, (select max(o.day) from d.orders o where o.customer_id = c.id) as last from d.customers c
+
+--# name: recursive cte
+id = p.d.orders.id
+n =
+rows = F:p.d.orders.status J:p.d.orders.customer_id J:p.d.orders.id
+--
+with recursive r as (
+  select id, 1 as n from d.orders where status = 'x'
+  union all
+  select o.id, r.n + 1 from d.orders o join r on o.customer_id = r.id
+)
+select id, n from r
+
+--# name: wildcard table
+id = d.events_*.id
+rows = F:d.events_*._TABLE_SUFFIX
+--
+select id from `d.events_*` where _TABLE_SUFFIX > '20260101'
+
+--# name: script with a temp table
+writes: d.out
+id = p.d.orders.id
+spent = A:p.d.orders.amount
+rows = G:p.d.orders.id F:p.d.orders.status
+--
+create temp table paid as select id, amount from d.orders where status = 'paid';
+create or replace table d.out as select id, sum(amount) as spent from paid group by id;
+
+--# name: script with declare and set
+writes: d.out
+id = p.d.orders.id
+rows = F:p.d.orders.day
+--
+declare since date default '2026-01-01';
+set since = date_sub(since, interval 1 day);
+insert into d.out select id from d.orders where day >= since;
+
+--# name: procedure
+writes: d.out
+status: partial
+reason: routine
+id = p.d.orders.id
+--
+create or replace procedure d.load() begin
+  insert into d.out (id) select id from d.orders;
+end
+
+--# name: alias of a grouped expression
+m = T:p.d.orders.day
+n =
+rows = G:p.d.orders.day S:p.d.orders.day
+--
+select date_trunc(day, month) as m, count(*) as n from d.orders group by m order by m
+
+--# name: masking
+h = T:p.d.customers.email!
+--
+select to_hex(sha256(email)) as h from d.customers
+
+--# name: tablesample and for system_time
+id = p.d.orders.id
+--
+select id from d.orders for system_time as of timestamp_sub(current_timestamp(), interval 1 hour)
+
+--# name: pipe syntax
+id = p.d.orders.id
+rows = F:p.d.orders.amount
+--
+from d.orders |> where amount > 3 |> select id

@@ -1,0 +1,590 @@
+--# tables: orders(id INTEGER, customer_id INTEGER, amount DOUBLE, discount DOUBLE, status VARCHAR, day DATE, tags VARCHAR[], detail STRUCT(sku VARCHAR, size STRUCT(w INTEGER, h INTEGER)))
+--# tables: customers(id INTEGER, name VARCHAR, email VARCHAR, city VARCHAR)
+--# tables: rates(day DATE, city VARCHAR, rate DOUBLE)
+--# tables: sales(region VARCHAR, quarter VARCHAR, amount INTEGER)
+--# tables: wide(id INTEGER, q1 INTEGER, q2 INTEGER, q3 INTEGER)
+
+--# name: plain columns
+id = orders.id
+total = T:orders.amount T:orders.discount
+--
+select «id»id, «total»amount - discount as total
+from orders
+
+--# name: star of one table
+id = customers.id
+name = customers.name
+email = customers.email
+city = customers.city
+--
+select «id,name,email,city»* from customers
+
+--# name: star of a table without schema
+schema: none
+status: unknown
+reason: star-unresolved
+* = ?
+--
+select * from nowhere
+
+--# name: two stars and a join
+id = orders.id customers.id
+customer_id = orders.customer_id
+amount = orders.amount
+discount = orders.discount
+status = orders.status
+day = orders.day
+tags = orders.tags
+detail = orders.detail
+name = customers.name
+email = customers.email
+city = customers.city
+rows = J:orders.customer_id J:customers.id
+--
+select o.*, c.*
+from orders o join customers c on c.id = o.customer_id
+
+--# name: star exclude replace rename
+customer = orders.customer_id
+amount = T:orders.amount
+day = orders.day
+--
+select * exclude (id, discount, status, tags, detail) replace (round(amount) as amount) rename (customer_id as customer)
+from orders
+
+--# name: cte chain
+city = customers.city
+spent = A:orders.amount
+n =
+rows = J:orders.customer_id J:customers.id F:orders.status G:customers.city
+--
+with paid as (
+  select customer_id, amount from orders where status = 'paid'
+), placed as (
+  select «city»c.city, p.amount
+  from paid p join customers c on c.id = p.customer_id
+)
+select city, «spent»sum(amount) as spent, «n»count(*) as n
+from placed
+group by city
+
+--# name: position is where the value is made
+spent = A:orders.amount
+rows = G:orders.customer_id
+--
+with a as (
+  select customer_id,
+         «spent»sum(amount) as spent
+  from orders group by customer_id
+)
+select spent from a
+
+--# name: cte before insert
+writes: target
+a = orders.id
+b = T:orders.amount
+--
+with c as (select «a»id, amount from orders)
+insert into target (a, b) select id, «b»amount * 2 from c
+
+--# name: insert without a column list takes the table's names
+writes: rates
+day = orders.day
+city =
+rate = T:orders.discount
+--
+insert into rates select day, 'x', discount / 100 from orders
+
+--# name: insert by name
+writes: rates
+rate = orders.amount
+city = orders.status
+--
+insert into rates by name select amount as rate, status as city from orders
+
+--# name: insert values
+writes: customers
+--
+insert into customers values (1, 'a', 'b', 'c')
+
+--# name: insert or replace
+writes: customers
+id = orders.customer_id
+city = orders.status
+--
+insert or replace into customers (id, city) select customer_id, status from orders
+
+--# name: on conflict updates from the new row
+writes: customers
+id = orders.customer_id
+city = orders.status T:orders.status
+--
+insert into customers (id, city) select customer_id, status from orders
+on conflict (id) do update set city = upper(excluded.city)
+
+--# name: ctas
+writes: out
+id = orders.id
+--
+create table out as select id from orders
+
+--# name: create or replace view with column names
+writes: v
+a = orders.id
+b = A:orders.amount
+rows = G:orders.id
+--
+create or replace view v (a, b) as select id, max(amount) from orders group by 1
+
+--# name: create macro is no lineage
+status: unknown
+reason: routine
+--
+create macro plus_one(x) as x + 1
+
+--# name: update from another table
+writes: orders
+status: partial
+reason: update-keeps-other-values
+amount = T:orders.amount T:rates.rate
+rows = F:orders.day F:rates.day
+--
+update orders set amount = orders.amount * r.rate from rates r where r.day = orders.day
+
+--# name: delete says what it was decided by
+writes: orders
+status: partial
+reason: statement:delete
+rows = F:orders.customer_id F:customers.id F:customers.city
+--
+delete from orders where customer_id in (select id from customers where city = 'x')
+
+--# name: merge
+writes: customers
+status: partial
+reason: merge-keeps-other-values
+city = T:orders.status
+id = orders.customer_id
+rows = J:customers.id J:orders.customer_id F:orders.amount
+--
+merge into customers c using orders o on c.id = o.customer_id
+when matched and o.amount > 3 then update set city = lower(o.status)
+when not matched then insert (id, city) values (o.customer_id, upper(o.status))
+
+--# name: recursive cte
+id = orders.id
+depth = 
+rows = J:orders.customer_id J:orders.id F:orders.status
+--
+with recursive tree as (
+  select «id»id, 0 as depth from orders where status = 'root'
+  union all
+  select o.id, t.depth + 1 from orders o join tree t on o.customer_id = t.id
+)
+select id, depth from tree
+
+--# name: recursive cte that carries a value along
+path = T:customers.name customers.name
+rows = J:customers.id
+--
+with recursive r(id, path) as (
+  select id, name from customers
+  union all
+  select c.id, r.path || '/' || c.name from customers c join r on c.id = r.id
+)
+select path from r
+
+--# name: recursive cte of numbers
+i =
+rows = 
+--
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 9)
+select i from n
+
+--# name: lateral alias
+net = T:orders.amount T:orders.discount
+taxed = T:orders.amount T:orders.discount
+--
+select «net»amount - discount as net, «taxed»net * 1.2 as taxed from orders
+
+--# name: lateral alias in where
+net = T:orders.amount
+rows = F:orders.amount
+--
+select amount * 2 as net from orders where net > 3
+
+--# name: a column wins over an alias of the same name
+amount = T:orders.amount
+twice = T:orders.amount
+--
+select round(amount) as amount, amount * 2 as twice from orders
+
+--# name: union all by position
+x = orders.id customers.id
+--
+select «x»id as x from orders union all select id from customers
+
+--# name: union by name
+a = orders.id customers.id
+b = customers.name
+--
+select id as a from orders union all by name select name as b, id as a from customers
+
+--# name: except keeps the left values
+id = orders.customer_id
+rows = F:customers.id
+--
+select customer_id as id from orders except select id from customers
+
+--# name: intersect
+id = orders.customer_id
+rows = F:customers.id
+--
+select customer_id as id from orders intersect select id from customers
+
+--# name: running total
+running = A:orders.amount W:orders.customer_id W:orders.day
+--
+select «running»sum(amount) over (partition by customer_id order by day rows between 6 preceding and current row) as running from orders
+
+--# name: lag picks a value
+before = T:orders.amount W:orders.customer_id W:orders.day
+--
+select lag(amount) over (partition by customer_id order by day) as before from orders
+
+--# name: row number has no value source
+rank = W:orders.customer_id W:orders.day
+--
+select row_number() over (partition by customer_id order by day desc) as rank from orders
+
+--# name: qualify
+id = orders.id
+rows = F:orders.customer_id F:orders.day
+--
+select id from orders qualify row_number() over (partition by customer_id order by day desc) = 1
+
+--# name: qualify by alias
+id = orders.id
+rank = W:orders.customer_id W:orders.day
+rows = F:orders.customer_id F:orders.day
+--
+select id, row_number() over (partition by customer_id order by day) as rank from orders qualify rank = 1
+
+--# name: named window
+total = A:orders.amount W:orders.customer_id
+--
+select sum(amount) over w as total from orders window w as (partition by customer_id)
+
+--# name: struct field
+sku = T:orders.detail
+w = T:orders.detail
+--
+select «sku»detail.sku, «w»detail.size.w as w from orders
+
+--# name: struct field with table name
+sku = T:orders.detail
+--
+select o.detail.sku as sku from orders o
+
+--# name: struct built and taken apart
+x = T:orders.amount
+--
+select s.a as x from (select {'a': amount, 'b': day} as s from orders)
+
+--# name: unnest in the select list
+id = orders.id
+tag = T:orders.tags
+--
+select id, unnest(tags) as tag from orders
+
+--# name: unnest in from
+id = orders.id
+tag = T:orders.tags
+--
+select o.id, «tag»t.tag from orders o, unnest(o.tags) as t(tag)
+
+--# name: list comprehension and lambda
+x = T:orders.tags
+y = T:orders.tags T:orders.status
+--
+select list_transform(tags, t -> upper(t)) as x, list_filter(tags, t -> t = status) as y from orders
+
+--# name: pivot with values
+region = sales.region
+q1 = A:sales.amount C:sales.quarter
+q2 = A:sales.amount C:sales.quarter
+rows = G:sales.region
+--
+select * from sales pivot (sum(amount) for quarter in ('q1', 'q2'))
+
+--# name: pivot statement without values is partial
+status: partial
+reason: pivot
+region = sales.region
+rows = G:sales.region
+--
+pivot sales on quarter using sum(amount) group by region
+
+--# name: pivot statement with values
+region = sales.region
+q1 = A:sales.amount C:sales.quarter
+rows = G:sales.region
+--
+pivot sales on quarter in ('q1') using sum(amount) group by region
+
+--# name: unpivot statement
+id = wide.id
+quarter =
+v = wide.q1 wide.q2 wide.q3
+--
+unpivot wide on q1, q2, q3 into name quarter value v
+
+--# name: unpivot in from
+id = wide.id
+q3 = wide.q3
+quarter =
+v = wide.q1 wide.q2
+--
+select * from wide unpivot (v for quarter in (q1, q2))
+
+--# name: correlated scalar subquery
+id = orders.id
+rate = A:rates.rate F:rates.day F:orders.day
+--
+select o.id, (select max(r.rate) from rates r where r.day <= o.day) as rate from orders o
+
+--# name: exists
+id = orders.id
+rows = F:customers.id F:orders.customer_id
+--
+select id from orders o where exists (select 1 from customers c where c.id = o.customer_id)
+
+--# name: not in
+id = orders.id
+rows = F:orders.customer_id F:customers.id F:customers.city
+--
+select id from orders where customer_id not in (select id from customers where city is null)
+
+--# name: join using
+customer = T:orders.day T:rates.day
+rate = rates.rate
+rows = J:orders.day J:rates.day
+--
+select «customer»day as customer, «rate»rate from orders join rates using (day)
+
+--# name: natural join
+day = T:orders.day T:rates.day
+rate = rates.rate
+amount = orders.amount
+rows = J:orders.day J:rates.day
+--
+select day, rate, amount from orders natural join rates
+
+--# name: asof join
+id = orders.id
+rate = rates.rate
+rows = J:orders.day J:rates.day
+--
+select o.id, r.rate from orders o asof join rates r on o.day >= r.day
+
+--# name: positional join
+id = orders.id
+name = customers.name
+--
+select o.id, c.name from orders o positional join customers c
+
+--# name: semi join
+id = orders.id
+rows = J:orders.customer_id J:customers.id
+--
+select o.id from orders o semi join customers c on c.id = o.customer_id
+
+--# name: from first
+id = orders.id
+amount = orders.amount
+rows = F:orders.day
+--
+from orders select id, amount where day > date '2026-01-01'
+
+--# name: from without select
+id = customers.id
+name = customers.name
+email = customers.email
+city = customers.city
+--
+from customers
+
+--# name: group by all, order by all
+city = customers.city
+n = A:customers.id
+rows = G:customers.city S:customers.city S:customers.id
+--
+select city, count(distinct id) as n from customers group by all order by all
+
+--# name: grouping sets
+city = customers.city
+name = customers.name
+n =
+rows = G:customers.city G:customers.name
+--
+select city, name, count(*) as n from customers group by grouping sets ((city), (city, name))
+
+--# name: filtered aggregate
+paid = A:orders.amount F:orders.status
+--
+select sum(amount) filter (where status = 'paid') as paid from orders
+
+--# name: ordered aggregate
+first = A:orders.amount S:orders.day
+--
+select list(amount order by day) as first from orders
+
+--# name: arg_max
+last = A:orders.amount S:orders.day
+--
+select arg_max(amount, day) as last from orders
+
+--# name: case condition
+label = T:orders.discount C:orders.status C:orders.amount
+--
+select case when status = 'x' then discount when amount > 3 then discount + 1 end as label from orders
+
+--# name: simple case
+label = T:customers.name C:customers.city
+--
+select case city when 'x' then name end as label from customers
+
+--# name: coalesce and nullif
+a = T:orders.amount T:orders.discount
+b = T:orders.amount C:orders.discount
+--
+select coalesce(amount, discount) as a, nullif(amount, discount) as b from orders
+
+--# name: a masking function
+h = T:customers.email!
+--
+select md5(email) as h from customers
+
+--# name: a whole row
+j = T:customers.id T:customers.name T:customers.email T:customers.city
+--
+select to_json(c) as j from customers c
+
+--# name: columns expression
+id = orders.id
+customer_id = orders.customer_id
+--
+select columns('.*id$') from orders
+
+--# name: minimum of all columns
+id = A:wide.id
+q1 = A:wide.q1
+q2 = A:wide.q2
+q3 = A:wide.q3
+--
+select min(columns(*)) from wide
+
+--# name: files
+id = data.parquet.id
+--
+select id from 'data.parquet'
+
+--# name: read_csv
+id = data/x.csv.id
+--
+select id from read_csv('data/x.csv')
+
+--# name: copy a query to a file
+writes: out.parquet
+id = orders.id
+rows = F:orders.amount
+--
+copy (select id from orders where amount > 3) to 'out.parquet'
+
+--# name: temp table in a script
+writes: out
+city = customers.city
+spent = A:orders.amount
+rows = J:orders.customer_id J:customers.id F:orders.status G:customers.city
+--
+create temp table paid as select customer_id, amount from orders where status = 'paid';
+create table out as
+select c.city, sum(p.amount) as spent
+from paid p join customers c on c.id = p.customer_id
+group by c.city;
+
+--# name: temp view with a star in a script
+writes: out
+id = customers.id
+name = customers.name
+email = customers.email
+city = customers.city
+--
+create temp view everyone as select * from customers;
+insert into out select * from everyone
+
+--# name: quoted names keep their case
+Id = orders.id
+Total Amount = orders.amount
+--
+select id as "Id", amount as "Total Amount" from orders
+
+--# name: columns of an ambiguous name without schema
+schema: none
+status: partial
+reason: ambiguous-column:b
+a = x.a
+b = ?
+rows = J:x.k J:y.k
+--
+select x.a, b from x join y on x.k = y.k
+
+--# name: not parsed
+status: unknown
+reason: not-parsed
+--
+selec id frm orders
+
+--# name: values
+a = 
+b =
+--
+select a, b from (values (1, 2), (3, 4)) as v(a, b)
+
+--# name: table function
+i =
+--
+select i from range(10) t(i)
+
+--# name: cross join lateral
+id = orders.id
+top = A:rates.rate
+rows = F:rates.city F:orders.status
+--
+select o.id, x.top from orders o cross join lateral (select max(r.rate) as top from rates r where r.city = o.status) x
+
+--# name: sample and limit
+id = orders.id
+rows = S:orders.day
+--
+select id from orders using sample 10% order by day limit 5
+
+--# name: nested aggregation over a join of aggregates
+city = customers.city
+avg_spent = A:orders.amount
+rows = G:orders.customer_id J:customers.id J:orders.customer_id G:customers.city F:orders.amount
+--
+select c.city, avg(s.total) as avg_spent
+from customers c
+left join (select customer_id, sum(amount) as total from orders group by customer_id having sum(amount) > 10) s on s.customer_id = c.id
+group by c.city
+
+--# name: string formatting
+line = T:customers.name T:customers.city
+--
+select name || ' (' || city || ')' as line from customers
+
+--# name: unnamed output
+count_star() =
+--
+select count(*) as "count_star()" from orders

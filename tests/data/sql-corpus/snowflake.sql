@@ -1,0 +1,390 @@
+--# tables: DB.PUBLIC.ORDERS(ID NUMBER, CUSTOMER_ID NUMBER, AMOUNT NUMBER, DISCOUNT NUMBER, STATUS VARCHAR, DAY DATE, DOC VARIANT, TAGS ARRAY)
+--# tables: DB.PUBLIC.CUSTOMERS(ID NUMBER, NAME VARCHAR, EMAIL VARCHAR, CITY VARCHAR)
+--# tables: DB.PUBLIC.SALES(REGION VARCHAR, MONTH VARCHAR, AMOUNT NUMBER)
+--# tables: DB.PUBLIC.WIDE(ID NUMBER, Q1 NUMBER, Q2 NUMBER)
+--# tables: DB.RAW."lower"(id NUMBER, "Id" NUMBER, NAME VARCHAR)
+
+--# name: unquoted names are found whatever their case
+id = DB.PUBLIC.ORDERS.ID
+total = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+--
+select «id»id, «total»amount - discount as total from orders
+
+--# name: star
+ID = DB.PUBLIC.CUSTOMERS.ID
+NAME = DB.PUBLIC.CUSTOMERS.NAME
+EMAIL = DB.PUBLIC.CUSTOMERS.EMAIL
+CITY = DB.PUBLIC.CUSTOMERS.CITY
+--
+select «ID,CITY»* from db.public.customers
+
+--# name: star exclude rename
+customer = DB.PUBLIC.CUSTOMERS.NAME
+CITY = DB.PUBLIC.CUSTOMERS.CITY
+--
+select * exclude (id, email) rename (name as customer) from customers
+
+--# name: without a schema names stay as written
+schema: none
+id = orders.id
+Total = T:orders.Amount
+--
+select id, Amount + 1 as Total from orders
+
+--# name: quoted columns
+a = DB.RAW.lower.Id
+b = DB.RAW.lower.id
+--
+select "Id" as "a", "id" as "b" from raw."lower"
+
+--# name: variant path
+sku = T:DB.PUBLIC.ORDERS.DOC
+w = T:DB.PUBLIC.ORDERS.DOC
+--
+select «sku»doc:item.sku::string as sku, «w»o.doc:size:w::int as w from orders o
+
+--# name: bracket path
+x = T:DB.PUBLIC.ORDERS.DOC
+--
+select doc['a']['b'][0]::string as x from orders
+
+--# name: lateral flatten
+id = DB.PUBLIC.ORDERS.ID
+sku = T:DB.PUBLIC.ORDERS.DOC
+--
+select o.id, «sku»f.value:sku::string as sku from orders o, lateral flatten(input => o.doc:items) f
+
+--# name: table flatten
+id = DB.PUBLIC.ORDERS.ID
+tag = T:DB.PUBLIC.ORDERS.TAGS
+pos = T:DB.PUBLIC.ORDERS.TAGS
+--
+select o.id, f.value::string as tag, f.index as pos from orders o, table(flatten(o.tags)) f
+
+--# name: flatten of a flatten
+name = T:DB.PUBLIC.ORDERS.DOC
+--
+select g.value:name::string as name from orders o,
+  lateral flatten(input => o.doc:groups) f,
+  lateral flatten(input => f.value:members) g
+
+--# name: flatten with a filter
+v = T:DB.PUBLIC.ORDERS.DOC
+rows = F:DB.PUBLIC.ORDERS.DOC
+--
+select f.value as v from orders o, lateral flatten(input => o.doc, outer => true) f where f.key = 'x'
+
+--# name: qualify
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.DAY
+--
+select id from orders qualify row_number() over (partition by customer_id order by day desc) = 1
+
+--# name: qualify with an alias
+id = DB.PUBLIC.ORDERS.ID
+rn = W:DB.PUBLIC.ORDERS.CUSTOMER_ID W:DB.PUBLIC.ORDERS.DAY
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.DAY
+--
+select id, row_number() over (partition by customer_id order by day) as rn from orders qualify rn = 1
+
+--# name: lateral alias
+net = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+taxed = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+rows = F:DB.PUBLIC.ORDERS.AMOUNT F:DB.PUBLIC.ORDERS.DISCOUNT
+--
+select amount - discount as net, net * 1.2 as taxed from orders where net > 0
+
+--# name: pivot
+REGION = DB.PUBLIC.SALES.REGION
+'jan' = A:DB.PUBLIC.SALES.AMOUNT C:DB.PUBLIC.SALES.MONTH
+'feb' = A:DB.PUBLIC.SALES.AMOUNT C:DB.PUBLIC.SALES.MONTH
+rows = G:DB.PUBLIC.SALES.REGION
+--
+select * from sales pivot (sum(amount) for month in ('jan', 'feb'))
+
+--# name: pivot with column names
+region = DB.PUBLIC.SALES.REGION
+january = A:DB.PUBLIC.SALES.AMOUNT C:DB.PUBLIC.SALES.MONTH
+rows = G:DB.PUBLIC.SALES.REGION
+--
+select region, january from sales pivot (sum(amount) for month in ('jan')) as p (region, january)
+
+--# name: unpivot
+ID = DB.PUBLIC.WIDE.ID
+QUARTER =
+V = DB.PUBLIC.WIDE.Q1 DB.PUBLIC.WIDE.Q2
+--
+select * from wide unpivot (v for quarter in (q1, q2))
+
+--# name: insert
+writes: target
+id = DB.PUBLIC.ORDERS.ID
+amount = DB.PUBLIC.ORDERS.AMOUNT
+--
+insert into target (id, amount) select id, amount from orders
+
+--# name: insert overwrite
+writes: target
+id = DB.PUBLIC.ORDERS.ID
+--
+insert overwrite into target (id) select id from orders
+
+--# name: insert all
+writes: b
+status: partial
+reason: several-outputs
+x = DB.PUBLIC.ORDERS.AMOUNT
+--
+insert all
+  into a (x) values (id)
+  into b (x) values (amount)
+select id, amount from orders
+
+--# name: ctas
+writes: db.s.target
+id = DB.PUBLIC.ORDERS.ID
+--
+create or replace transient table db.s.target as select id from orders
+
+--# name: dynamic table
+writes: d
+id = DB.PUBLIC.ORDERS.ID
+--
+create or replace dynamic table d target_lag = '1 hour' warehouse = w as select id from orders
+
+--# name: secure view
+writes: v
+id = DB.PUBLIC.ORDERS.ID
+--
+create or replace secure view v as select id from orders
+
+--# name: view with column list and comments
+writes: v
+a = DB.PUBLIC.ORDERS.ID
+--
+create view v (a comment 'x') as select id from orders
+
+--# name: clone
+writes: copy
+ID = DB.PUBLIC.ORDERS.ID
+CUSTOMER_ID = DB.PUBLIC.ORDERS.CUSTOMER_ID
+AMOUNT = DB.PUBLIC.ORDERS.AMOUNT
+DISCOUNT = DB.PUBLIC.ORDERS.DISCOUNT
+STATUS = DB.PUBLIC.ORDERS.STATUS
+DAY = DB.PUBLIC.ORDERS.DAY
+DOC = DB.PUBLIC.ORDERS.DOC
+TAGS = DB.PUBLIC.ORDERS.TAGS
+--
+create table copy clone orders
+
+--# name: merge
+writes: customers
+status: partial
+reason: merge-keeps-other-values
+name = DB.PUBLIC.ORDERS.STATUS T:DB.PUBLIC.ORDERS.STATUS
+id = DB.PUBLIC.ORDERS.CUSTOMER_ID
+rows = J:DB.PUBLIC.CUSTOMERS.ID J:DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+merge into customers c using orders o on c.id = o.customer_id
+when matched then update set c.name = o.status
+when not matched then insert (id, name) values (o.customer_id, upper(o.status))
+
+--# name: update from a subquery
+writes: customers
+status: partial
+reason: update-keeps-other-values
+city = A:DB.PUBLIC.ORDERS.STATUS
+rows = G:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.CUSTOMERS.ID F:DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+update customers set city = s.top from (select customer_id, max(status) as top from orders group by customer_id) s where s.customer_id = customers.id
+
+--# name: delete using
+writes: orders
+status: partial
+reason: statement:delete
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.CUSTOMERS.ID
+--
+delete from orders using customers where orders.customer_id = customers.id
+
+--# name: copy into from a stage
+writes: target
+status: partial
+reason: copy
+--
+copy into target from @stage/file.csv
+
+--# name: copy into a stage from a query
+writes: @stage/out
+id = DB.PUBLIC.ORDERS.ID
+--
+copy into @stage/out from (select id from orders)
+
+--# name: stage query
+a = @stage/file.csv.$1
+b = T:@stage/file.csv.$2
+--
+select $1 as a, $2::int as b from @stage/file.csv
+
+--# name: recursive cte
+id = DB.PUBLIC.ORDERS.ID
+level =
+rows = F:DB.PUBLIC.ORDERS.STATUS J:DB.PUBLIC.ORDERS.CUSTOMER_ID J:DB.PUBLIC.ORDERS.ID
+--
+with recursive r as (
+  select id, 1 as level from orders where status = 'x'
+  union all
+  select o.id, r.level + 1 from orders o join r on o.customer_id = r.id
+)
+select id, level from r
+
+--# name: connect by
+id = DB.PUBLIC.ORDERS.ID
+status: partial
+reason: connect-by
+rows = F:DB.PUBLIC.ORDERS.STATUS F:DB.PUBLIC.ORDERS.ID F:DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+select id from orders start with status = 'root' connect by prior id = customer_id
+
+--# name: match_recognize is partial
+status: partial
+reason: match-recognize
+CUSTOMER_ID = DB.PUBLIC.ORDERS.CUSTOMER_ID
+id = A:DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.AMOUNT S:DB.PUBLIC.ORDERS.DAY
+--
+select * from orders match_recognize (
+  partition by customer_id order by day
+  measures first(id) as id
+  one row per match
+  pattern (a b+)
+  define b as amount > lag(amount)
+)
+
+--# name: listagg within group
+names = A:DB.PUBLIC.CUSTOMERS.NAME S:DB.PUBLIC.CUSTOMERS.ID
+rows = G:DB.PUBLIC.CUSTOMERS.CITY
+--
+select listagg(name, ', ') within group (order by id) as names from customers group by city
+
+--# name: iff and zeroifnull
+x = T:DB.PUBLIC.ORDERS.AMOUNT C:DB.PUBLIC.ORDERS.STATUS
+y = T:DB.PUBLIC.ORDERS.DISCOUNT
+--
+select iff(status = 'x', amount + 1, 0) as x, zeroifnull(discount) as y from orders
+
+--# name: object_construct
+o = T:DB.PUBLIC.ORDERS.ID T:DB.PUBLIC.ORDERS.AMOUNT
+--
+select object_construct('id', id, 'a', amount) as o from orders
+
+--# name: object_construct of everything
+o = T:DB.PUBLIC.CUSTOMERS.ID T:DB.PUBLIC.CUSTOMERS.NAME T:DB.PUBLIC.CUSTOMERS.EMAIL T:DB.PUBLIC.CUSTOMERS.CITY
+--
+select object_construct(*) as o from customers
+
+--# name: hash of everything
+h = T:DB.PUBLIC.CUSTOMERS.ID! T:DB.PUBLIC.CUSTOMERS.NAME! T:DB.PUBLIC.CUSTOMERS.EMAIL! T:DB.PUBLIC.CUSTOMERS.CITY!
+--
+select hash(*) as h from customers
+
+--# name: asof join
+id = DB.PUBLIC.ORDERS.ID
+amount = DB.PUBLIC.SALES.AMOUNT
+rows = J:DB.PUBLIC.ORDERS.DAY J:DB.PUBLIC.SALES.MONTH J:DB.PUBLIC.ORDERS.STATUS J:DB.PUBLIC.SALES.REGION
+--
+select o.id, s.amount from orders o asof join sales s match_condition (o.day >= s.month) on o.status = s.region
+
+--# name: join using
+id = T:DB.PUBLIC.ORDERS.ID T:DB.PUBLIC.CUSTOMERS.ID
+name = DB.PUBLIC.CUSTOMERS.NAME
+rows = J:DB.PUBLIC.ORDERS.ID J:DB.PUBLIC.CUSTOMERS.ID
+--
+select id, name from orders join customers using (id)
+
+--# name: at timestamp
+id = DB.PUBLIC.ORDERS.ID
+--
+select id from orders at (timestamp => '2026-01-01'::timestamp)
+
+--# name: sample
+id = DB.PUBLIC.ORDERS.ID
+--
+select id from orders sample (10)
+
+--# name: minus
+id = DB.PUBLIC.ORDERS.CUSTOMER_ID
+rows = F:DB.PUBLIC.CUSTOMERS.ID
+--
+select customer_id as id from orders minus select id from customers
+
+--# name: values
+a =
+--
+select column1 as a from (values (1), (2))
+
+--# name: generator
+n =
+--
+select seq4() as n from table(generator(rowcount => 10))
+
+--# name: script with a temporary table
+writes: out
+city = DB.PUBLIC.CUSTOMERS.CITY
+spent = A:DB.PUBLIC.ORDERS.AMOUNT
+rows = F:DB.PUBLIC.ORDERS.STATUS J:DB.PUBLIC.ORDERS.CUSTOMER_ID J:DB.PUBLIC.CUSTOMERS.ID G:DB.PUBLIC.CUSTOMERS.CITY
+--
+create or replace temporary table paid as select customer_id, amount from orders where status = 'paid';
+insert into out (city, spent)
+select c.city, sum(p.amount) from paid p join customers c on c.id = p.customer_id group by c.city;
+
+--# name: procedure in sql
+writes: target
+status: partial
+reason: routine
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.DAY
+--
+create or replace procedure load() returns varchar language sql as
+$$
+begin
+  insert into target (id) select id from orders where day > '2026-01-01';
+  return 'ok';
+end;
+$$
+
+--# name: anonymous block
+writes: target
+status: partial
+reason: routine
+id = DB.PUBLIC.ORDERS.ID
+--
+execute immediate $$
+begin
+  insert into target (id) select id from orders;
+end;
+$$
+
+--# name: masking
+h = T:DB.PUBLIC.CUSTOMERS.EMAIL!
+--
+select sha2(lower(email)) as h from customers
+
+--# name: max_by
+last = A:DB.PUBLIC.ORDERS.AMOUNT S:DB.PUBLIC.ORDERS.DAY
+rows = G:DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+select max_by(amount, day) as last from orders group by customer_id
+
+--# name: group by alias
+m = T:DB.PUBLIC.ORDERS.DAY
+n =
+rows = G:DB.PUBLIC.ORDERS.DAY
+--
+select date_trunc('month', day) as m, count(*) as n from orders group by m
+
+--# name: columns of two ctes with the same names
+a = DB.PUBLIC.ORDERS.ID
+b = DB.PUBLIC.CUSTOMERS.ID
+rows = J:DB.PUBLIC.ORDERS.ID J:DB.PUBLIC.CUSTOMERS.ID
+--
+with x as (select id from orders), y as (select id from customers) select x.id as a, y.id as b from x join y on x.id = y.id

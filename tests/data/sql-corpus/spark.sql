@@ -1,0 +1,356 @@
+--# tables: db.orders(id bigint, customer_id bigint, amount double, discount double, status string, day date, tags array<string>, lines array<struct<sku:string,qty:int>>, attrs map<string,string>, ship struct<city:string,geo:struct<lat:double,lon:double>>)
+--# tables: db.customers(id bigint, name string, email string, city string)
+--# tables: db.monthly(id bigint, jan double, feb double, mar double)
+--# tables: db.sales(region string, month string, amount double, cost double)
+
+--# name: insert overwrite
+writes: db.out
+id = db.orders.id
+amount = T:db.orders.amount
+--
+insert overwrite table db.out select id, «amount»amount * 2 as amount from db.orders
+
+--# name: insert into a partition
+writes: db.out
+id = db.orders.id
+amount = db.orders.amount
+rows = F:db.orders.day
+--
+insert into db.out partition (day = '2026-01-01') select id, amount from db.orders where day = '2026-01-01'
+
+--# name: insert overwrite with a dynamic partition
+writes: db.out
+id = db.orders.id
+day = db.orders.day
+--
+insert overwrite table db.out partition (day) select id, day from db.orders
+
+--# name: ctas using parquet
+writes: db.out
+id = db.orders.id
+--
+create table db.out using parquet partitioned by (id) as select id from db.orders
+
+--# name: create or replace temp view
+writes: v
+id = db.orders.id
+--
+create or replace temporary view v as select id from db.orders
+
+--# name: cache table as
+writes: c
+id = db.orders.id
+--
+cache table c as select id from db.orders
+
+--# name: cte before insert
+writes: db.out
+id = db.orders.id
+rows = F:db.orders.amount
+--
+with a as (select id from db.orders where amount > 3) insert into db.out select id from a
+
+--# name: explode in the select list
+id = db.orders.id
+tag = T:db.orders.tags
+--
+select id, «tag»explode(tags) as tag from db.orders
+
+--# name: posexplode with two names
+pos = T:db.orders.tags
+tag = T:db.orders.tags
+--
+select posexplode(tags) as (pos, tag) from db.orders
+
+--# name: lateral view explode
+id = db.orders.id
+tag = T:db.orders.tags
+--
+select id, tag from db.orders lateral view explode(tags) t as tag
+
+--# name: lateral view outer explode of structs
+id = db.orders.id
+sku = T:db.orders.lines
+qty = A:db.orders.lines
+rows = G:db.orders.id G:db.orders.lines
+--
+select id, l.sku as sku, sum(l.qty) as qty from db.orders lateral view outer explode(lines) x as l group by id, l.sku
+
+--# name: two lateral views
+tag = T:db.orders.tags
+sku = T:db.orders.lines
+--
+select t.tag, s.l.sku as sku from db.orders
+lateral view explode(tags) t as tag
+lateral view explode(lines) s as l
+
+--# name: lateral view of a map
+k = T:db.orders.attrs
+v = T:db.orders.attrs
+--
+select k, v from db.orders lateral view explode(attrs) m as k, v
+
+--# name: lateral view posexplode
+p = T:db.orders.tags
+t = T:db.orders.tags
+--
+select p, t from db.orders lateral view posexplode(tags) x as p, t
+
+--# name: inline
+sku = T:db.orders.lines
+qty = T:db.orders.lines
+--
+select sku, qty from db.orders lateral view inline(lines) x as sku, qty
+
+--# name: nested struct access
+city = T:db.orders.ship
+lat = T:db.orders.ship
+--
+select «city»ship.city, «lat»ship.geo.lat as lat from db.orders
+
+--# name: struct access with alias of the table
+lat = T:db.orders.ship
+--
+select o.ship.geo.lat as lat from db.orders o
+
+--# name: map and array access
+a = T:db.orders.attrs
+t = T:db.orders.tags
+--
+select attrs['x'] as a, tags[0] as t from db.orders
+
+--# name: array of structs projected
+skus = T:db.orders.lines
+--
+select lines.sku as skus from db.orders
+
+--# name: higher-order functions
+up = T:db.orders.tags
+total = T:db.orders.lines
+--
+select transform(tags, x -> upper(x)) as up, aggregate(lines, 0, (acc, l) -> acc + l.qty) as total from db.orders
+
+--# name: named_struct
+s = T:db.orders.id T:db.orders.amount
+--
+select named_struct('id', id, 'a', amount) as s from db.orders
+
+--# name: struct star
+city = T:db.orders.ship
+geo = T:db.orders.ship
+--
+select ship.* from db.orders
+
+--# name: pivot
+region = db.sales.region
+jan = A:db.sales.amount C:db.sales.month
+feb = A:db.sales.amount C:db.sales.month
+rows = G:db.sales.region
+--
+select * from (select region, month, amount from db.sales)
+pivot (sum(amount) for month in ('jan' as jan, 'feb' as feb))
+
+--# name: pivot with two aggregates
+region = db.sales.region
+jan_a = A:db.sales.amount C:db.sales.month
+jan_c = A:db.sales.cost C:db.sales.month
+rows = G:db.sales.region
+--
+select region, jan_a, jan_c from db.sales
+pivot (sum(amount) as a, max(cost) as c for month in ('jan' as jan))
+
+--# name: unpivot
+id = db.monthly.id
+month =
+v = db.monthly.jan db.monthly.feb db.monthly.mar
+--
+select id, month, v from db.monthly unpivot (v for month in (jan, feb, mar))
+
+--# name: stack
+id = db.monthly.id
+m =
+v = T:db.monthly.jan T:db.monthly.feb
+--
+select id, stack(2, 'jan', jan, 'feb', feb) as (m, v) from db.monthly
+
+--# name: left semi join
+id = db.orders.id
+rows = J:db.orders.customer_id J:db.customers.id
+--
+select o.id from db.orders o left semi join db.customers c on o.customer_id = c.id
+
+--# name: left anti join
+id = db.orders.id
+rows = J:db.orders.customer_id J:db.customers.id
+--
+select o.id from db.orders o left anti join db.customers c on o.customer_id = c.id
+
+--# name: broadcast hint
+id = db.orders.id
+name = db.customers.name
+rows = J:db.orders.customer_id J:db.customers.id
+--
+select /*+ broadcast(c) */ o.id, c.name from db.orders o join db.customers c on o.customer_id = c.id
+
+--# name: multi insert
+writes: db.b
+amount = db.orders.amount
+rows = F:db.orders.status
+status: partial
+reason: several-outputs
+--
+from db.orders
+insert overwrite table db.a select id
+insert into db.b select amount where status = 'x'
+
+--# name: merge with update set star
+writes: db.customers
+status: partial
+reason: merge-keeps-other-values
+id = db.orders.customer_id
+name = db.orders.status
+rows = J:db.customers.id J:db.orders.customer_id
+--
+merge into db.customers t
+using (select customer_id as id, status as name from db.orders) s on t.id = s.id
+when matched then update set *
+when not matched then insert *
+
+--# name: merge with delete and conditions
+writes: db.customers
+status: partial
+reason: merge-keeps-other-values
+city = db.orders.status
+rows = J:db.customers.id J:db.orders.customer_id F:db.orders.amount F:db.orders.discount
+--
+merge into db.customers t using db.orders s on t.id = s.customer_id
+when matched and s.amount = 0 then delete
+when matched and s.discount > 0 then update set t.city = s.status
+
+--# name: update of a delta table
+writes: db.orders
+status: partial
+reason: update-keeps-other-values
+amount = T:db.orders.amount
+rows = F:db.orders.status
+--
+update db.orders set amount = amount * 2 where status = 'x'
+
+--# name: distribute by and sort by
+id = db.orders.id
+rows = S:db.orders.day
+--
+select id from db.orders distribute by status sort by day
+
+--# name: window
+r = W:db.orders.customer_id W:db.orders.day
+--
+select dense_rank() over (partition by customer_id order by day) as r from db.orders
+
+--# name: window range
+s = A:db.orders.amount W:db.orders.customer_id W:db.orders.day
+--
+select sum(amount) over (partition by customer_id order by day range between interval 7 days preceding and current row) as s from db.orders
+
+--# name: collect_set and size
+n = A:db.orders.status
+rows = G:db.orders.customer_id
+--
+select size(collect_set(status)) as n from db.orders group by customer_id
+
+--# name: if function
+x = T:db.orders.amount C:db.orders.status
+--
+select if(status = 'x', amount + 1, 0) as x from db.orders
+
+--# name: nvl2
+x = T:db.orders.amount T:db.orders.discount C:db.orders.status
+--
+select nvl2(status, amount, discount) as x from db.orders
+
+--# name: decode
+x = T:db.orders.amount T:db.orders.discount C:db.orders.status
+--
+select decode(status, 'a', amount, discount) as x from db.orders
+
+--# name: masking
+h = T:db.customers.email!
+--
+select sha2(email, 256) as h from db.customers
+
+--# name: backquoted names
+Order Id = db.orders.id
+--
+select `id` as `Order Id` from `db`.`orders`
+
+--# name: names differ in case only
+Id = db.orders.id
+--
+select ID as Id from DB.ORDERS
+
+--# name: lateral alias
+a = T:db.orders.amount
+b = T:db.orders.amount
+--
+select amount * 2 as a, a + 1 as b from db.orders
+
+--# name: lateral subquery
+id = db.orders.id
+n = A:db.customers.id
+rows = F:db.customers.id F:db.orders.customer_id
+--
+select o.id, x.n from db.orders o, lateral (select count(c.id) as n from db.customers c where c.id = o.customer_id) x
+
+--# name: values inline table
+a =
+--
+select a from values (1, 'x'), (2, 'y') as t(a, b)
+
+--# name: grouping sets
+city = db.customers.city
+n =
+rows = G:db.customers.city G:db.customers.name
+--
+select city, count(*) as n from db.customers group by city, name grouping sets ((city), (name))
+
+--# name: cube
+city = db.customers.city
+rows = G:db.customers.city G:db.customers.name
+--
+select city from db.customers group by cube (city, name)
+
+--# name: star except
+name = db.customers.name
+city = db.customers.city
+--
+select * except (id, email) from db.customers
+
+--# name: minus
+id = db.orders.customer_id
+rows = F:db.customers.id
+--
+select customer_id as id from db.orders minus select id from db.customers
+
+--# name: tablesample
+id = db.orders.id
+--
+select id from db.orders tablesample (10 percent)
+
+--# name: time travel
+id = db.orders.id
+--
+select id from db.orders version as of 12
+
+--# name: from_json with a field
+x = T:db.orders.status
+--
+select from_json(status, 'a int').a as x from db.orders
+
+--# name: script with a temp view
+writes: db.out
+city = db.customers.city
+n = A:db.customers.id
+rows = F:db.customers.name G:db.customers.city
+--
+create temporary view named as select id, city from db.customers where name is not null;
+insert overwrite table db.out select city, count(id) as n from named group by city
