@@ -184,8 +184,8 @@ class _Fsck:
             self._error("leaf", index, error.detail)
             return
         if leaf.received < self._received:
-            self._error("received", index, f"received {leaf.received} is before that of an earlier entry, {self._received}")
-        self._received = max(self._received, leaf.received)
+            self._error("received", index, f"received {leaf.received} is before that of the entry before, {self._received}")
+        self._received = leaf.received  # one that is too high is met once, and not at every entry after it
         for name, value in entry.derived.items():
             if value != getattr(leaf, name):
                 self._error("derived-column", index, f"the column {name} says {value!r}, the leaf {getattr(leaf, name)!r}")

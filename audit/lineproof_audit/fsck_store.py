@@ -34,6 +34,11 @@ class StoreSource(FsckSource):
         self._integrated = 0
         self._tiles: dict[int, tuple[int, bytes]] = {}  # tile level -> number and hashes
 
+    @property
+    def store(self) -> LogStore:
+        """The log."""
+        return self._store
+
     def trees(self) -> tuple[StoredTree, ...]:
         """The appender's and the integrator's."""
         return _stored("appending", self._appending), _stored("signing", self._signing)

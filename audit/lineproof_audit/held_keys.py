@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lineproof_audit.errors import KeyFileError
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey, VerifyKey
-from lineproof_audit.reader import LogReader
+
+if TYPE_CHECKING:
+    from lineproof_audit.reader import LogReader  # zstd, which the base install does not have
 
 __all__ = ["CheckpointSigners", "HeldKeys", "LogSigners", "OneSigner", "rotated_name"]
 

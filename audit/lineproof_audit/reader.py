@@ -33,6 +33,11 @@ class LogReader:
     def __init__(self, store: LogStore) -> None:
         self._store = store
 
+    @property
+    def store(self) -> LogStore:
+        """Where the log lies."""
+        return self._store
+
     # -- entries
 
     def size(self) -> int:

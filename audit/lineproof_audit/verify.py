@@ -7,9 +7,14 @@ Levels, each resting on the one before:
     included       the cited entries are in the log at this checkpoint, their bodies are those the leaves commit to, and each is
                    signed by a key that the log's (shown) key entries declare valid at its index
     keys-complete  the root was recomputed from all leaves and every genesis, key and policy entry was read: no revocation hides
+    derived        the entries shown, projected again, give the answer
+    complete       the whole log, checked and projected again, gives the answer: nothing that bears on it was left out
+
+Projecting takes the service's rules, so the last two are tried by whoever has them (`lineproof log verify`) and told here as `replays`.
 """
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +30,15 @@ from lineproof_audit.trust import Trust
 
 __all__ = ["LEVELS", "Verdict", "verify_bundle"]
 
-INCLUDED, KEYS_COMPLETE = "included", "keys-complete"
-LEVELS = (INCLUDED, KEYS_COMPLETE)
+INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE = "included", "keys-complete", "derived", "complete"
+LEVELS = (INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE)
 ERASURE = "lineproof.erasure.v1"
 
-_NOT_SHOWN = "Not shown: that the answer follows from these entries, that no other entry bears on the question, and that what producers said is true."
+_NOT_SHOWN = {
+    KEYS_COMPLETE: "Not shown: that the answer follows from these entries, that no other entry bears on the question, and that what producers said is true.",
+    DERIVED: "Not shown: that no other entry bears on the question, and that what producers said is true.",
+    COMPLETE: "Not shown: that what producers said is true.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,16 @@ class _Findings:
     notes: list[str] = field(default_factory=list)
 
 
-def verify_bundle(bundle: object, trust: Trust | None, require: str | None = None) -> Verdict:
+def verify_bundle(bundle: object, trust: Trust | None, require: str | None = None, replays: Mapping[str, Sequence[str]] | None = None,
+                  notes: Sequence[str] = ()) -> Verdict:
     """Verify a decoded bundle (the JSON document) against a trust file. Bad evidence gives a verdict, never an exception.
 
     Args:
         bundle: the JSON document.
         trust: what the verifier was told out of band; None gives the verdict `unanchored`.
-        require: the least level that is ok; None = `included`.
+        require: the least level that is ok; None = `included`. A higher level passes for a lower one.
+        replays: for `derived` and `complete`, if tried: why it was not reached, empty if it was.
+        notes: what trying them left open, for `Verdict.notes`.
 
     Raises:
         AuditError: `invalid-argument`, `require` is no level of this verifier.
@@ -96,11 +108,19 @@ def verify_bundle(bundle: object, trust: Trust | None, require: str | None = Non
     reasons[KEYS_COMPLETE] = tuple(complete) if parsed.leaves is not None else ("the bundle does not hold all leaves (make it with --with-leaves)",)
     if included.failures:
         reasons[KEYS_COMPLETE] += (f"level {INCLUDED} is not reached",)
+    for level in (DERIVED, COMPLETE):
+        tried = None if replays is None else replays.get(level)
+        reasons[level] = ("not tried",) if tried is None else tuple(tried)
+        below = [lower for lower in ((INCLUDED, KEYS_COMPLETE) if level == DERIVED else (INCLUDED,)) if reasons[lower]]
+        if below:
+            reasons[level] += (f"level {below[-1]} is not reached",)
     reached = tuple(level for level in LEVELS if not reasons[level])
-    failed = bool(included.failures or complete)
-    code = "invalid-proof" if failed else "ok" if required in reached else "below-required"
+    # A log that was replayed whole and says something else contradicts the answer; entries that do not suffice for it do not.
+    failed = bool(included.failures or complete or (replays or {}).get(COMPLETE))
+    enough = any(level in reached for level in LEVELS[LEVELS.index(required):])
+    code = "invalid-proof" if failed else "ok" if enough else "below-required"
     return Verdict(code == "ok", code, reached, {level: texts for level, texts in reasons.items() if texts},
-                   _statement(parsed, checkpoint, keyring, reached), tuple(included.notes), checkpoint)
+                   _statement(parsed, checkpoint, keyring, reached), (*included.notes, *notes), checkpoint)
 
 
 def _failed(code: str, reason: str) -> Verdict:
@@ -222,6 +242,10 @@ def _statement(bundle: Bundle, checkpoint: Checkpoint, keyring: Keyring, reached
              f"one its leaf commits to and is signed by a key that was registered before it ({signers} signing, {len(keyring.history())} known)."]
     if KEYS_COMPLETE in reached:
         parts.append(f"All {checkpoint.size} leaves were hashed again to that root and every key and policy entry was read: no revocation is hidden.")
-    else:
+    elif COMPLETE not in reached:
         parts.append("A revocation could be hidden: the other leaves were not looked at.")
-    return " ".join([*parts, _NOT_SHOWN])
+    if DERIVED in reached:
+        parts.append("Projected again, the entries shown give the answer.")
+    if COMPLETE in reached:
+        parts.append("The whole log was checked and projected again, and gives the answer.")
+    return " ".join([*parts, _NOT_SHOWN[COMPLETE if COMPLETE in reached else DERIVED if DERIVED in reached else KEYS_COMPLETE]])

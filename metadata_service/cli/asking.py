@@ -18,7 +18,7 @@ from metadata_service.cli.serve import ADDRESS_FILE
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
 
-__all__ = ["Ask", "Evidence", "Target", "ask_about", "ask_plainly", "error_of"]
+__all__ = ["Ask", "Evidence", "Target", "ask_about", "ask_plainly", "error_of", "follow_pages"]
 
 Answer = dict[str, Any]
 Ask = Callable[[str, Answer], Awaitable[Answer]]  # a document and its variables -> the body of a GraphQL response
@@ -47,7 +47,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where an evidence bundle is to be written, if anywhere, and which entries an answer rests on."""
+    """Where an evidence bundle is to be written, if anywhere, and which entries an answer rests on. `with_leaves` also adds the entries around them,
+    from which the answer can be derived again."""
 
     file: Path | None
     with_leaves: bool
@@ -67,11 +68,11 @@ def ask_about(target: Target, field: str, document: str, named: str, variables: 
         asked = variables(urn)
         answer = await _data(ask, document, asked)
         if rows is not None:
-            await _more(ask, document, asked, answer[field], rows)
+            await follow_pages(ask, document, asked, answer[field], rows)
         if evidence is not None and evidence.file is not None:
             cited = sorted(set(evidence.cited(answer[field])))
             bundle = await _data(ask, documents.EVIDENCE, {"entries": cited, "query": {"document": document, "variables": asked}, "answer": answer,
-                                                          "withLeaves": evidence.with_leaves})
+                                                          "withLeaves": evidence.with_leaves, "withContext": evidence.with_leaves})
             evidence.file.write_text(json.dumps(bundle["evidence"]["bundle"], indent=1), encoding="utf-8")
             note(f"Evidence of {len(cited)} entries is in {evidence.file}. Verify it with: lineproof log verify {evidence.file} --trust TRUST_FILE")
         return answer
@@ -135,8 +136,8 @@ async def _served(settings: Settings) -> str | None:
         return address if log.origin == served else None
 
 
-async def _more(ask: Ask, document: str, asked: Answer, answer: Answer, rows: int) -> None:
-    """Follow the pages until `rows` are there."""
+async def follow_pages(ask: Ask, document: str, asked: Answer, answer: Answer, rows: int) -> None:
+    """Follow the pages of `answer`, which grows, until `rows` are there."""
     while answer["after"] is not None and len(answer["rows"]) < rows:
         page = (await _data(ask, document, {**asked, "after": answer["after"]}))["auditTrail"]
         answer["rows"] += page["rows"]

@@ -88,5 +88,5 @@ KEY_HISTORY: Final = f"""query KeyHistory($keyId: String, $at: Position) {{
 MANIFEST: Final = f"""query Manifest($urn: ID!, $at: Position) {{
   manifest(urn: $urn, at: $at) {{ {_HEAD} status reasons {{ code subject detail }} statement digest envelope }} }}"""
 
-EVIDENCE: Final = """query Evidence($entries: [Long!]!, $query: JSON, $answer: JSON, $withLeaves: Boolean! = false) {
-  evidence(entries: $entries, query: $query, answer: $answer, withLeaves: $withLeaves) { bundle } }"""
+EVIDENCE: Final = """query Evidence($entries: [Long!]!, $query: JSON, $answer: JSON, $withLeaves: Boolean! = false, $withContext: Boolean! = false) {
+  evidence(entries: $entries, query: $query, answer: $answer, withLeaves: $withLeaves, withContext: $withContext) { bundle } }"""

@@ -17,6 +17,8 @@ from metadata_service.cli.output import Json, note, print_json, say
 if TYPE_CHECKING:
     from lineproof_audit.fsck import FsckReport
     from lineproof_audit.log import Log
+    from lineproof_audit.trust import Trust as TrustFile
+    from lineproof_audit.verify import Verdict
 
 __all__ = ["app"]
 
@@ -59,7 +61,9 @@ def prove(index: Annotated[list[int], typer.Argument(min=0, help="Entries to pro
 
 @app.command("verify")
 def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], trust: Trust = None,
-           require: Annotated[str | None, typer.Option(help="Least level that passes: included or keys-complete.")] = None, as_json: Json = False) -> None:
+           require: Annotated[str | None, typer.Option(help="Least level that passes: included, keys-complete, derived or complete.")] = None,
+           log: Annotated[str | None, typer.Option("--log", help="The whole log, for the level complete: an export, a directory or postgresql://…")] = None,
+           as_json: Json = False) -> None:
     """Verify a bundle offline, believing only the trust file. Exit 1 if it fails, or is not anchored."""
     from lineproof_audit.trust import load_trust
     from lineproof_audit.verify import verify_bundle
@@ -70,7 +74,12 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
         document = json.loads(bundle.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{bundle}: {error}") from error
-    verdict = verify_bundle(document, None if trust is None else load_trust(trust), require)
+    believed = None if trust is None else load_trust(trust)
+    verdict = verify_bundle(document, believed, require)
+    if believed is not None and "included" in verdict.levels and (require in ("derived", "complete") or log is not None):
+        replays, quotes = _replays(document, verdict, believed, log)
+        left_open = [f"{quotes} quotes of code were not compared: the log holds the digest of a file, not its text"] if quotes else []
+        verdict = verify_bundle(document, believed, require, replays, left_open)
     if as_json:
         print_json(verdict.to_json())
     else:
@@ -192,6 +201,23 @@ def _settings(data: Path | None) -> Any:
     from metadata_service.settings import load_settings
 
     return load_settings(data=data)
+
+
+def _replays(document: Any, verdict: Verdict, trust: TrustFile, log: str | None) -> tuple[dict[str, tuple[str, ...]], int]:
+    """Why the levels that need the question asked again are not reached, and how many quotes of code were left out. Takes the service's packages,
+    which the lower levels do not."""
+    import asyncio
+
+    from lineproof_audit.bundle import parse_bundle
+    from metadata_service.cli.replay import question_of, replayed_from_evidence, replayed_from_log
+
+    question = question_of(document)
+    if question is None:
+        return {"derived": ("the bundle holds no question that can be asked again",)}, 0
+    found = {"derived": asyncio.run(replayed_from_evidence(question, parse_bundle(document)))}
+    if log is not None and verdict.checkpoint is not None:
+        found["complete"] = asyncio.run(replayed_from_log(question, verdict.checkpoint, log, trust))
+    return {level: replay.reasons for level, replay in found.items()}, max(replay.quotes for replay in found.values())
 
 
 def _say_report(what: str, report: FsckReport) -> None:

@@ -27,6 +27,8 @@ from metadata_service.queries.shapes import Completeness, ComputedAt, Long, of_m
 __all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "LoggedEvent", "LoggedEventAnswer", "checkpoint", "event", "evidence"]
 
 MAX_CITED = 2_000  # entries of one evidence bundle
+TOUCHED_AT_ONCE = 200
+URN_PREFIX = "urn:lineproof:"
 MAX_LEAVES = 200_000  # entries of the log up to which a bundle may carry all leaves (about 110 MB of JSON)
 
 
@@ -135,8 +137,11 @@ async def checkpoint(context: QueryContext) -> CheckpointAnswer:
                             head.root.hex() if head else None, text, size)
 
 
-async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answer: Any, with_leaves: bool = False) -> Evidence:
+async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answer: Any, with_leaves: bool = False, with_context: bool = False) -> Evidence:
     """A bundle of these entries with their proofs. `query` and `answer` are the caller's words; the entries are what is proven.
+
+    `with_context` adds every entry that touched anything the answer names and that the viewer may read, so that the answer can be derived from the
+    bundle alone; if there are too many, none.
 
     Raises:
         InvalidArgument: too many entries.
@@ -152,6 +157,8 @@ async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answ
         entry = await to_thread.run_sync(context.room.reader.entry, index)
         if entry.envelope is not None and not await _may_read_body(context, entry, _payload(entry.envelope)):
             raise Forbidden(f"the body of entry {index} is outside your grants")
+    if with_context:
+        indices = sorted({*indices, *await _touching(context, answer, MAX_CITED - len(indices))})
     keyring = await to_thread.run_sync(context.room.keyring)
 
     def build() -> dict[str, Any]:
@@ -159,6 +166,34 @@ async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answ
                             with_leaves=with_leaves)
 
     return Evidence(await context.computed_at(), context.notes.completeness(), await to_thread.run_sync(build))
+
+
+async def _touching(context: QueryContext, answer: Any, most: int) -> set[int]:
+    named, waiting = set(), [answer]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and value.startswith(URN_PREFIX):
+            named.add(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    found: set[int] = set()
+    urns = sorted(named)
+    note = await to_thread.run_sync(context.room.reader.checkpoint)
+    covered = min(context.size, peek_checkpoint(note).size if note is not None else 0)  # what no checkpoint covers yet has no proof
+    for at in range(0, len(urns), TOUCHED_AT_ONCE):
+        after: int | None = None
+        while rows := await context.graph.touches(urns[at:at + TOUCHED_AT_ONCE], 0, covered, after=after, limit=TOUCHED_AT_ONCE):
+            found.update(row.entry.index for row in rows)
+            after = rows[-1].entry.index
+            if len(found) > most:
+                context.notes.doubt("too-much-context", f"more than {most} entries touched what the answer names: none of them was added")
+                return set()
+    if context.viewer.sees_all:
+        return found
+    entries = [await to_thread.run_sync(context.room.reader.entry, index) for index in found]
+    return {entry.index for entry in entries if entry.envelope is None or await _may_read_body(context, entry, _payload(entry.envelope))}
 
 
 def _proof(context: QueryContext, index: int) -> InclusionProof | None:

@@ -159,11 +159,11 @@ async def resolve_key_history(info: Info, key_id: str | None = None, at: Positio
 
 async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None = None,
                            answer_: Annotated[JSON | None, strawberry.argument(name="answer")] = None,
-                           with_leaves: bool = False,
+                           with_leaves: bool = False, with_context: bool = False,
                            at: Position | None = None) -> logged.Evidence:
     room, viewer, where = position_of(info, at)
     now_only(where, "evidence")
-    return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves))
+    return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves, with_context))
 
 
 def _selects_facts(info: Info) -> bool:

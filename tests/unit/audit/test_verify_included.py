@@ -175,7 +175,7 @@ def test_an_entry_beyond_the_checkpoint_cannot_be_bundled() -> None:
 
 def test_a_level_this_verifier_does_not_know_is_a_usage_error() -> None:
     with pytest.raises(AuditError) as caught:
-        verify_bundle({}, trust(), "derived")
+        verify_bundle({}, trust(), "certain")
     assert caught.value.code == "invalid-argument"
 
 
