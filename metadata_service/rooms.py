@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
 from metadata_service import access, artifacts, intake
 from metadata_service.access import IdentityTokens, Tokens
+from metadata_service.api.erasures import Erasing
 from metadata_service.api.services import Services
 from metadata_service.artifacts import Artifacts
 from metadata_service.database import Database
@@ -36,6 +38,7 @@ from metadata_service.telemetry import Metrics, logger
 __all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running", "tokens_of"]
 
 ADMIN_TOKEN_DAYS: Final = 365
+ERASE_SECONDS: Final = 5.0
 CURSOR_DOMAIN: Final = b"lineproof/cursor/v1"
 _LOG = logger(__name__)
 
@@ -98,8 +101,9 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         store = Artifacts(settings.artifacts_location, rooms.database, max_bytes=settings.max_artifact_bytes, quota_bytes=settings.artifact_quota_bytes)
         enrolments = Enrolments(log.appender, rooms.keys, log.notary, IdentityTokens(), rooms.tokens)
         reads = ReadLog(log.appender, log.notary, log.origin)
+        erasing = Erasing(log, rooms.keys, quarantine, store, graph, f"lineproof {version('lineproof')}")
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
-                            tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, graph=graph, metrics=metrics,
+                            tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, erasing=erasing, graph=graph, metrics=metrics,
                             resolutions=ResolutionCache(graph),
                             checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
@@ -109,7 +113,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         stop = threading.Event()
         integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
         integrator.start()
-        followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow())]
+        followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow()), asyncio.create_task(_erase(erasing))]
         try:
             async with projecting(settings, log.reader, graph, metrics):
                 yield services
@@ -120,6 +124,16 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
             await asyncio.to_thread(_finish, log, takes_in, reads, integrator)
     finally:
         await graph.close()
+
+
+async def _erase(erasing: Erasing) -> None:
+    """Carry out what was ordered elsewhere, or here before a crash."""
+    while True:
+        try:
+            await asyncio.to_thread(erasing.sweep)
+        except LineproofError as error:
+            _LOG.warning("an erasure waits to be carried out", code=error.code, detail=error.detail)
+        await asyncio.sleep(ERASE_SECONDS)
 
 
 async def _set_up(graph: GraphStore) -> None:

@@ -7,7 +7,7 @@ NOLOGIN role, and know that only a checkpoint kept elsewhere catches an owner or
 """
 from __future__ import annotations
 
-from lineproof_audit.store import CONTROL_TYPES, UNERASABLE_TYPES
+from lineproof_audit.store import CONTROL_TYPES, ERASURE_TYPE, UNERASABLE_TYPES
 
 __all__ = ["CREATE", "GRANTS"]
 
@@ -59,6 +59,9 @@ BEGIN
     SELECT event_type INTO kind FROM lineproof_log.entries WHERE idx = entry;
     IF kind IS NULL OR kind IN ({_literals(UNERASABLE_TYPES)}) THEN
         RETURN coalesce(kind, '');
+    END IF;
+    IF NOT EXISTS (SELECT 1 FROM lineproof_log.entries WHERE idx = proof AND idx > entry AND event_type = '{ERASURE_TYPE}') THEN
+        RETURN 'evidence';
     END IF;
     INSERT INTO lineproof_log.erasures VALUES (entry, proof) ON CONFLICT DO NOTHING;
     DELETE FROM lineproof_log.bodies WHERE idx = entry;

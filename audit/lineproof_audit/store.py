@@ -14,13 +14,14 @@ from typing import Protocol
 from lineproof_audit.leaf import Leaf
 from lineproof_audit.tree import CompactRange
 
-__all__ = ["CONTROL_TYPES", "STORE_VERSION", "UNERASABLE_TYPES", "AppendTransaction", "Derived", "Head", "IntegratedTree", "Known", "LogStore", "NewRow",
-           "SignedCheckpoint", "StoredEntry", "StoredRow", "TileKey"]
+__all__ = ["CONTROL_TYPES", "ERASURE_TYPE", "STORE_VERSION", "UNERASABLE_TYPES", "AppendTransaction", "Derived", "Head", "IntegratedTree", "Known",
+           "LogStore", "NewRow", "SignedCheckpoint", "StoredEntry", "StoredRow", "TileKey"]
 
 STORE_VERSION = 1
 
 # What keyring, policy and erasures are folded from: read in full by every process that starts, so it has an index of its own.
 CONTROL_TYPES = ("lineproof.erasure.v1", "lineproof.genesis.v1", "lineproof.key.v1", "lineproof.policy.v1")
+ERASURE_TYPE = "lineproof.erasure.v1"
 UNERASABLE_TYPES = (*CONTROL_TYPES, "lineproof.alias.v1")
 
 TileKey = tuple[int, int]
@@ -163,12 +164,15 @@ class LogStore(Protocol):
         """
 
     def erase_body(self, index: int, evidence: int) -> None:
-        """Delete salt and body of entry `index`; `evidence` is the erasure entry. Idempotent; leaf and dedupe rows stay.
+        """Delete salt and body of entry `index`; `evidence` is the erasure entry, which comes later. Idempotent; leaf and dedupe rows stay.
 
         Raises:
             NoSuchEntry: there is no such entry.
-            CorruptLog: the entry is one that can never be erased.
+            CorruptLog: the entry is one that can never be erased, or `evidence` is no erasure entry.
         """
+
+    def forget(self) -> None:
+        """Give up what deleted bodies left behind, as far as the store can without stopping: SQLite cuts off its write-ahead log."""
 
     # -- reading
 

@@ -139,8 +139,13 @@ class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
             refused = _one(connection.execute("SELECT lineproof_log.erase_body(%s, %s)", (index, evidence)))[0]
             if refused == "":
                 raise NoSuchEntry(f"there is no entry {index}")
+            if refused == "evidence":
+                raise CorruptLog(f"entry {evidence} is no erasure entry after entry {index}")
             if refused is not None:
                 raise CorruptLog(f"entry {index} ({refused}) can never be erased")
+
+    def forget(self) -> None:
+        return  # the service's role may not rewrite the table; docs/operations.md says what its owner does
 
     # -- reading
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from lineproof_audit.directory_lock import DirectoryLock
 from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
 from lineproof_audit.store import (
+    ERASURE_TYPE,
     STORE_VERSION,
     UNERASABLE_TYPES,
     AppendTransaction,
@@ -150,8 +151,15 @@ class SqliteStore(StoreReads, schema="", mark="?"):
                 raise NoSuchEntry(f"there is no entry {index}")
             if row[0] in UNERASABLE_TYPES:
                 raise CorruptLog(f"entry {index} ({row[0]}) can never be erased")
+            proof = connection.execute("SELECT event_type FROM entries WHERE idx = ? AND idx > ?", (evidence, index)).fetchone()
+            if proof is None or proof[0] != ERASURE_TYPE:
+                raise CorruptLog(f"entry {evidence} is no erasure entry after entry {index}")
             connection.execute("INSERT OR IGNORE INTO erasures VALUES (?, ?)", (index, evidence))
             connection.execute("DELETE FROM bodies WHERE idx = ?", (index,))
+
+    def forget(self) -> None:
+        # secure_delete has zeroed the pages; what was written before still stands in frames of the write-ahead log.
+        self._write(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close())
 
     # -- reading
 

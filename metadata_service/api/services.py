@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from lineproof_audit.log import LogReader
 from metadata_service.access import Tokens
+from metadata_service.api.erasures import Erasing
 from metadata_service.artifacts import Artifacts
 from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine, ReadLog
@@ -32,6 +33,7 @@ class Services:
     enrolments: Enrolments
     reads: ReadLog
     artifacts: Artifacts
+    erasing: Erasing
     graph: GraphStore
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code

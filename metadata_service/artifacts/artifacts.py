@@ -102,6 +102,12 @@ class Artifacts:
         """Bytes of an artifact of `tenant`, None if it does not hold it or its file is gone. The bytes themselves are not read."""
         return await anyio.to_thread.run_sync(self._size, tenant, digest)
 
+    def remove(self, tenant: str, digest: str) -> bool:
+        """Delete an artifact of `tenant`, bytes first; False if there was none. Blocking."""
+        if self._fs.exists(self._path(tenant, digest)):
+            self._fs.rm_file(self._path(tenant, digest))
+        return self._table.remove(tenant, digest)
+
     def _size(self, tenant: str, digest: str) -> int | None:
         size = self._table.size(tenant, digest)
         return size if size is not None and self._fs.exists(self._path(tenant, digest)) else None

@@ -37,6 +37,11 @@ class ArtifactTable:
         with self._database.read() as connection:
             return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(ARTIFACTS.c.size), 0)).where(ARTIFACTS.c.tenant == tenant)).scalar_one())
 
+    def remove(self, tenant: str, digest: str) -> bool:
+        """Forget an artifact; False if the tenant did not hold it."""
+        with self._database.write() as connection:
+            return bool(connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.tenant == tenant, ARTIFACTS.c.digest == digest)).rowcount)
+
     def add(self, tenant: str, digest: str, size: int) -> bool:
         """Record an artifact; False if another request recorded it first."""
         try:

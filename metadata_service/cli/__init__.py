@@ -12,7 +12,24 @@ from typing import Final
 import typer
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.cli import changes, demo, doctor, gate, graph, keys, log, policy, quarantine, questions, registry, reproduce, serve, settings, tokens
+from metadata_service.cli import (
+    changes,
+    demo,
+    doctor,
+    erasure,
+    gate,
+    graph,
+    keys,
+    log,
+    policy,
+    quarantine,
+    questions,
+    registry,
+    reproduce,
+    serve,
+    settings,
+    tokens,
+)
 from metadata_service.cli.output import fail, report_error
 
 __all__ = ["app", "main"]
@@ -29,6 +46,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")
+app.add_typer(erasure.app, name="erasure")
 app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)

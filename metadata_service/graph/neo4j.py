@@ -141,6 +141,9 @@ class Neo4jGraphStore:
                 await _run(session, statement, None, {})
             await _run(session, cypher.MOVE, APPLY_SECONDS, {**parameters, "wiping": False})
 
+    async def forget(self) -> None:
+        """Nothing: Neo4j reuses the space of deleted records by itself, and transaction logs go after their retention."""
+
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
         async with self._session() as session:
@@ -285,6 +288,11 @@ class Neo4jGraphStore:
             if not indices:
                 return []
             rows = await _run(session, cypher.TOUCH_ROWS, READ_SECONDS, {**parameters, "start": indices[0], "end": indices[-1] + 1})
+        return [TouchRow(row["urn"], row["role"], entry_of(row["body"])) for row in rows]
+
+    async def concerned(self, indices: Sequence[int]) -> list[TouchRow]:
+        """What these entries concerned."""
+        rows = await self._rows(cypher.CONCERNED, {"indices": sorted(set(indices))})
         return [TouchRow(row["urn"], row["role"], entry_of(row["body"])) for row in rows]
 
     async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,

@@ -151,6 +151,9 @@ class GraphStore(Protocol):
     async def wipe(self) -> None:
         """Drop everything projected (rebuild in place)."""
 
+    async def forget(self) -> None:
+        """Give up what deleted rows left behind in files of the store, as far as it can (after `wipe` and projecting again)."""
+
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
 
@@ -185,6 +188,9 @@ class GraphStore(Protocol):
 
         `limit` counts entries: a page never splits one, so the last index of a page is where the next continues.
         """
+
+    async def concerned(self, indices: Sequence[int]) -> list[TouchRow]:
+        """What these entries concerned, by (index, urn)."""
 
     async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,
                       event_types: Sequence[str] | None = None) -> list[EntryRecord]:

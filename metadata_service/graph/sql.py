@@ -30,7 +30,7 @@ from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page
 from metadata_service.graph.rows import entry_of, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
-from metadata_service.graph.sql_schema import METADATA
+from metadata_service.graph.sql_schema import METADATA, TOUCH_BY_ENTRY
 
 __all__ = ["SqlGraphStore"]
 
@@ -64,6 +64,7 @@ class SqlGraphStore:
         def work() -> None:
             with self._database.creating() as connection:
                 METADATA.create_all(connection)
+                TOUCH_BY_ENTRY.create(connection, checkfirst=True)  # tables made by an earlier version have it not
         await asyncio.to_thread(work)
         await self._write(sql_write.first_position)
 
@@ -97,6 +98,10 @@ class SqlGraphStore:
     async def wipe(self) -> None:
         """Drop everything projected."""
         await self._write(sql_write.wipe)
+
+    async def forget(self) -> None:
+        """The tables are written anew, and SQLite's write-ahead log is cut off. PostgreSQL's own log and backups keep what they have."""
+        await asyncio.to_thread(self._database.forget)
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
@@ -132,6 +137,11 @@ class SqlGraphStore:
                       event_types: Sequence[str] | None = None) -> list[TouchRow]:
         """What the next `limit` entries said about `urns`."""
         return await self._read(_touches, urns, start if after is None else max(start, after + 1), end, limit, event_types)
+
+    async def concerned(self, indices: Sequence[int]) -> list[TouchRow]:
+        """What these entries concerned."""
+        rows = await self._read(lambda session: session.rows(sql_text.CONCERNED, session.many(sorted(set(indices)))))
+        return [TouchRow(urn, role, entry_of(body)) for urn, role, body in rows]
 
     async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,
                       event_types: Sequence[str] | None = None) -> list[EntryRecord]:

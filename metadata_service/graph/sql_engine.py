@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from metadata_service.graph.errors import GraphUnavailable
-from metadata_service.graph.sql_text import Dialect
+from metadata_service.graph.sql_text import COMPACT, Dialect
 
 __all__ = ["Database", "Session"]
 
@@ -118,6 +118,14 @@ class Database:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SETUP_LOCK})")
             yield connection
         self._identity = self._identify()
+
+    def forget(self) -> None:
+        """Write all tables anew, so that no page holds what was deleted. Takes a while and, on PostgreSQL, locks readers out meanwhile."""
+        with self._reported(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            driver = connection.connection
+            with closing(driver.cursor()) as cursor:
+                for statement in COMPACT[self.dialect.name]:
+                    cursor.execute(statement)
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

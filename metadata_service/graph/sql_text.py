@@ -65,6 +65,8 @@ SET_STATS = "SELECT s.set_id, s.last_seen, s.runs FROM {texts} CROSS JOIN graph_
 CONTEXTS = "SELECT c.id, c.body FROM {ids} CROSS JOIN graph_context c WHERE c.id = f.value"
 EDGES_BY_ID = f"SELECT {_EDGE} FROM {{ids}} CROSS JOIN graph_edge e WHERE e.id = f.value"
 EDGE_KEYS = "SELECT e.key, e.from_, e.id FROM {ids} CROSS JOIN graph_edge e WHERE e.id = f.value"
+CONCERNED = ("SELECT n.urn, t.role, x.body FROM {ids} CROSS JOIN graph_touch t CROSS JOIN graph_node n CROSS JOIN graph_entry x "
+             "WHERE t.idx = f.value AND n.id = t.node_id AND x.idx = t.idx ORDER BY t.idx, n.urn")
 OUTCOME = "SELECT body FROM graph_entry WHERE idx = ?"
 SIZE_AT = "SELECT idx + 1 FROM graph_entry WHERE received <= ? ORDER BY received DESC, idx DESC LIMIT 1"
 
@@ -82,6 +84,8 @@ COUNTS = {
     "entries": "SELECT count(*) FROM graph_entry",
 }
 WIPE = tuple(f"DELETE FROM graph_{table}" for table in ("node", "revision", "context", "edge", "link", "set_stat", "touch", "entry", "state"))
+_ALL_TABLES = ", ".join(statement.removeprefix("DELETE FROM ") for statement in WIPE)
+COMPACT = {"sqlite": ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"), "postgresql": (f"VACUUM (FULL) {_ALL_TABLES}",)}
 ANALYZE = "ANALYZE graph_node, graph_revision, graph_context, graph_edge, graph_link, graph_touch, graph_entry"  # PostgreSQL
 
 

@@ -26,16 +26,21 @@ NOTARY_TYPES: Final = frozenset({"lineproof.equivocation.v1", "lineproof.access.
 NOTARISED_TYPES: Final = frozenset({"lineproof.alias.v1"})  # what callers may have the notary say in their name
 GENESIS: Final = "lineproof.genesis.v1"
 KEY: Final = "lineproof.key.v1"
+ERASURE: Final = "lineproof.erasure.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What events are checked against: the keyring so far, the index the next entry gets, the time (µs), the notary key."""
+    """What events are checked against: the keyring so far, the index the next entry gets, the time (µs), the notary key.
+
+    `erasing`: an order to erase was checked before (`api.erasures`); on other ways in there is none.
+    """
 
     keyring: Keyring
     next_index: int
     now: int
     notary: SigningKey
+    erasing: bool = False
 
 
 def check_envelope(raw: bytes, caller: Viewer, ground: Ground) -> NewEntry:
@@ -119,6 +124,8 @@ def _reserved(facts: EventFacts, envelope: Envelope, ground: Ground, admin: bool
         raise IntakeRefused(f"{facts.event_type} is written by the log itself", code="out-of-scope", keyid=envelope.keyid)
     if facts.event_type in ADMIN_TYPES and not admin:
         raise IntakeRefused(f"{facts.event_type} needs the root admin key", code="out-of-scope", keyid=envelope.keyid)
+    if facts.event_type == ERASURE and not ground.erasing:
+        raise IntakeRefused("an erasure is ordered at /api/v1/admin/erasures, where it is checked against what rests on the entry", code="invalid-argument")
     if facts.event_type == KEY and _ends(envelope, ground.notary.keyid):
         raise IntakeRefused("the service still signs with this notary key: restart it, so that it takes the one that replaces it, then revoke this one",
                             code="invalid-argument", keyid=ground.notary.keyid)

@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from lineproof_audit.append import Ack, Appender, NewEntry
@@ -158,13 +158,15 @@ class Intake:
             return check_openlineage(raw, caller, ground)
         if route == "notarised":
             return check_notarised(raw, caller, ground)
+        if route == "erasure":
+            ground = replace(ground, erasing=True)
         try:
             return check_envelope(raw, caller, ground)
         except IntakeRefused as error:
             if error.code not in ("unknown-key", "out-of-scope"):
                 raise
             self._keys.refresh_after_miss()  # another process may have registered the key a moment ago
-            return check_envelope(raw, caller, Ground(self._keys.current, self._keys.size, ground.now, ground.notary))
+            return check_envelope(raw, caller, replace(ground, keyring=self._keys.current, next_index=self._keys.size))
 
     def _submit(self, checked: Sequence[NewEntry | LineproofError]) -> list[_Item]:
         """Queue what passed the checks, in order; hashing and packing happen here, in our thread."""

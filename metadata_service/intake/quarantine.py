@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -15,7 +15,7 @@ from metadata_service.intake.store import QuarantineTable
 
 __all__ = ["NOT_KEPT", "Quarantine", "QuarantinedItem", "Route"]
 
-Route = Literal["envelope", "openlineage", "notarised"]
+Route = Literal["envelope", "openlineage", "notarised", "erasure"]
 
 # Not kept: what the caller retries anyway, what the log keeps itself, what is too large to keep, and what the caller may not do at all.
 NOT_KEPT: Final = frozenset({"queue-full", "no-space", "clock", "log-unavailable", "checkpoint-lock", "equivocation", "too-large", "unauthenticated",
@@ -78,6 +78,10 @@ class Quarantine:
     def appended(self, item: str, index: int) -> None:
         """Remember that a replay of `item` became entry `index`."""
         self._table.appended(item, index)
+
+    def forget(self, index: int, bodies: Sequence[bytes]) -> int:
+        """Drop refused copies of entry `index`, which is erased: those that became it, and those with one of these bodies; how many went."""
+        return self._table.forget(index, bodies)
 
     def expire(self) -> int:
         """Drop what was not seen for longer than the retention; how many items went."""

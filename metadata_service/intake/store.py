@@ -1,6 +1,7 @@
 """The quarantine table: refused bytes of authenticated callers, and why they were refused."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -68,6 +69,12 @@ class QuarantineTable:
         """Remember the entry that a replay made; the first one stays."""
         with self._database.write() as connection:
             connection.execute(QUARANTINE.update().where(QUARANTINE.c.id == item, QUARANTINE.c.appended.is_(None)).values(appended=index))
+
+    def forget(self, index: int, bodies: Sequence[bytes]) -> int:
+        """Drop rows that became entry `index` or hold one of `bodies`; how many went."""
+        gone = QUARANTINE.delete().where(sa.or_(QUARANTINE.c.appended == index, QUARANTINE.c.body.in_(list(bodies))))
+        with self._database.write() as connection:
+            return int(connection.execute(gone).rowcount)
 
     def expire(self, before: int) -> int:
         """Drop rows not seen since `before` (µs); how many went."""

@@ -6,17 +6,17 @@ refuses a log that does not extend the one it projected: other roots at its size
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from lineproof_audit.store import StoredEntry
+from lineproof_audit.erasures import Erasures
+from lineproof_audit.store import UNERASABLE_TYPES, StoredEntry
 from lineproof_audit.tree import CompactRange, leaf_hash
 from lineproof_schema.errors import LineproofError
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
 from metadata_service.graph.ops import GraphOp, PutState, digest_delta
 from metadata_service.graph.port import GraphStore, Position
 from metadata_service.projector.entry import ProjectableEntry, open_entry
-from metadata_service.projector.erasures import Erasures
 from metadata_service.projector.overlay import Overlay
 from metadata_service.projector.project import project, reads
 from metadata_service.projector.view import Missing
@@ -66,9 +66,11 @@ class EntrySource(Protocol):
 class Projector:
     """Projects one log into one graph. Use one instance from one task; a second projector is told apart by `ProjectionConflict`."""
 
-    def __init__(self, reader: EntrySource, graph: GraphStore) -> None:
+    def __init__(self, reader: EntrySource, graph: GraphStore, watch: Callable[[int, Sequence[GraphOp]], None] | None = None) -> None:
+        """`watch` is told the index and the operations of every entry, before they are applied."""
         self._reader = reader
         self._graph = graph
+        self._watch = watch
         self._overlay = Overlay()
         self._position: Position | None = None
         self._tree = CompactRange()
@@ -132,10 +134,12 @@ class Projector:
             ops.append(PutState(ERASURES_STATE, erased))
         if self._rebuilding is not None and size >= self._rebuilding:
             ops.append(PutState(REBUILDING_STATE, None))
-            self._rebuilding = None
         root = self._tree.root().hex()
         await self._graph.apply(ops, expected_size=position.size, size=size, root=root, digest_delta=delta)
         self._position, self._erased = Position(size, root, ""), erased
+        if self._rebuilding is not None and size >= self._rebuilding:
+            await self._graph.forget()
+            self._rebuilding = None
         self._overlay.age()
         return done
 
@@ -159,6 +163,8 @@ class Projector:
                 except Missing as missing:
                     await self._foresee(missing, entries[done + 1:done + 1 + self._ahead])
             self._overlay.take(result)
+            if self._watch is not None:
+                self._watch(entry.index, result)
             ops.extend(result)
         return ops, len(entries)
 
@@ -200,6 +206,8 @@ class Projector:
 
     def _open(self, stored: StoredEntry) -> ProjectableEntry:
         erased, replaced = self._erasures.stand_ins, self._erasures.replacements
+        if stored.fields.event_type in UNERASABLE_TYPES:
+            return open_entry(stored)  # the log stands on it: an erasure that names it is void
         if stored.index in erased:
             return open_entry(stored, stands_in_for=erased[stored.index])
         if stored.index in replaced:

@@ -150,10 +150,14 @@ def test_batches_of_two_threads_follow_one_another(store: LogStore, another: Ope
 
 
 def test_erasing_takes_salt_and_body_and_keeps_leaf_and_identity(store: LogStore) -> None:
-    items = [row(0), row(1)]
+    items = [row(0), row(1), row(2, "lineproof.erasure.v1")]
     write(store, *items)
-    store.erase_body(0, 1)
-    store.erase_body(0, 1)
+    for no_evidence in (1, 99, -1):
+        with pytest.raises(CorruptLog, match="no erasure entry"):
+            store.erase_body(0, no_evidence)
+    store.erase_body(0, 2)
+    store.erase_body(0, 2)
+    store.forget()
     assert [(r.leaf, r.salt, r.body) for r in store.rows(0, 2)] == [(items[0].leaf, None, None), (items[1].leaf, items[1].salt, items[1].body)]
     with store.append() as transaction:
         assert transaction.known([items[0].identity])[items[0].identity].index == 0

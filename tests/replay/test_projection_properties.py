@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from lineproof_audit.erasures import Erasures
+
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, PutState
 from metadata_service.graph.port import GraphStore
 from metadata_service.projector import Projector, edges, features, lifecycle, run_events, run_outputs
 from metadata_service.projector.authority import Authority
 from metadata_service.projector.entry import ProjectableEntry
-from metadata_service.projector.erasures import Erasures
 from metadata_service.projector.overlay import Overlay
 from metadata_service.projector.rebuild import rebuild
 from metadata_service.projector.runs import is_terminal

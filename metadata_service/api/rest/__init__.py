@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from metadata_service.api.rest import admin, artifacts, enrolment, events, health, lineage, log, page, registry
+from metadata_service.api.rest import admin, artifacts, enrolment, erasures, events, health, lineage, log, page, registry
 
 __all__ = ["routers"]
 
 
 def routers() -> list[APIRouter]:
     """All routers, in the order of the OpenAPI document."""
-    return [registry.router, events.router, lineage.router, log.router, artifacts.router, admin.router, enrolment.router, health.router, page.router]
+    return [registry.router, events.router, lineage.router, log.router, artifacts.router, admin.router, enrolment.router, erasures.router,
+            health.router, page.router]

@@ -145,12 +145,16 @@ class PolicyData(EventData):
 
 
 class ErasureData(EventData):
-    """`lineproof.erasure.v1`: salt and body of an entry were deleted; `replacement` is the index of the entry that stands in."""
+    """`lineproof.erasure.v1`: salt and body of an entry were deleted; `replacement` is the index of the entry that stands in.
+
+    `artifacts` (SHA-256) held what had to go, too, and were deleted with it.
+    """
 
     entry: EventIndex
     replacement: EventIndex | None = None
     legal_basis: str | None = None
     reason: Name
+    artifacts: tuple[Sha256, ...] = ()
 
 
 class EquivocationData(EventData):

@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors, sql
 
 from lineproof_audit.append import Appender
-from lineproof_audit.errors import KeyFileError, LogUnavailable
+from lineproof_audit.errors import CorruptLog, KeyFileError, LogUnavailable
 from lineproof_audit.log import Log
 from lineproof_audit.store_postgres import PostgresStore, plain_url
 from tests.log_entries import new_entry
@@ -56,7 +56,9 @@ def test_the_services_role_appends_reads_and_erases_and_no_more(log: Log, admin:
         epoch = store.elect()
         assert epoch is not None
         store.resign()
-        store.erase_body(3, 99)
+        with pytest.raises(CorruptLog, match="no erasure entry"):
+            store.erase_body(3, 99)
+        store.erase_body(3, appender.submit(new_entry("3", event_type="lineproof.erasure.v1")).result(30).index)
         assert store.rows(3, 4)[0].body is None
         appender.close()
         store.close()
@@ -129,6 +131,7 @@ def test_a_reading_log_cannot_write(log: Log, postgres_database: str) -> None:
     with Log.open(postgres_database, readonly=True) as reading:
         assert [entry.index for entry in reading.reader.entries()] == [0, 1, 2]
         assert reading.store.elect() is None
+        assert log.appender.submit(new_entry("2", event_type="lineproof.erasure.v1")).result(30).index == 3
         with pytest.raises(LogUnavailable, match="read-only"):
             reading.store.erase_body(2, 3)
 

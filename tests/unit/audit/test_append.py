@@ -168,7 +168,7 @@ def test_a_bad_entry_fails_alone(log: Log) -> None:
 
 def test_retry_after_an_erasure_returns_the_first_index(log: Log) -> None:
     first = log.appender.submit(new_entry("1")).result(30)
-    log.store.erase_body(first.index, 99)
+    log.store.erase_body(first.index, log.appender.submit(new_entry("e", event_type="lineproof.erasure.v1")).result(30).index)
     again = log.appender.submit(new_entry("1")).result(30)
     assert (again.index, again.leaf, again.salt, again.duplicate) == (first.index, first.leaf, b"", True)
     assert log.reader.entry(first.index).envelope is None
@@ -178,7 +178,7 @@ def test_an_erased_body_leaves_no_bytes_in_the_database(log: Log, tmp_path: Path
     secret = replace(new_entry("1"), envelope=sign_envelope("application/x", b"somebody's telephone number", PRODUCER))
     ack = log.appender.submit(secret).result(30)
     kept = log.store.rows(ack.index, ack.index + 1)[0].body
-    log.store.erase_body(ack.index, 99)
+    log.store.erase_body(ack.index, log.appender.submit(new_entry("e", event_type="lineproof.erasure.v1")).result(30).index)
     log.close()
     assert kept is not None
     assert kept[20:] not in (tmp_path / "data" / "log.db").read_bytes()

@@ -8,8 +8,8 @@ import pytest
 
 from lineproof_audit.base64text import encode_base64
 from lineproof_audit.bindings import token_id
-from lineproof_audit.keyring import KEY, Keyring
 from lineproof_audit.keyrecord import record_from_state, record_to_state
+from lineproof_audit.keyring import KEY, Keyring
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.possession import binding_statement
 from lineproof_audit.verify import verify_bundle

@@ -52,10 +52,14 @@ class MemoryGraph:
         self.states: dict[str, bytes] = {}
         self.at = Position(0, EMPTY_ROOT, "0" * 64)
         self.batches: list[list[GraphOp]] = []
+        self.forgotten = 0
 
     async def setup(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def forget(self) -> None:
+        self.forgotten += 1
 
     async def wipe(self) -> None:
         self._empty()
@@ -169,6 +173,10 @@ class MemoryGraph:
         wanted = set(urns)
         rows = [TouchRow(urn, role, self.records[index]) for (urn, index), role in self.touched.items() if start <= index < end and urn in wanted]
         return sorted(rows, key=lambda row: (row.entry.index, row.urn))[:limit]
+
+    async def concerned(self, indices: Sequence[int]) -> list[TouchRow]:
+        rows = [TouchRow(urn, role, self.records[index]) for (urn, index), role in self.touched.items() if index in indices]
+        return sorted(rows, key=lambda row: (row.entry.index, row.urn))
 
     async def outcome(self, index: int) -> EntryRecord | None:
         return self.records.get(index)

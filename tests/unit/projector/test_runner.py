@@ -112,6 +112,7 @@ async def test_an_erasure_reaches_back_and_the_graph_is_projected_again(world: W
     assert world.outcome(other) == ("ignored", "erased")
     assert world.assets() == {("t", "x")}
     assert "rebuilding" not in world.graph.states
+    assert world.graph.forgotten == 1  # since the wipe: once the rebuild is done, what deleted rows left behind goes
 
 
 async def test_an_erasure_that_nobody_may_order_changes_nothing(world: World) -> None:
