@@ -113,7 +113,7 @@ class Draft:
     # -- reading
 
     def need(self, urns: Iterable[str] = (), states: Iterable[str] = ()) -> None:
-        """Announce reads."""
+        """Announce reads that the rule may turn away from before it comes to them."""
         missing_urns, missing_states = self._view.unloaded(urns, states)
         self._missing_urns.update(missing_urns)
         self._missing_states.update(missing_states)
