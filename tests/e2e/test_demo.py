@@ -35,7 +35,8 @@ class Served:
 
     def resolve(self, model: str) -> dict[str, Any]:
         """`POST /resolve` of everything a model is bound to: the subject, and rows by the feature's name."""
-        request = urllib.request.Request(f"{self.url}/resolve", json.dumps({"model": model}).encode(), {"Authorization": f"Bearer {self._token}"})
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/resolve", json.dumps({"model": model}).encode(), headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             found = json.loads(answer.read())
         return {"subject": found["subject"], "rows": {row["reference"].partition(":")[2].partition("@")[0]: row for row in found["resolutions"]}}
