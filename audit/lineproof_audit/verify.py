@@ -28,10 +28,11 @@ from lineproof_audit.leaf import body_commitment, parse_leaf
 from lineproof_audit.tree import CompactRange, leaf_hash, verify_inclusion
 from lineproof_audit.trust import Trust
 
-__all__ = ["LEVELS", "Verdict", "verify_bundle"]
+__all__ = ["LEVELS", "NOT_TRIED", "Verdict", "verify_bundle"]
 
 INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE = "included", "keys-complete", "derived", "complete"
 LEVELS = (INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE)
+NOT_TRIED = "not tried"
 ERASURE = "lineproof.erasure.v1"
 
 _NOT_SHOWN = {
@@ -110,7 +111,7 @@ def verify_bundle(bundle: object, trust: Trust | None, require: str | None = Non
         reasons[KEYS_COMPLETE] += (f"level {INCLUDED} is not reached",)
     for level in (DERIVED, COMPLETE):
         tried = None if replays is None else replays.get(level)
-        reasons[level] = ("not tried",) if tried is None else tuple(tried)
+        reasons[level] = (NOT_TRIED,) if tried is None else tuple(tried)
         below = [lower for lower in ((INCLUDED, KEYS_COMPLETE) if level == DERIVED else (INCLUDED,)) if reasons[lower]]
         if below:
             reasons[level] += (f"level {below[-1]} is not reached",)

@@ -66,7 +66,7 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
            as_json: Json = False) -> None:
     """Verify a bundle offline, believing only the trust file. Exit 1 if it fails, or is not anchored."""
     from lineproof_audit.trust import load_trust
-    from lineproof_audit.verify import verify_bundle
+    from lineproof_audit.verify import NOT_TRIED, verify_bundle
 
     try:
         if bundle.stat().st_size > MAX_BUNDLE_BYTES:
@@ -87,7 +87,8 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
         say(f"levels: {', '.join(verdict.levels) or 'none'}")
         for level, reasons in verdict.reasons.items():
             for reason in reasons:
-                say(f"  {level} not reached: {reason}")
+                if reason != NOT_TRIED:
+                    say(f"  {level} not reached: {reason}")
         for text in verdict.notes:
             say(f"  note: {text}")
         say(verdict.statement)
