@@ -154,10 +154,15 @@ def test_a_manifest_shows_steps_and_inputs_and_is_what_rebuild_takes(page: Page,
     expect(page.locator(".verdict li").first).to_be_visible()
 
 
-def test_a_forged_manifest_is_not_proven(page: Page, place: Place) -> None:
+@pytest.mark.parametrize("part", ["payload", "signature"])
+def test_a_forged_manifest_is_not_proven(page: Page, place: Place, part: str) -> None:
     def forge(data: dict[str, dict[str, str]]) -> None:
         envelope = json.loads(data["manifest"]["envelope"])
-        envelope["payload"] = envelope["payload"][:-8] + "AAAA" + envelope["payload"][-4:]
+        if part == "payload":
+            envelope["payload"] = envelope["payload"][:-8] + "AAAA" + envelope["payload"][-4:]
+        else:
+            sig = envelope["signatures"][0]["sig"]
+            envelope["signatures"][0]["sig"] = ("B" if sig[0] == "A" else "A") + sig[1:]
         data["manifest"]["envelope"] = json.dumps(envelope)
 
     answer_with(page, "Manifest", forge)

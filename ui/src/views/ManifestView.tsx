@@ -55,7 +55,7 @@ function Whole({ manifest, urn, at }: { manifest: Answer; urn: string; at: numbe
       <div className={`verdict verdict-${possible ? 'good' : 'warn'}`}>
         <h2>{possible ? 'This state can be built again' : 'This state cannot be built again'}</h2>
         <p>{possible ? 'Everything it is made of is kept, back to the inputs.' : manifest.completeness.restricted > 0 ? 'A part of it is outside your grants, so nothing of the manifest is shown.' : 'Something on the way back is missing:'}</p>
-        {manifest.reasons.length > 0 && <ul className="plain">{manifest.reasons.map((reason, row) => <li key={row}>{isUrn(reason.subject) ? <Named urn={reason.subject} /> : reason.subject}: {reason.detail} <code className="soft">{reason.code}</code></li>)}</ul>}
+        <ul className="plain">{[...Map.groupBy(manifest.reasons, (reason) => reason.code + reason.detail)].map(([key, [first, ...rest]]) => <li key={key}>{isUrn(first!.subject) ? <Named urn={first!.subject} /> : first!.subject}{rest.length > 0 && ` and ${number(rest.length)} more`}: {first!.detail} <code className="soft">{first!.code}</code></li>)}</ul>
       </div>
       <Notes of={manifest.completeness} />
       {statement === null ? manifest.completeness.restricted === 0 && <Empty title="There is no manifest">Nothing of it was ever materialized up to this position.</Empty> : (
@@ -65,9 +65,9 @@ function Whole({ manifest, urn, at }: { manifest: Answer; urn: string; at: numbe
             {manifest.digest !== null && <Fact name="Digest"><code className="hash">{manifest.digest}</code> <Copy text={manifest.digest} what="the digest" /></Fact>}
             <Fact name="Signature"><Signed envelope={manifest.envelope} digest={manifest.digest} /></Fact>
             {manifest.envelope !== null && (
-              <Fact name="Build it again">
+              <Fact name={possible ? 'Build it again' : 'To keep'}>
                 <button type="button" onClick={() => download(name, `${manifest.envelope}\n`, 'application/json')}>Download the signed manifest</button>{' '}
-                <span className="soft">then, on your machine,</span> <code>lineproof rebuild {name}</code>
+                {possible ? <><span className="soft">then, on your machine,</span> <code>lineproof rebuild {name}</code></> : <span className="soft">It says what is missing.</span>}
               </Fact>
             )}
           </dl>
