@@ -13,7 +13,7 @@ far is a running maximum of (feature_time, knowledge_time); the last such row be
 # ruff: noqa: S608  (every name in a statement is quoted)
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["asof_join", "asof_join_duckdb"]
 
+_UNITS = ("s", "ms", "us", "ns")
+_DUCKDB_TIMES = ("TIMESTAMP", "DATE")
 _ROW, _PICK, _FROM = "__asof_row", "__asof_pick", "__asof_from"  # columns of ours, gone from the result
 
 
@@ -47,34 +49,36 @@ def asof_join(spine: pandas.DataFrame, features: pandas.DataFrame, *, by: Sequen
         The spine with the added columns, missing where no row was known.
 
     Raises:
-        AsofError: a column is missing or would be there twice; or different rows have the same keys and times, so that none is the right one.
+        AsofError: a column is missing or would be there twice; times are no times, or some have a time zone and others none; keys have other types
+            on both sides; or different rows have the same keys and times, so that none is the right one.
     """
     import pandas
 
     added = _columns(list(spine.columns), list(features.columns), by, reference_time, feature_time, knowledge_time, columns)
     times = [feature_time, *([knowledge_time] if knowledge_time is not None else [])]
-    kept = features[list(dict.fromkeys([*by, *times, *added]))].drop_duplicates().dropna(subset=[*by, *times])
+    told = features[list(dict.fromkeys([*by, *times, *added]))].reset_index(drop=True)
+    asked, kept = _alike(spine[list(dict.fromkeys([*by, reference_time]))], told, by, reference_time, times)
+    kept = kept.loc[_distinct(kept)].dropna(subset=[*by, *times])
     if bool(kept.duplicated(subset=[*by, *times]).any()):
         raise _ambiguous(by, times)
-    ordered = kept.sort_values(times, kind="stable").reset_index(drop=True)  # the position is the order of (feature time, knowledge time)
+    ordered = kept.sort_values(times, kind="stable")
+    rows, ordered = ordered.index, ordered.reset_index(drop=True)  # the position is the order of (feature time, knowledge time)
     candidates = ordered[list(by)].copy()
     candidates[_FROM] = ordered[times].max(axis=1)
     candidates[_PICK] = range(len(ordered))
     candidates = candidates.sort_values([_FROM, _PICK], kind="stable")
     candidates[_PICK] = candidates.groupby(list(by))[_PICK].cummax() if by else candidates[_PICK].cummax()
-    asked = spine[[*by, reference_time]].copy()
     asked[_ROW] = range(len(spine))
     asked = asked.dropna().sort_values(reference_time, kind="stable")
-    candidates[_FROM] = candidates[_FROM].astype(asked[reference_time].dtype)
     matched = pandas.merge_asof(asked, candidates, left_on=reference_time, right_on=_FROM, by=list(by) or None, allow_exact_matches=inclusive)
     matched = matched.dropna(subset=[_PICK])
     picked = pandas.Series(matched[_PICK].to_numpy(), index=matched[_ROW].to_numpy()).reindex(range(len(spine)))
-    result = ordered.reindex(picked.to_numpy())[list(dict.fromkeys([*added, feature_time]))]
-    result.index = spine.index
     if max_age is not None:
-        fresh = result[feature_time] >= spine[reference_time] - max_age
-        result = result.where(fresh)
-    return pandas.concat([spine, result[added]], axis=1)
+        at = asked.set_index(_ROW)[reference_time].reindex(range(len(spine)))
+        picked = picked.where(ordered[feature_time].reindex(picked.to_numpy()).reset_index(drop=True) >= at - max_age)
+    result = told[added].reindex(rows.to_series(index=range(len(rows))).reindex(picked.to_numpy()).to_numpy())
+    result.index = spine.index
+    return pandas.concat([spine, result], axis=1)
 
 
 def asof_join_duckdb(connection: Any, spine: Any, features: Any, *, by: Sequence[str], reference_time: str, feature_time: str,
@@ -92,6 +96,8 @@ def asof_join_duckdb(connection: Any, spine: Any, features: Any, *, by: Sequence
     lineproof_features = connection.table(features) if isinstance(features, str) else features
     added = _columns(list(lineproof_spine.columns), list(lineproof_features.columns), by, reference_time, feature_time, knowledge_time, columns)
     times = [feature_time, *([knowledge_time] if knowledge_time is not None else [])]
+    kinds = [*_kinds("spine", lineproof_spine, [reference_time]), *_kinds("features", lineproof_features, times)]
+    _one_clock([(where, "no time" if not kind.startswith(_DUCKDB_TIMES) else "zone" if "WITH TIME ZONE" in kind else "", kind) for where, kind in kinds])
     kept = ", ".join(_quoted(name) for name in dict.fromkeys([*by, *times, *added]))
     present = " and ".join(f"{_quoted(name)} is not null" for name in [*by, *times])
     keys = ", ".join(_quoted(name) for name in [*by, *times])
@@ -134,6 +140,82 @@ def _columns(spine: list[str], features: list[str], by: Sequence[str], reference
     if twice:
         raise AsofError(f"both sides have {', '.join(twice)}: name the feature columns to add, or rename one")
     return added
+
+
+def _alike(asked: pandas.DataFrame, features: pandas.DataFrame, by: Sequence[str], reference_time: str,
+           times: Sequence[str]) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    """Both sides with times on one clock, in the finest of their units, and keys of one type."""
+    import pandas
+
+    asked, features = asked.copy(), features.copy()
+    sides = [("spine", asked, reference_time), *(("features", features, name) for name in times)]
+    for _, frame, name in sides:
+        if frame[name].isna().all():  # also of an empty frame: nothing says what it would hold
+            frame[name] = pandas.Series(pandas.NaT, index=frame.index, dtype=_any_times(side[name] for _, side, name in sides))
+    told = []
+    for side, frame, name in sides:
+        dtype = frame[name].dtype
+        kind = "zone" if isinstance(dtype, pandas.DatetimeTZDtype) else "" if pandas.api.types.is_datetime64_dtype(dtype) else "no time"
+        told.append((f"{name} of the {side}", kind, str(dtype)))
+    _one_clock(told)
+    unit = max((_unit_of(frame[name]) for _, frame, name in sides), key=_UNITS.index)
+    for side, frame, name in sides:
+        try:
+            utc = frame[name].dt.tz_convert("UTC") if frame[name].dt.tz is not None else frame[name]
+            frame[name] = utc.dt.as_unit(unit)
+        except (pandas.errors.OutOfBoundsDatetime, OverflowError) as error:
+            raise AsofError(f"{name} of the {side} has times beyond what the other times' unit ({unit}) can hold") from error
+    for name in by:
+        if asked[name].dtype != features[name].dtype:
+            features[name] = _as_key(name, features[name].dropna(), asked[name]).reindex(features.index)
+            features = features[features[name].notna()]
+            features[name] = _as_key(name, features[name], asked[name])
+    return asked, features
+
+
+def _any_times(columns: Iterable[pandas.Series]) -> Any:
+    """The type of the first column that holds times."""
+    import pandas
+
+    return next((column.dtype for column in columns if pandas.api.types.is_datetime64_any_dtype(column.dtype)), "datetime64[us]")
+
+
+def _unit_of(column: pandas.Series) -> str:
+    return str(column.dt.unit)
+
+
+def _as_key(name: str, column: pandas.Series, wanted: pandas.Series) -> pandas.Series:
+    """Keys in the type of the other side, if they are the same values in it (1.0 and 1, not "1" and 1)."""
+    try:
+        made = column.astype(wanted.dtype)
+        same = bool((made == column).all())
+    except (TypeError, ValueError, OverflowError):
+        same = False
+    if not same:
+        raise AsofError(f"key {name} is {wanted.dtype} in the spine and {column.dtype} in the features: make them of one type")
+    return made
+
+
+def _distinct(frame: pandas.DataFrame) -> pandas.Series:
+    """Which rows are the first of their like."""
+    try:
+        return ~frame.duplicated()
+    except TypeError as error:
+        raise AsofError(f"the features hold values that cannot be compared ({error}): name the columns to add") from error
+
+
+def _kinds(side: str, relation: Any, names: Sequence[str]) -> list[tuple[str, str]]:
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    return [(f"{name} of the {side}", types[name]) for name in names]
+
+
+def _one_clock(told: Sequence[tuple[str, str, str]]) -> None:
+    """Refuse times that nobody can compare: (which, `zone`, `` or `no time`, its type)."""
+    for where, kind, dtype in told:
+        if kind == "no time":
+            raise AsofError(f"{where} is {dtype}, not a time")
+    if len({kind for _, kind, _ in told}) > 1:
+        raise AsofError("some times have a time zone and others none: " + ", ".join(f"{where} is {dtype}" for where, _, dtype in told))
 
 
 def _ambiguous(by: Sequence[str], times: Sequence[str]) -> AsofError:

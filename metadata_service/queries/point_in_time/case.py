@@ -31,7 +31,7 @@ class CheckName(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a result rests on: `what` is predicate, read, knowledge, version, registration, materialization, deployment or model."""
+    """What a result rests on: `what` is predicate, read, knowledge, version, registration, materialization, deployment, model or alias."""
 
     what: str
     text: str | None = None
@@ -78,6 +78,7 @@ class FeatureUse:
     lookback: float | None
     current: str | None  # what the reference means at the position
     materialized: tuple[Materialized, ...] = ()
+    current_entry: int | None = None  # the entry that moved it there
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,18 +135,22 @@ async def _features(context: QueryContext, row: NodeRow, history: History) -> tu
     found = []
     for urn in used:
         reference = by_alias.get(urn)
-        current = await _current(context, urn, reference) if reference is not None else urn
-        found.append(await _feature(context, rows[urn], reference, current) if urn in rows else FeatureUse(urn, reference, 0, None, None, None))
+        current, moved = await _current(context, urn, reference) if reference is not None else (urn, None)
+        use = await _feature(context, rows[urn], reference, current) if urn in rows else FeatureUse(urn, reference, 0, None, None, None)
+        found.append(replace(use, current_entry=moved))
     return tuple(found)
 
 
-async def _current(context: QueryContext, urn: str, reference: str) -> str | None:
-    """The version an alias means at the position."""
+async def _current(context: QueryContext, urn: str, reference: str) -> tuple[str | None, int | None]:
+    """The version an alias means at the position, and the entry that says so."""
     parsed = parse_urn(urn)
     head = format_urn("feature", *parsed.components[:2])
     row = (await context.graph.get([head], context.at)).get(head)
     alias = row.facts.get(f"alias:{reference.rpartition('@')[2]}") if row is not None else None
-    return format_urn("feature-version", *parsed.components[:2], str(alias["version"])) if isinstance(alias, Mapping) and "version" in alias else None
+    if not isinstance(alias, Mapping) or "version" not in alias:
+        return None, None
+    index = alias.get("index")
+    return format_urn("feature-version", *parsed.components[:2], str(alias["version"])), index if isinstance(index, int) else None
 
 
 async def _feature(context: QueryContext, row: NodeRow, reference: str | None, current: str | None) -> FeatureUse:
