@@ -87,7 +87,7 @@ def play(folder: Path, screen: Screen, *, serve: bool) -> None:
     env = work.service_env({**store_settings(), "LINEPROOF_URL": url})
     where = ", ".join(value.split("@")[-1] for value in store_settings().values()) or "embedded stores"
 
-    screen.heading("A log, its keys, and two producers")
+    screen.heading("A log, keys for two producers, and a reader")
     screen.say(f"Commands are shown as you would type them; lineproof is {os.path.relpath(sys.executable).rpartition('/')[0]}/lineproof.")
     service = Service(env, work.folder / "service.log", port)
     try:
