@@ -23,12 +23,13 @@ def stg(world: World, day: int, text: str = "select same", expression: str = "wi
                      {"wind_speed_mph": (expression, [("raw/weather", "wind_speed")], 4)}, text, "a" * 40, state=state, joins=joins, schema=schema)
 
 
-def load(world: World, day: int, rows: int, nulls: int | None = None, fingerprint: str = "0") -> None:
+def load(world: World, day: int, rows: int, nulls: int | None = None) -> None:
     """A new version of the raw table."""
     metrics = {} if nulls is None else {"dataQualityMetrics": {"rowCount": rows, "columnMetrics": {"wind_speed": {"nullCount": nulls, "max": 30.0}}}}
+    output = {"namespace": RAW, "name": "weather", "facets": {**metrics, "version": {"datasetVersion": f"load-{day}"}},
+              "outputFacets": {"outputStatistics": {"rowCount": rows}}}
     world.openlineage({"eventType": "COMPLETE", "eventTime": DAYS[day], "run": {"runId": run_id(f"load {day}"), "facets": {}},
-                       "job": {"namespace": NS, "name": "load"}, "inputs": [], "outputs": [{"namespace": RAW, "name": "weather", "facets": {**metrics, "version": {"datasetVersion": f"load-{day}"}},
-                                                  "outputFacets": {"outputStatistics": {"rowCount": rows}}}]})
+                       "job": {"namespace": NS, "name": "load"}, "inputs": [], "outputs": [output]})
 
 
 async def found(world: World, start: int, urn: str = VALUE, **more: Any) -> Suspects:
