@@ -36,7 +36,7 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
 
     from metadata_service.cli.views.gate import markdown
     from metadata_service.gate import formats
-    from metadata_service.gate.schemas import read_schemas
+    from metadata_service.gate.read import read_schemas
 
     found = changes(read_schemas(base, dialect), read_schemas(head, dialect))
     checked = _check(Target(server, token, data), found) if found else []

@@ -1,6 +1,6 @@
 """The gate of a pull request: what a change takes away from schemas, and whether that may go in.
 
-`schemas` reads two states of a project (`dbt`, `ddl`, `documents` know the formats), `changes` compares them, `verdict` weighs what each change
+`read` reads two states of a project into `schemas` (`dbt`, `ddl`, `documents` know the formats), `changes` compares them, `verdict` weighs what each change
 breaks, `formats` writes it for machines; the report for people is `metadata_service.cli.views.gate`.
 """
 from __future__ import annotations

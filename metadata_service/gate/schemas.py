@@ -1,18 +1,10 @@
-"""Tables and their columns, from the files of a project."""
+"""Tables and their columns, as the files of a project say them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-from lineproof_schema.errors import LineproofError
-
-__all__ = ["Column", "Table", "read_schemas"]
-
-MAX_BYTES: Final = 512 * 1024 * 1024  # manifests of the largest projects have some 100 MB
-SCRIPTS: Final = (".sql", ".ddl")
-DOCUMENTS: Final = (".json", ".avsc")
+__all__ = ["Column", "Table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,50 +29,3 @@ class Table:
     whole: bool
     file: str | None = None
     code: str | None = None
-
-
-def read_schemas(path: Path, dialect: str | None = None) -> dict[str, Table]:
-    """The tables of a project, by name: `database.schema.table` as the warehouse calls them.
-
-    A file is dbt's manifest.json (described columns; of compiled models also what their SQL selects) or catalog.json, SQL (`create`, `alter` and
-    `drop` of tables and views, in order), an Avro record, a JSON Schema, or `{"<table>": {"<column>": "<type>"}}`. A folder is its manifest.json if
-    it has one, else all its SQL and schema files, by path: migrations.
-
-    Args:
-        path: The file or folder.
-        dialect: Of the SQL, as sqlglot calls it; a manifest says its own.
-
-    Raises:
-        LineproofError: `invalid-argument`: none of these.
-    """
-    if not path.is_dir():
-        return _read([path], dialect)
-    manifest = next((each for each in (path / "manifest.json", path / "target" / "manifest.json") if each.is_file()), None)
-    files = [manifest] if manifest is not None else sorted(each for each in path.rglob("*") if each.suffix in (*SCRIPTS, *DOCUMENTS) and each.is_file())
-    if not files:
-        raise LineproofError(f"{path} holds neither a manifest.json nor SQL or schema files", code="invalid-argument")
-    return _read(files, dialect)
-
-
-def _read(files: list[Path], dialect: str | None) -> dict[str, Table]:
-    tables: dict[str, Table] = {}
-    for file in files:
-        text = _text(file)
-        if file.suffix in SCRIPTS:
-            from metadata_service.gate.ddl import apply_script
-
-            apply_script(tables, text, str(file), dialect)
-        else:
-            from metadata_service.gate.documents import read_document
-
-            tables.update(read_document(text, file, dialect))
-    return tables
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise LineproofError(f"{file} has more than {MAX_BYTES} bytes", code="invalid-argument")
-        return file.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise LineproofError(f"{file} cannot be read: {error}", code="invalid-argument") from error

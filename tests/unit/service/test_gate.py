@@ -12,7 +12,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.cli.views.gate import markdown
 from metadata_service.gate.changes import Change, changes
 from metadata_service.gate.formats import junit, sarif
-from metadata_service.gate.schemas import read_schemas
+from metadata_service.gate.read import read_schemas
 from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible
 
 KIND = "https://schemas.getdbt.com/dbt/"
