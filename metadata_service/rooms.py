@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from lineproof_audit.accounting import Streams
 from lineproof_audit.envelope import sign_envelope
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
@@ -104,7 +105,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         erasing = Erasing(log, rooms.keys, quarantine, store, graph, f"lineproof {version('lineproof')}")
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, erasing=erasing, graph=graph, metrics=metrics,
-                            resolutions=ResolutionCache(graph),
+                            resolutions=ResolutionCache(graph), streams=Streams(log.reader),
                             checkpoint_problem=lambda: _problem(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from lineproof_audit.accounting import Streams
 from lineproof_audit.log import LogReader
 from metadata_service.access import Tokens
 from metadata_service.api.erasures import Erasing
@@ -38,6 +39,7 @@ class Services:
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
     resolutions: ResolutionCache
+    streams: Streams  # the numbers that producers gave their events, read once
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
     notarise: Callable[[str, bytes], bytes]  # the DSSE envelope of a payload, signed with the notary key
 

@@ -13,6 +13,7 @@ import typer
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli import (
+    audit,
     changes,
     demo,
     doctor,
@@ -50,6 +51,7 @@ app.add_typer(erasure.app, name="erasure")
 app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
+audit.register(app)
 changes.register(app)
 registry.register(app)
 reproduce.register(app)

@@ -55,7 +55,7 @@ class Evidence:
     cited: Callable[[Answer], Iterable[int]]
 
 
-def ask_about(target: Target, field: str, document: str, named: str, variables: Callable[[str], Answer], evidence: Evidence | None, as_json: bool,
+def ask_about(target: Target, field: str, document: str, named: str | None, variables: Callable[[str | None], Answer], evidence: Evidence | None, as_json: bool,
               rows: int | None = None) -> Answer:
     """Resolve the entity, ask, write evidence if wanted, print JSON if wanted; the field's answer.
 
@@ -64,7 +64,7 @@ def ask_about(target: Target, field: str, document: str, named: str, variables: 
     """
 
     async def work(ask: Ask) -> Answer:
-        urn = named if named.startswith("urn:") else await _resolve(ask, named)
+        urn = named if named is None or named.startswith("urn:") else await _resolve(ask, named)
         asked = variables(urn)
         answer = await _data(ask, document, asked)
         if rows is not None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["AUDIT", "CHECKPOINT", "DIFF", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH", "SUSPECTS",
-           "TRACE"]
+__all__ = ["ACCOUNTING", "AUDIT", "CHECKPOINT", "DIFF", "ENTITY", "EVENT", "EVIDENCE", "IMPACT", "KEY_HISTORY", "LINEAGE", "MANIFEST", "RESOLVE", "SEARCH",
+           "SUSPECTS", "TRACE"]
 
 _HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
 _COMMIT: Final = "commit { urn sha repository author email subject committedAt branch pullRequest dirty recordedBy }"
@@ -56,7 +56,7 @@ SUSPECTS: Final = f"""query Suspects($urn: ID!, $from: Position!, $to: Position)
     rows {{ kind urn score because influence distance before after since at job {_COMMIT} file line run }} opaque {{ urn job transformation }}
   }} }}"""
 
-AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $upstream: Boolean! = false, $first: Int! = 100, $after: String, $actor: String,
+AUDIT: Final = f"""query AuditTrail($urn: ID, $from: Position, $to: Position, $upstream: Boolean! = false, $first: Int! = 100, $after: String, $actor: String,
   $commit: String, $eventTypes: [String!], $at: Position) {{
   auditTrail(urn: $urn, from: $from, to: $to, upstream: $upstream, first: $first, after: $after, actor: $actor, commit: $commit, eventTypes: $eventTypes,
     at: $at) {{
@@ -64,6 +64,11 @@ AUDIT: Final = f"""query AuditTrail($urn: ID!, $from: Position, $to: Position, $
     rows {{ index urn role eventType status reason detail actor caller {_COMMIT} claimedAt loggedAt signer signedBy key {{ state purpose label lastValid }}
       eventId changes {{ fact before after }} edges {{ action urn restricted level type subtype expression file line }} proof {{ index size path }} }}
   }} }}"""
+
+ACCOUNTING: Final = f"""query Accounting($from: Position, $to: Position, $at: Position) {{
+  accounting(from: $from, to: $to, at: $at) {{
+    {_HEAD} from to entries accounted unaccounted outcomes {{ status count }} erased unnumbered statement
+    producers {{ signer label stream events first last closed missing {{ first last shownAt maybeErased }} broken }} }} }}"""
 
 SEARCH: Final = f"""query Search($text: String!, $kinds: [Kind!], $first: Int! = 20, $after: String) {{
   search(text: $text, kinds: $kinds, first: $first, after: $after) {{ {_HEAD} rows {{ urn kind namespace name owners description dropped }} after }} }}"""

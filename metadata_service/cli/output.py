@@ -13,14 +13,19 @@ from rich.table import Table
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["Json", "fail", "note", "print_json", "print_table", "report_error", "say", "when"]
+__all__ = ["Json", "fail", "json_text", "note", "print_json", "print_table", "report_error", "say", "when"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def json_text(value: Any) -> str:
+    """One JSON document."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    typer.echo(json_text(value))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:

@@ -1,4 +1,4 @@
-"""`lineproof lineage|impact|trace|audit|search|entity|event|checkpoint|key-history`: questions, in the words of GraphQL.
+"""`lineproof lineage|impact|trace|search|entity|event|checkpoint|key-history`: questions, in the words of GraphQL.
 
 Every command sends the same GraphQL document to the service at `--server`, to the one on the data directory, or to the directory's
 own stores when none runs. Entities are named by URN or as people call them: `weather.wind_speed`, `<namespace>/<name>[.column]`.
@@ -19,7 +19,7 @@ from metadata_service.cli import documents
 from metadata_service.cli.asking import Evidence, Target, ask_about, ask_plainly
 from metadata_service.cli.output import Json, print_table, say
 
-__all__ = ["At", "Data", "Entity", "Server", "Token", "position", "register"]
+__all__ = ["At", "Data", "Entity", "EvidenceFile", "Server", "Token", "WithLeaves", "position", "register"]
 
 Server = Annotated[str | None, typer.Option("--server", "--url", help="URL of the service (LINEPROOF_URL); default: the data directory.")]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token (LINEPROOF_TOKEN).")]
@@ -30,9 +30,6 @@ EvidenceFile = Annotated[Path | None, typer.Option("--evidence", help="Write an 
 WithLeaves = Annotated[bool, typer.Option("--with-leaves", help="Put all leaves into the bundle, and all that touched what the answer "
                                                                "names: the verifier then reaches keys-complete and derived.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds (dataset, column, feature-version, …); may be repeated.")]
-
-AUDIT_PAGE = 200  # rows asked for at once: what they cost lies well below what one query may
-
 
 class Way(StrEnum):
     """Which way lineage walks."""
@@ -65,8 +62,8 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     level = "COLUMN" if columns else None
     variables = {"direction": way, "depth": depth or None, "kinds": _kinds(kind), "activeSince": _time(active_since), "at": position(at)}
 
-    def complete(urn: str) -> dict[str, Any]:
-        return {"urn": urn, **variables, "level": level or ("COLUMN" if ":column:" in urn[:25] else "ASSET")}
+    def complete(urn: str | None) -> dict[str, Any]:
+        return {"urn": urn, **variables, "level": level or ("COLUMN" if urn is not None and ":column:" in urn[:25] else "ASSET")}
 
     answer = ask_about(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
                     Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
@@ -85,7 +82,7 @@ def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change"
     """What breaks if this changes (default: is dropped), who owns it, and by which path."""
     from metadata_service.cli.views import impact_view, show
 
-    def complete(urn: str) -> dict[str, Any]:
+    def complete(urn: str | None) -> dict[str, Any]:
         subject: dict[str, Any] = {"change": {"kind": change.upper().replace("-", "_"), "urn": urn}} if change else {"urn": urn}
         return {**subject, "at": position(at)}
 
@@ -115,26 +112,6 @@ def trace(entity: Entity, data_at: Annotated[str | None, typer.Option("--data-at
                     Evidence(evidence, with_leaves, cited), as_json)
     if not as_json:
         show(*trace_view(answer))
-
-
-def audit(entity: Entity, start: Annotated[str | None, typer.Option("--from", help="Begin of the window: entry index or time.")] = None,
-          end: Annotated[str | None, typer.Option("--to", help="End of the window, exclusive: entry index or time.")] = None,
-          upstream: Annotated[bool, typer.Option("--upstream", help="Also everything it is made of.")] = False,
-          actor: Annotated[str | None, typer.Option("--actor", help="Only entries whose body names this person (e-mail).")] = None,
-          commit: Annotated[str | None, typer.Option("--commit", help="Only entries of this commit (SHA or its beginning).")] = None,
-          event_type: Annotated[list[str] | None, typer.Option("--type", help="Only these event types; may be repeated.")] = None,
-          changes: Annotated[bool, typer.Option("--changes", help="Show only entries that changed a fact or lineage, or were not applied.")] = False,
-          limit: Annotated[int, typer.Option("--limit", min=1, help="At most about this many rows.")] = 200, at: At = None, evidence: EvidenceFile = None,
-          with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
-    """Who changed what, in a window, with outcome and proof."""
-    from metadata_service.cli.views import audit_view, show
-
-    variables = {"from": position(start), "to": position(end), "upstream": upstream, "actor": actor, "commit": commit, "eventTypes": event_type,
-                 "first": min(limit, AUDIT_PAGE), "at": position(at)}
-    answer = ask_about(Target(server, token, data), "auditTrail", documents.AUDIT, entity, lambda urn: {"urn": urn, **variables},
-                    Evidence(evidence, with_leaves, lambda found: (row["index"] for row in found["rows"])), as_json, rows=limit)
-    if not as_json:
-        show(*audit_view(answer, only_changes=changes))
 
 
 def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace.")], kind: Kinds = None,
@@ -200,7 +177,7 @@ def key_history(key_id: Annotated[str | None, typer.Argument(help="Key id (64 he
 
 def register(app: typer.Typer) -> None:
     """Add the question commands."""
-    for name, command in (("lineage", lineage), ("impact", impact), ("trace", trace), ("audit", audit), ("search", search), ("entity", entity),
+    for name, command in (("lineage", lineage), ("impact", impact), ("trace", trace), ("search", search), ("entity", entity),
                           ("event", event), ("checkpoint", checkpoint), ("key-history", key_history)):
         app.command(name)(command)
 

@@ -32,6 +32,7 @@ SCHEMA = (
     "CREATE CONSTRAINT revision_identity IF NOT EXISTS FOR (r:Revision) REQUIRE (r.urn, r.fact, r.from) IS UNIQUE",
     "CREATE INDEX revision_now IF NOT EXISTS FOR (r:Revision) ON (r.urn, r.to)",
     "CREATE CONSTRAINT touch_identity IF NOT EXISTS FOR (t:Touch) REQUIRE (t.urn, t.index) IS UNIQUE",
+    "CREATE INDEX touch_entry IF NOT EXISTS FOR (t:Touch) ON (t.index)",
     "CREATE CONSTRAINT entry_index IF NOT EXISTS FOR (e:Entry) REQUIRE e.index IS UNIQUE",
     "CREATE INDEX entry_received IF NOT EXISTS FOR (e:Entry) ON (e.received, e.index)",
     "CREATE INDEX entry_actor IF NOT EXISTS FOR (e:Entry) ON (e.actor, e.index)",
@@ -81,6 +82,8 @@ _TOUCHES = ("UNWIND $urns AS urn MATCH (t:Touch) USING INDEX SEEK t:Touch(urn, i
             "MATCH (e:Entry {index: t.index}) WHERE $types IS NULL OR e.event_type IN $types ")
 TOUCHED = _TOUCHES + "RETURN DISTINCT t.index AS index ORDER BY index LIMIT $limit"
 TOUCH_ROWS = _TOUCHES + "RETURN urn, t.role AS role, e.body AS body ORDER BY t.index, urn"
+CONCERNED = ("UNWIND $indices AS index MATCH (t:Touch) USING INDEX SEEK t:Touch(index) WHERE t.index = index WITH t MATCH (e:Entry {index: t.index}) "
+             "RETURN t.urn AS urn, t.role AS role, e.body AS body ORDER BY t.index, urn")
 SEARCH = ("MATCH (n:Entity) WHERE n.folded CONTAINS $text AND ($kinds IS NULL OR n.kind IN $kinds) "
           "AND ($prefixes IS NULL OR any(prefix IN $prefixes WHERE n.namespace STARTS WITH prefix)) "
           "AND ($key IS NULL OR n.sort_key > $key OR (n.sort_key = $key AND n.urn > $urn)) "

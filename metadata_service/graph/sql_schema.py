@@ -62,9 +62,10 @@ Index("graph_link_into", _link.c.dst_id, _link.c.type, _link.c.from_)
 Table("graph_set_stat", METADATA,
       Column("set_id", _BYTES, primary_key=True), Column("last_seen", BigInteger, nullable=False), Column("runs", BigInteger, nullable=False))
 
-Table("graph_touch", METADATA,
-      Column("node_id", BigInteger, primary_key=True, autoincrement=False), Column("idx", BigInteger, primary_key=True, autoincrement=False),
-      Column("role", _BYTES, nullable=False), sqlite_with_rowid=False)
+_touch = Table("graph_touch", METADATA,
+               Column("node_id", BigInteger, primary_key=True, autoincrement=False), Column("idx", BigInteger, primary_key=True, autoincrement=False),
+               Column("role", _BYTES, nullable=False), sqlite_with_rowid=False)
+TOUCH_BY_ENTRY = Index("graph_touch_entry", _touch.c.idx)
 
 _entry = Table("graph_entry", METADATA,
                Column("idx", _ID, primary_key=True, autoincrement=False), Column("received", BigInteger, nullable=False),

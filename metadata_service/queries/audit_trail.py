@@ -15,9 +15,10 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryR
 from metadata_service.graph.port import Limits, RevisionRow, TouchRow
 from metadata_service.queries.activity import CommitRef, commits
 from metadata_service.queries.audit_edges import AuditEdge, edge_changes
+from metadata_service.queries.audit_entries import NO_ENTITY, log_rows
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
-from metadata_service.queries.errors import InvalidCursor, InvalidPosition
+from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
 from metadata_service.queries.mask import hidden, may_see
 from metadata_service.queries.roots import columns_of, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, Long, of_micros
@@ -62,10 +63,11 @@ class AuditRow:
 
     `actor` is whom the body names (a git author, an owner), unverified; `signer` is the key that signed. `claimed_at` is the
     event's own time, `logged_at` when the log received it. `changes` are facts, `edges` what it changed in the entity's lineage.
+    `urn` is null, and `role` "log", of an entry that concerns no entity (keys, policy): only a trail without an entity has those.
     """
 
     index: Long
-    urn: str
+    urn: str | None
     role: str
     event_type: str
     status: str
@@ -97,11 +99,12 @@ class AuditTrail:
     after: str | None
 
 
-async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: int | None = None, upstream: bool = False, first: int | None = None,
+async def audit_trail(context: QueryContext, urn: str | None, *, start: int = 0, end: int | None = None, upstream: bool = False, first: int | None = None,
                       after: str | None = None, event_types: Collection[str] | None = None, actor: str | None = None,
                       commit: str | None = None, columns: bool = True, question: Sequence[Any] = ()) -> AuditTrail:
     """Entries `start <= index < end` (to the position without `end`) that concerned `urn`, with `upstream` also everything it is made of.
 
+    Without `urn`, all entries of the log that `actor`, `commit` and `event_types` leave, each with everything it concerned.
     `columns` includes the columns of a dataset. `actor` and `commit` (a SHA or its beginning) choose rows. `question` is what was
     asked, in the caller's words: cursors are bound to it, and every page has to be asked for at the size of the first.
 
@@ -109,7 +112,10 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
         UrnError, InvalidArgument, InvalidCursor, InvalidPosition.
     """
     rows_wanted = page_size(first, 50)
-    parse_urn(urn)
+    if urn is not None:
+        parse_urn(urn)
+    elif upstream:
+        raise InvalidArgument("upstream of what? It needs an entity")
     end = context.size if end is None else min(end, context.size)
     if start < 0 or start > end:
         raise InvalidPosition(f"a window [from, to) has 0 <= from <= to, not [{start}, {end})")
@@ -119,9 +125,22 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
         if cursor.size != context.size:
             raise InvalidCursor(f"the cursor belongs to size {cursor.size}")
         position = cursor.after[0]
-    subjects = await _subjects(context, urn, upstream, columns)
-    rows: list[TouchRow] = []
     types = sorted(event_types) if event_types else None
+    if urn is None:
+        rows, done = await log_rows(context, start if position is None else max(start, position + 1), end, rows_wanted, event_types=types, commit=commit,
+                                    actor=actor.lower() if actor is not None else None)
+    else:
+        subjects = await _subjects(context, urn, upstream, columns)
+        rows, done = await _rows(context, subjects, start, end, position, rows_wanted, types, actor, commit)
+    page, following = _page(rows, rows_wanted, done)
+    described = await _described(context, page)
+    more = write_cursor(context.room.cursor_secret, question, Cursor(context.size, [following])) if following is not None else None
+    return AuditTrail(await context.computed_at(), context.notes.completeness(), start, end, described, more)
+
+
+async def _rows(context: QueryContext, subjects: Sequence[str], start: int, end: int, position: int | None, rows_wanted: int, types: Sequence[str] | None,
+                actor: str | None, commit: str | None) -> tuple[list[TouchRow], bool]:
+    rows: list[TouchRow] = []
     done = not subjects
     while not done and len(rows) <= rows_wanted:  # one more than wanted tells whether there is another page
         batch = await context.graph.touches(subjects, start, end, after=position, limit=TOUCH_BATCH, event_types=types)
@@ -132,10 +151,7 @@ async def audit_trail(context: QueryContext, urn: str, *, start: int = 0, end: i
         if batch:
             position = batch[-1].entry.index
         rows += [row for row in batch if (actor is None or row.entry.actor == actor.lower()) and _of_commit(row.entry, commit)]
-    page, following = _page(rows, rows_wanted, done)
-    described = await _described(context, page)
-    more = write_cursor(context.room.cursor_secret, question, Cursor(context.size, [following])) if following is not None else None
-    return AuditTrail(await context.computed_at(), context.notes.completeness(), start, end, described, more)
+    return rows, done
 
 
 async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bool) -> list[str]:
@@ -177,7 +193,8 @@ def _page(rows: Sequence[TouchRow], wanted: int, done: bool) -> tuple[Sequence[T
 async def _described(context: QueryContext, rows: Sequence[TouchRow]) -> tuple[AuditRow, ...]:
     if not rows:
         return ()
-    changes, edges = await _changes(context, rows), await edge_changes(context, rows)
+    about = [row for row in rows if row.urn != NO_ENTITY]
+    changes, edges = await _changes(context, about), await edge_changes(context, about)
     known = await commits(context, {row.entry.commit for row in rows if row.entry.commit and row.entry.commit.startswith("urn:")})
     keyring = await to_thread.run_sync(context.room.keyring)
     covering = await to_thread.run_sync(context.room.reader.checkpoint_covering, rows[-1].entry.index + 1)
@@ -213,7 +230,7 @@ def _row(row: TouchRow, changes: tuple[AuditChange, ...], edges: tuple[AuditEdge
          size: int | None) -> AuditRow:
     entry = row.entry
     path = f"/api/v1/log/proof?index={entry.index}&size={size}" if size is not None else None
-    return AuditRow(entry.index, row.urn, row.role, entry.event_type, entry.status, entry.reason, entry.detail, entry.actor, entry.caller,
+    return AuditRow(entry.index, row.urn or None, row.role, entry.event_type, entry.status, entry.reason, entry.detail, entry.actor, entry.caller,
                     known.get(entry.commit or ""), of_micros(entry.claimed) if entry.claimed is not None else None, of_micros(entry.received), entry.signer,
                     entry.signed_by, key_state(keyring, entry.signer, entry.index, entry.received), entry.event_id, changes,
                     ProofReference(entry.index, size, path), edges)

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import anyio
 from anyio import to_thread
 
+from lineproof_audit.accounting import Streams
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
@@ -66,7 +67,7 @@ EVERYTHING: Viewer = _Everything()  # the owner of a data directory who reads it
 class Room:
     """The sources of all answers. `keyring` gives the fold of all key entries so far (called in a worker thread); `source` the bytes of an
     artifact by its SHA-256 (hex), where they are kept; `held` its size, None where it is not; `notarise` signs a payload of a DSSE type with
-    the log's notary key."""
+    the log's notary key; `streams` remembers the numbers that producers gave their events (without it, each question reads the log for them)."""
 
     graph: GraphStore
     reader: LogReader
@@ -75,6 +76,7 @@ class Room:
     source: Callable[[str], Awaitable[bytes | None]] | None = None
     held: Callable[[str], Awaitable[int | None]] | None = None
     notarise: Callable[[str, bytes], bytes] | None = None
+    streams: Streams | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -552,6 +552,16 @@ async def test_touches_page_by_entry_and_never_split_one(feeder: Feeder) -> None
     assert (await feeder.store.touches([A], 0, 10))[0].entry == record(0, event_type="even")
 
 
+async def test_what_entries_concerned_comes_back_by_entry_and_urn(feeder: Feeder) -> None:
+    for n in range(3):
+        await feeder.feed(record(n), Touch(B, n, "mention"), Touch(A, n), *([Touch(C, n)] if n == 2 else []))
+    found = await feeder.store.concerned([2, 0, 2, 7])
+    assert [(row.entry.index, row.urn, row.role) for row in found] == [(0, A, "subject"), (0, B, "mention"), (2, A, "subject"), (2, B, "mention"),
+                                                                       (2, C, "subject")]
+    assert found[0].entry == record(0)
+    assert await feeder.store.concerned([]) == []
+
+
 async def test_a_touch_of_something_that_never_existed_is_kept(feeder: Feeder) -> None:
     await feeder.feed(record(0, status="rejected", reason="unknown"), Touch(A, 0, "mention"))
     await feeder.repeat(Touch(A, 0, "subject"))

@@ -37,7 +37,7 @@ INTROSPECTION_ROLES: Final = frozenset({"admin", "operator", "auditor"})
 
 # what a root field costs before its selection: reads of the graph and the log, in fields' worth of work
 WEIGHTS: Final = {"lineage": 500, "impact": 1_500, "trace": 2_000, "diff": 2_000, "suspects": 3_000, "evidence": 3_000, "auditTrail": 200, "search": 50,
-                  "event": 50}
+                  "event": 50, "accounting": 3_000}
 PAGES: Final = {"auditTrail": 50, "search": 20}  # rows without `first`
 NODES_PER_COST: Final = 10  # a walk's node limit counts a tenth: rows of a flat list are cheap
 

@@ -21,6 +21,7 @@ from metadata_service.api.graphql.inputs import ChangeInput, EntityRef, LimitsIn
 from metadata_service.api.graphql.limits import QueryLimits
 from metadata_service.api.graphql.mirror import SCALARS, Long, mirror
 from metadata_service.api.graphql.point_in_time import point_in_time
+from metadata_service.queries import accounting as accounts
 from metadata_service.queries import audit_trail as auditing
 from metadata_service.queries import diff as differences
 from metadata_service.queries import entity as entities
@@ -124,7 +125,7 @@ async def resolve_manifest(info: Info, urn: ID, at: Position | None = None) -> m
     return await answer(*position_of(info, at), lambda context: manifests.manifest(context, urn))
 
 
-async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | None, strawberry.argument(name="from")] = None,
+async def resolve_audit_trail(info: Info, urn: ID | None = None, from_: Annotated[Position | None, strawberry.argument(name="from")] = None,
                               to: Position | None = None, upstream: bool = False,
                               first: int = 50, after: str | None = None, event_types: list[str] | None = None, actor: str | None = None,
                               commit: str | None = None, columns: bool = True, at: Position | None = None) -> auditing.AuditTrail:
@@ -139,6 +140,13 @@ async def resolve_audit_trail(info: Info, urn: ID, from_: Annotated[Position | N
     return await answer(room, viewer, where, lambda context: auditing.audit_trail(
         context, urn, start=start or 0, end=end, upstream=upstream, first=first, after=after, event_types=event_types, actor=actor, commit=commit,
         columns=columns, question=question))
+
+
+async def resolve_accounting(info: Info, from_: Annotated[Position | None, strawberry.argument(name="from")] = None, to: Position | None = None,
+                             at: Position | None = None) -> accounts.Accounting:
+    room, viewer, where = position_of(info, at)
+    start, end = await _index(room, from_), await _index(room, to)
+    return await answer(room, viewer, where, lambda context: accounts.accounting(context, start=start or 0, end=end))
 
 
 async def resolve_event(info: Info, index: Long, at: Position | None = None) -> logged.LoggedEventAnswer:
@@ -189,6 +197,8 @@ class Query:
                                   description="A value's way back to raw data: expression, file and line, commit, author, run and versions at every step.")
     audit_trail: Any = strawberry.field(resolver=resolve_audit_trail, graphql_type=type_(auditing.AuditTrail),
                                         description="Who changed what: entries in the window [from, to) with before and after, outcome and proof.")
+    accounting: Any = strawberry.field(resolver=resolve_accounting, graphql_type=type_(accounts.Accounting),
+                                       description="Is the window [from, to) whole? Outcomes, bodies, and the gaps in each producer's numbers.")
     point_in_time_checks: Any = strawberry.field(resolver=point_in_time, graphql_type=type_(PointInTime),
                                                  description="Was everything in training data known when predictions are made? Eight checks with evidence.")
     diff: Any = strawberry.field(resolver=resolve_diff, graphql_type=type_(differences.GraphDiff),

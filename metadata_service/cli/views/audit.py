@@ -27,14 +27,14 @@ def audit_view(answer: Row, *, only_changes: bool = False) -> Iterable[Renderabl
     entries: dict[int, list[Row]] = defaultdict(list)
     for row in answer["rows"]:
         entries[row["index"]].append(row)
-    subjects = {holder(row["urn"]) for row in answer["rows"]}
+    subjects = {holder(row["urn"]) for row in answer["rows"] if row["urn"] is not None}
     quiet = 0
     for rows in entries.values():
         if only_changes and rows[0]["status"] == "applied" and not any(row["changes"] or row["edges"] for row in rows):
             quiet += 1
             continue
         yield Hanging(_head(rows[0]), 6)
-        yield from _subjects(rows, names, subjects)
+        yield from _subjects([row for row in rows if row["urn"] is not None], names, subjects)
     if quiet:
         yield Text(f"{quiet} more entries changed nothing", style="dim")
     elif not entries:
@@ -78,7 +78,7 @@ def _subjects(rows: Sequence[Row], names: Names, subjects: Set[str]) -> Iterable
         yield indented(Text.assemble((names(dataset), "cyan"), f": new columns {', '.join(columns)}"))
     for line, urns in said.items():
         yield indented(Text.assemble((names.list(urns), "cyan"), f": {line}"))
-    if not said and not born and {row["urn"] for row in rows} != subjects:
+    if rows and not said and not born and {row["urn"] for row in rows} != subjects:
         yield indented(Text(names.list([row["urn"] for row in rows]), style="dim"))
 
 

@@ -91,8 +91,9 @@ function Trail({ first, after, variables, anchor }: { first: readonly AuditEntry
 function EntryRow({ group, checked, waiting, self, at }: { at: number | null; group: Group; checked: Checked | undefined; waiting: boolean; self: string }) {
   const [open, setOpen] = useState(false);
   const head = group.rows[0]!;
-  const changes = group.rows.flatMap((row) => row.changes.map((change) => ({ urn: row.urn, change })));
-  const edges = group.rows.flatMap((row) => row.edges.map((edge) => ({ urn: row.urn, edge })));
+  const about = group.rows.flatMap((row) => (row.urn === null ? [] : [{ ...row, urn: row.urn }])); // a trail of the whole log has entries about no entity
+  const changes = about.flatMap((row) => row.changes.map((change) => ({ urn: row.urn, change })));
+  const edges = about.flatMap((row) => row.edges.map((edge) => ({ urn: row.urn, edge })));
   const lines = changes.length + edges.length;
   const state = checked?.proof?.state ?? (checked ? 'false' : 'pending');
   return (
