@@ -14,6 +14,7 @@ import httpx
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.init import admin_entry
 from lineproof_audit.keys import SigningKey
+from lineproof_schema.models.lifecycle import REPRODUCTION_TYPE
 from lineproof_schema.urn import format_urn
 
 NS = "page"
@@ -24,6 +25,7 @@ FLOOD = 3_000  # more than anybody reads as a picture
 WRITTEN_AT_ONCE = 20
 ADAPTER = b"def mps_to_kmh(value):\n    return value * 3.6\n"
 WIND = format_urn("feature", NS, "wind")
+BUILT_AGAIN = format_urn("dataset", "duckdb://flights.duckdb", "flights.features.feat_origin_weather")
 
 
 class Teller:
@@ -67,6 +69,7 @@ def tell(teller: Teller) -> None:
     """Everything, in one order."""
     _wind(teller)
     _odd(teller)
+    _rebuilt(teller)
     teller.crowd("hub", [f"reader_{number:03}" for number in range(READERS)])
     teller.crowd("ocean", [f"drop_{number:04}" for number in range(FLOOD)])
 
@@ -74,6 +77,14 @@ def tell(teller: Teller) -> None:
 def reference(namespace: str, name: str, version: str) -> str:
     """`<ns>:<name>@<version>` with encoded components."""
     return f"{quote(namespace, safe='')}:{quote(name, safe='')}@{quote(version, safe='')}"
+
+
+def _rebuilt(teller: Teller) -> None:
+    """Somebody says that they built a table of the demo again."""
+    teller.say("lineproof.statement.v1", {
+        "_type": "https://in-toto.io/Statement/v1", "subject": [{"name": BUILT_AGAIN, "digest": {"none": ""}}], "predicateType": REPRODUCTION_TYPE,
+        "predicate": {"manifest": {"digest": {"sha256": "ab" * 32}, "target": BUILT_AGAIN, "asOf": {"size": 100}}, "verdict": "reproduced", "outputs": [],
+                      "finishedOn": "2026-11-20T13:00:00Z"}})
 
 
 def _wind(teller: Teller) -> None:

@@ -143,6 +143,10 @@ def test_a_manifest_shows_steps_and_inputs_and_is_what_rebuild_takes(page: Page,
     expect(page.get_by_role("region", name="Steps")).to_contain_text("feat_origin_weather.sql")
     kept = page.get_by_role("region", name="Inputs").locator("tbody tr")
     expect(kept.filter(has_text="retained")).to_have_count(kept.count())
+    results = page.get_by_role("region", name="Results of rebuilds").locator("tbody tr")
+    expect(results).to_have_count(1)
+    expect(results).to_contain_text("reproduced")
+    expect(results).to_contain_text("abababababababab")
     page.get_by_text("what is pinned").last.click()
     expect(page.get_by_role("region", name="Steps")).to_contain_text("Lockfile")
     with page.expect_download() as download:
