@@ -41,8 +41,8 @@ def make_log(base: Path, entries: int, *, every: int = 100, uncovered: int = 5) 
     with Log.open(base / "data", create=True, state_dir=base / "state") as log:
         policy = log.keyring.policy
         assert policy is not None
-        tenant, producer = policy.tenants[0].id, SigningKey.generate()
-        register_key(log.appender, SigningKey.load(log.state_dir / f"{ROOT_ADMIN_KEY}.pem"), producer.verify_key, origin=log.origin, tenant=tenant)
+        tenant, producer, root_admin = policy.tenants[0].id, SigningKey.generate(), SigningKey.load(log.state_dir / f"{ROOT_ADMIN_KEY}.pem")
+        register_key(log.appender, root_admin, producer.verify_key, origin=log.origin, tenant=tenant)
         erased = log.reader.size() + 1
 
         def say(count: int) -> None:
@@ -51,7 +51,7 @@ def make_log(base: Path, entries: int, *, every: int = 100, uncovered: int = 5) 
                 answer.result(60)
 
         say(3)
-        erasure = log.appender.submit(event(log, log.notary, 0, tenant=SYSTEM_TENANT, kind="lineproof.erasure.v1", signed_by="SERVICE",
+        erasure = log.appender.submit(event(log, root_admin, 0, tenant=SYSTEM_TENANT, kind="lineproof.erasure.v1", signed_by="ADMIN",
                                             data={"entry": erased, "reason": "asked for"})).result(60)
         log.store.erase_body(erased, erasure.index)
         while (left := entries - uncovered - log.reader.size()) > 0:
