@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from ingest_hooks import facets
-from ingest_hooks.sql import column_lineage
+from ingest_hooks.sql import SqlLineage, column_lineage
 from tests.flights_world import NS, REPO, World, code, run_id
 
 __all__ = ["SqlWorld"]
@@ -30,32 +30,55 @@ class SqlWorld:
         return self._version(name, knowledge, event_time, committed, None, more)
 
     def model(self, name: str, sql: str, *, knowledge: str | None = None, event_time: tuple[str, str, str] | str | None = None, sha: str = "a" * 40,
-              purpose: str = "normal", told: bool = True, **more: Any) -> str:
-        """A table made by `sql`; with `told` False nothing is said of its statement. The version's id."""
+              purpose: str = "normal", told: bool = True, written_as: str | None = None, first: Mapping[str, str] | None = None, adds: bool = False,
+              **more: Any) -> str:
+        """A table made by `sql`; with `told` False nothing is said of its statement. The version's id.
+
+        Args:
+            written_as: the code as it is kept, if it is not the SQL but makes it at run time.
+            first: tables (name -> SQL) that the same run makes before.
+            adds: the rows are added to those of earlier runs.
+        """
+        inputs, outputs = set[str](), []
+        for table, text in (first or {}).items():
+            outputs.append(self._made(table, text, inputs))
         schema = self._schema()
         self.database.execute(f"create or replace table {name} as {sql}")
         lineage = column_lineage(sql, dialect="duckdb", schema=schema, output=name, file=f"models/{name}.sql")
-        version = code(name, sql)
+        version = code(name, written_as or sql)
         self._runs += 1
         run = f"{name} {self._runs}"
         at = f"2026-03-02T{self._runs // 60:02}:{self._runs % 60:02}:00Z"
         self.world.say("lineproof.transformation.v1", {"namespace": NS, "name": name, "version": version.rpartition(":")[2], "language": "sql",
                                                        "rawCode": hashlib.sha256(sql.encode()).hexdigest(), "path": f"models/{name}.sql",
                                                        "repository": REPO, "commit": sha}, at)
-        inputs = [{"namespace": NS, "name": each, "facets": {"version": facets.dataset_version(self.version[each])}} for each in lineage.inputs]
+        read = [{"namespace": NS, "name": each, "facets": {"version": facets.dataset_version(self.version[each])}}
+                for each in sorted(inputs.union(lineage.inputs) - (first or {}).keys())]
         made = self._version(name, knowledge, event_time, at, run_id(run), more)
         said: dict[str, Any] = {"schema": facets.table_schema(self._schema()[name].items()), "version": facets.dataset_version(made)}
         if told:
-            said |= {"columnLineage": facets.column_lineage(lineage, lambda table: (NS, table)),
-                     "lineproof_columns": facets.columns(lineage, file=f"models/{name}.sql", relocate=lambda line, column: (line, column),
-                                                         name_of=lambda table: (NS, table))}
+            said |= self._lineage(lineage, name)
+        if adds:
+            said["lineproof_columns"]["timing"] = facets.with_earlier_rows(said["lineproof_columns"]["timing"])
         why = {"lineproof_run": {"purpose": purpose}} if purpose != "normal" else {}
         self.world.openlineage({
             "eventType": "COMPLETE", "eventTime": at, "run": {"runId": run_id(run), "facets": why},
             "job": {"namespace": NS, "name": name, "facets": {"lineproof_transformation": {"urn": version, "repository": REPO, "commit": sha,
                                                                                          "path": f"models/{name}.sql"}}},
-            "inputs": inputs, "outputs": [{"namespace": NS, "name": name, "facets": said}]})
+            "inputs": read, "outputs": [*outputs, {"namespace": NS, "name": name, "facets": said}]})
         return made
+
+    def _made(self, name: str, sql: str, inputs: set[str]) -> dict[str, Any]:
+        """What a run says of a table on the way; its inputs are added to `inputs`."""
+        lineage = column_lineage(sql, dialect="duckdb", schema=self._schema(), output=name, file=f"models/{name}.sql")
+        inputs.update(lineage.inputs)
+        self.database.execute(f"create or replace table {name} as {sql}")
+        return {"namespace": NS, "name": name, "facets": {"schema": facets.table_schema(self._schema()[name].items()), **self._lineage(lineage, name)}}
+
+    def _lineage(self, lineage: SqlLineage, name: str) -> dict[str, Any]:
+        return {"columnLineage": facets.column_lineage(lineage, lambda table: (NS, table)),
+                "lineproof_columns": facets.columns(lineage, file=f"models/{name}.sql", relocate=lambda line, column: (line, column),
+                                                    name_of=lambda table: (NS, table))}
 
     def train(self, version: str, table: str, **more: Any) -> str:
         """A model version trained on the table's last version; the reference time is `ref` and the label time `known` unless said otherwise."""

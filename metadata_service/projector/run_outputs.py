@@ -98,7 +98,7 @@ def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, en
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
     if version is not None or urn not in state["writes"]:
         state["writes"] = {**state["writes"], urn: version_urn(urn, version) if version is not None else None}
-    if at.speaks and content is not None:
+    if content is not None:
         _remember_timing(draft, at, urn, as_dict(as_dict(part.facets.get("lineproof_columns")).get("timing")))
     if at.speaks and at.code is not None and content is not None:
         columns = as_dict(content.get("lineproof_columns"))
@@ -109,12 +109,13 @@ def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, en
 
 
 def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, Any]) -> None:
-    """Kept with the code, of which it is a property; with the run if its code is not told, or ran another statement before (SQL made at run time)."""
+    """Kept with the code, of which it is a property; with the run if its code is not told, ran another statement before (SQL made at run time), or
+    if the run speaks for nothing but itself (a backfill)."""
     if not timing:
         return
     fact = f"timing:{urn}"
     known = draft.fact(at.code.transformation, fact) if at.code is not None else None
-    if at.code is not None and known is None:
+    if at.speaks and at.code is not None and known is None:
         draft.revise(at.code.transformation, fact, timing)
     elif known != timing and draft.fact(at.run, fact) != timing:
         draft.revise(at.run, fact, timing)

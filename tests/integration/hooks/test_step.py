@@ -150,6 +150,21 @@ def test_sql_built_at_run_time_keeps_statement_positions_and_returns_rows(emitte
     assert [item["name"] for item in runs[-1]["inputs"]] == ["raw.weather"]
 
 
+def test_several_statements_into_one_table_are_all_told(emitter, receiver, connection):
+    made = "create or replace table clean.b as select wind_speed as w from raw.weather"
+    added = "insert into clean.b select max(wind_speed) from raw.weather"
+    producer = emitter(url=receiver.url, namespace="n")
+    timings = []
+    for statements in ([made, added], [added], ["delete from clean.b", added], [made, added, made]):
+        with producer.step("j") as step:
+            for statement in statements:
+                step.sql(connection, statement)
+        runs, _ = sent(producer, receiver)
+        timings.append(runs[-1]["outputs"][0]["facets"]["lineproof_columns"]["timing"])
+    assert [[use["read"] for use in timing["columns"]["w"]] for timing in timings] == [[0, 1], [0], [0], [0]]
+    assert [timing["reasons"].get("w") for timing in timings] == [None, ["earlier-rows"], None, None]
+
+
 @pytest.mark.parametrize("trouble", ["inputs", "code", "version", "connection"])
 def test_what_goes_wrong_in_the_step_stays_in_the_step(emitter, receiver, connection, trouble, caplog):
     producer = emitter(url=receiver.url)

@@ -197,6 +197,51 @@ async def test_what_is_not_recorded_is_unknown(sql: SqlWorld) -> None:
     assert of(no_reference, CheckName.TIME_PREDICATE).code == "no-reference-time"
 
 
+async def test_sql_made_at_run_time_is_judged_as_it_ran(sql: SqlWorld) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    urns = []
+    for condition in ("e.loaded < s.ref", "e.seen < s.ref", "e.loaded < s.ref"):
+        sql.model("f", WEATHER.format(condition=condition), written_as="the same code each time")
+        urns.append(training(sql))
+    assert [(await predicate(sql, urn)).state for urn in urns] == [PROVEN, VIOLATION, PROVEN]
+
+
+async def test_a_table_made_on_the_way_is_followed(sql: SqlWorld) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    for column, state in (("loaded", PROVEN), ("seen", VIOLATION)):
+        sql.model("f", WEATHER.format(condition="e.at < s.ref").replace("events e", "hot e"),
+                  first={"hot": f"select k, {column} as at, temp from events where temp > 3"})
+        assert (await predicate(sql, training(sql))).state is state
+
+
+async def test_rows_of_earlier_runs_are_not_proven_by_this_one(sql: SqlWorld) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    for condition, state, why in (("e.loaded < s.ref", UNKNOWN, "earlier-rows"), ("e.seen < s.ref", VIOLATION, "wrong-time")):
+        sql.model("f", WEATHER.format(condition=condition), adds=True)
+        found = await predicate(sql, training(sql))
+        assert (found.state, found.code) == (state, why)
+
+
+async def test_without_knowing_what_the_label_is_made_of_no_feature_is_free_of_it(sql: SqlWorld) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    sql.model("f", WEATHER.format(condition="e.loaded < s.ref"))
+    assert of(await asked(sql, training(sql)), CheckName.LABEL_UPSTREAM, "x").code == "no-label-upstream"
+    found = of(await asked(sql, training(sql, labelColumns=["lable"])), CheckName.LABEL_UPSTREAM, "x")
+    assert (found.state, found.code) == (UNKNOWN, "label-not-followed")
+
+
+async def test_a_backfilled_table_is_judged_by_what_is_made_of_it(sql: SqlWorld) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    sql.model("g", "select k, loaded, temp from events", purpose="backfill")
+    sql.model("f", "select s.id, s.ref, (select sum(g.temp) from g where g.k = s.k and g.loaded < s.ref) as x, "
+                   "(select sum(e.temp) from events e where e.k = s.k) as y from spine s")
+    sql.model("training", "select s.id, s.ref, s.known, f.x, f.y, s.late as label from spine s left join f on f.id = s.id and f.ref = s.ref",
+              knowledge="column:known", event_time=REFERENCES)
+    found = await asked(sql, sql.train("1", "training"))
+    assert of(found, CheckName.TIME_PREDICATE, "y").state is VIOLATION
+    assert of(found, CheckName.BACKFILL, "g").state is PROVEN
+
+
 async def test_inputs_written_after_the_as_of(sql: SqlWorld) -> None:
     sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen", committed="2026-03-01T12:00:00Z")
     sql.model("f", WEATHER.format(condition="e.loaded < s.ref"))
