@@ -258,7 +258,7 @@ class _Fsck:
             self._error("unknown-key", index, entry.verdict.reason or "")
         elif not entry.verdict.ok:
             self._warning("revoked-key", index, f"{entry.verdict.reason}; the projection rejects it")
-        if body.erased is not None and entry.purpose in ("admin", "notary"):
+        if body.erased is not None and entry.purpose == "admin":
             self._bodiless.pop(body.erased, None)
 
     def _finish(self, note: str | None, head: Checkpoint | None, root: bytes | None, entries: int) -> None:

@@ -1,15 +1,16 @@
 """The tables of a log in PostgreSQL, in a schema of their own.
 
 Append-only in depth. Triggers forbid UPDATE, DELETE and TRUNCATE of entries, bodies and dedupe rows; they are `ENABLE ALWAYS`, so
-`session_replication_role = replica` does not pass them. A body goes only through `erase_body`, which runs with the owner's
-rights, so the service's own role needs no DELETE at all (`GRANTS`). The tables' owner can still disable a trigger: make it a
-NOLOGIN role, and know that only a checkpoint kept elsewhere catches an owner or a superuser.
+`session_replication_role = replica` does not pass them. The head never goes back, and a published checkpoint keeps its root. A body goes
+only through `erase_body`, which runs with the owner's rights and asks for an erasure entry as evidence, so the service's own role needs no
+DELETE at all (`GRANTS`). The tables' owner can still disable a trigger: `PostgresStore.hand_over` makes it a role that nobody logs in as.
+Only a checkpoint kept elsewhere catches a superuser.
 """
 from __future__ import annotations
 
 from lineproof_audit.store import CONTROL_TYPES, ERASURE_TYPE, UNERASABLE_TYPES
 
-__all__ = ["CREATE", "GRANTS"]
+__all__ = ["CREATE", "GRANTS", "OWNED"]
 
 
 def _literals(names: tuple[str, ...]) -> str:
@@ -22,6 +23,13 @@ CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EAC
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_rows;
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_truncate;
 """ for table in ("entries", "bodies", "dedupe", "erasures"))
+
+_NEVER_BACK = "".join(f"""
+CREATE TRIGGER {table}_rows BEFORE UPDATE OR DELETE ON lineproof_log.{table} FOR EACH ROW EXECUTE FUNCTION lineproof_log.refuse_return();
+CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EACH STATEMENT EXECUTE FUNCTION lineproof_log.refuse_return();
+ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_rows;
+ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_truncate;
+""" for table in ("log_head", "checkpoints"))
 
 CREATE = f"""
 CREATE SCHEMA lineproof_log;
@@ -53,6 +61,20 @@ BEGIN
     RAISE EXCEPTION 'entries of a log are never changed (% on %)', TG_OP, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 {_APPEND_ONLY}
+CREATE FUNCTION lineproof_log.refuse_return() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'log_head' THEN
+        IF NEW.next >= OLD.next AND NEW.last_received >= OLD.last_received AND (NEW.secret_check = OLD.secret_check OR OLD.secret_check IS NULL) THEN
+            RETURN NEW;
+        END IF;
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF NEW.size = OLD.size AND NEW.root = OLD.root THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'a log never goes back (% on %)', TG_OP, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+{_NEVER_BACK}
 CREATE FUNCTION lineproof_log.erase_body(entry bigint, proof bigint) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE kind text;
 BEGIN
@@ -69,6 +91,13 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION lineproof_log.erase_body FROM PUBLIC;
 """  # noqa: S608 (constants)
+
+# What the log consists of, to be given to another owner: each row is one statement, with %I for that role.
+OWNED = """
+SELECT format('ALTER TABLE %I.%I OWNER TO %%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'lineproof_log'
+UNION ALL SELECT format('ALTER FUNCTION %s OWNER TO %%I', oid::regprocedure) FROM pg_proc WHERE pronamespace = 'lineproof_log'::regnamespace
+UNION ALL SELECT 'ALTER SCHEMA lineproof_log OWNER TO %I'
+"""
 
 # For a role that is not the owner; {role} is a quoted identifier.
 GRANTS = """

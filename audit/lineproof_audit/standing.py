@@ -81,7 +81,7 @@ class Standing:
             return "a log key signs checkpoints only"
         if record.purpose == "admin":
             return None if event_type in ADMIN_TYPES else f"an admin key says nothing of type {event_type}"
-        if record.purpose == "notary" and event_type in KEYRING_TYPES:
+        if record.purpose == "notary" and event_type in ADMIN_TYPES:
             return f"the notary says nothing of type {event_type}"
         if record.purpose == "producer":
             if event_type in SERVICE_TYPES:
@@ -120,10 +120,10 @@ class Standing:
         """Whether a key was enrolled with this identity token."""
         return token_id in self._tokens
 
-    def is_log_own(self, keyid: str) -> bool:
-        """Whether the key is one of the log's own (log, notary, admin) and no producer's."""
+    def is_admin(self, keyid: str) -> bool:
+        """Whether the key is an admin key: the only kind that orders erasures."""
         record = self._keys.get(keyid)
-        return record is not None and record.purpose != "producer"
+        return record is not None and record.purpose == "admin"
 
     def keys_for(self, purpose: str, size: int | None = None) -> list[VerifyKey]:
         """Public keys of a purpose, in order of registration: all there ever were, or those in force when the log has `size` entries.

@@ -16,7 +16,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
-from lineproof_audit.schema_postgres import CREATE, GRANTS
+from lineproof_audit.schema_postgres import CREATE, GRANTS, OWNED
 from lineproof_audit.store import (
     STORE_VERSION,
     AppendTransaction,
@@ -102,6 +102,24 @@ class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
         """Give `role` what the service needs and no more: it can then neither change nor delete an entry."""
         with self._transaction() as connection:
             connection.execute(sql.SQL(GRANTS).format(role=sql.Identifier(role)))
+
+    def hand_over(self, owner: str, role: str) -> None:
+        """Create the log's tables if they are missing, give them to `owner`, which nobody logs in as, and let the service's `role` append and read.
+
+        For an administrator's connection. Both roles are created if they are missing; `role` gets no password here. The service's other
+        tables (tokens, quarantine, artifacts, a graph) are its own, in the schema `public`.
+        """
+        self.create()
+        with self._transaction() as connection:
+            for name, login in ((owner, "NOLOGIN"), (role, "LOGIN")):
+                if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+                    connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(name), sql.SQL(login)))
+            for (statement,) in connection.execute(OWNED).fetchall():
+                owned = _one(connection.execute("SELECT format(%s, %s::text)", (statement, owner)))[0]
+                connection.execute(owned)
+            connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(owner), sql.Identifier(role)))
+            connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(sql.Identifier(role)))
+        self.grant(role)
 
     def close(self) -> None:
         self._closed = True

@@ -179,8 +179,8 @@ def _entry(entry: BundleEntry, bundle: Bundle, checkpoint: Checkpoint) -> Envelo
 
 
 def _erases(entry: BundleEntry, envelope: Envelope | None, keyring: Keyring) -> int | None:
-    """The index whose body this entry declares erased, if it is an erasure entry of the log's own."""
-    if entry.leaf.event_type != ERASURE or envelope is None or envelope.payload_type != PAYLOAD_CLOUDEVENT or not keyring.is_log_own(entry.leaf.signer):
+    """The index whose body this entry declares erased, if an admin key signed it as an erasure."""
+    if entry.leaf.event_type != ERASURE or envelope is None or envelope.payload_type != PAYLOAD_CLOUDEVENT or not keyring.is_admin(entry.leaf.signer):
         return None
     data = (load_object(envelope.payload) or {}).get("data")
     named = data.get("entry") if isinstance(data, dict) else None

@@ -15,6 +15,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.cli import (
     audit,
     changes,
+    database,
     demo,
     doctor,
     erasure,
@@ -47,6 +48,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(log.app, name="log")
+app.add_typer(database.app, name="database")
 app.add_typer(erasure.app, name="erasure")
 app.add_typer(graph.app, name="graph")
 app.add_typer(quarantine.app, name="quarantine")

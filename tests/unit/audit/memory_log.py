@@ -111,7 +111,7 @@ class MemoryLog(FsckSource):
     def erase(self, index: int) -> int:
         """Delete a body and say so."""
         self.drop_body(index)
-        return self.say("lineproof.erasure.v1", {"entry": index, "reason": "asked for"}, NOTARY, "SERVICE", SYSTEM_TENANT)
+        return self.say("lineproof.erasure.v1", {"entry": index, "reason": "asked for"}, ADMIN, "ADMIN", SYSTEM_TENANT)
 
     def drop_body(self, index: int) -> None:
         """Delete a body and say nothing."""
