@@ -94,11 +94,12 @@ class World:
         assert policy is not None
         return policy.tenants[0].id
 
-    def say(self, event_type: str, data: dict[str, Any], at: str = "2026-03-01T00:00:00Z", key: SigningKey = PRODUCER) -> int:
-        """Append a signed CloudEvent; its index."""
+    def say(self, event_type: str, data: dict[str, Any], at: str = "2026-03-01T00:00:00Z", key: SigningKey = PRODUCER, **attributes: str) -> int:
+        """Append a signed CloudEvent; its index. `attributes` are extensions, such as the producer's."""
         self._events += 1
         event_id = f"event-{self._events}"
-        payload = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": event_type, "time": at, "audience": self.log.origin, "data": data}
+        payload = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": event_type, "time": at, "audience": self.log.origin, "data": data,
+                   **attributes}
         return self._append(PAYLOAD_CLOUDEVENT, payload, event_type, event_id, key)
 
     def openlineage(self, event: dict[str, Any], key: SigningKey = PRODUCER) -> int:

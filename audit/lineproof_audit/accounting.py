@@ -11,18 +11,38 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Protocol
 
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, Envelope, parse_envelope
 from lineproof_audit.errors import EnvelopeError
 from lineproof_audit.facts import EventFacts, event_facts, load_object
-from lineproof_audit.reader import LogReader
-from lineproof_audit.store import StoredEntry
+from lineproof_audit.leaf import Leaf
 from lineproof_audit.streams import StreamTracker
 
 __all__ = ["AccountedStream", "MissingNumbers", "Streams", "WindowAccount"]
 
 ERASURE = "lineproof.erasure.v1"
-READ_AT_ONCE = 1_000
+
+
+class NumberedEntry(Protocol):
+    """An entry as `LogReader` gives it."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def fields(self) -> Leaf: ...
+    @property
+    def envelope(self) -> bytes | None: ...
+
+
+class EntryReader(Protocol):
+    """What is read of a log."""
+
+    def entry(self, index: int) -> NumberedEntry:
+        """One entry."""
+
+    def entries(self, start: int, stop: int) -> Iterator[NumberedEntry]:
+        """Entries `start..stop-1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +112,7 @@ class Streams:
         LogUnavailable, CorruptLog: as the reader.
     """
 
-    def __init__(self, reader: LogReader) -> None:
+    def __init__(self, reader: EntryReader) -> None:
         self._reader = reader
         self._lock = Lock()
         self._size = 0
@@ -105,7 +125,7 @@ class Streams:
     def read_to(self, size: int, at_most: int) -> int:
         """Read on towards `size`, `at_most` entries of it; gives how far it has read."""
         with self._lock:
-            for entry in self._reader.entries(self._size, min(size, self._size + at_most), READ_AT_ONCE):
+            for entry in self._reader.entries(self._size, min(size, self._size + at_most)):
                 self._see(entry)
                 self._size = entry.index + 1
             return self._size
@@ -119,7 +139,7 @@ class Streams:
             numbered = bisect_left(self._numbered, end) - bisect_left(self._numbered, start)
             return WindowAccount(streams, end - start - numbered - len(without), erased, tuple(index for index in without if index not in erased))
 
-    def _see(self, entry: StoredEntry) -> None:
+    def _see(self, entry: NumberedEntry) -> None:
         if entry.envelope is None:
             self._without_body[entry.index] = entry.fields.signer
             return
