@@ -1,10 +1,11 @@
-"""`lineproof ci record` and `lineproof emit`: the producer's commands, part of the base install.
+"""`lineproof ci record|enrol` and `lineproof emit`: the producer's commands, part of the base install.
 
 Exit codes: 0 acknowledged, 1 refused (the event lies in `dead/`), 2 usage, 3 not reached (the event waits in the spool).
 """
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from ingest_hooks.emitter import Emitter
 from ingest_hooks.errors import GitError
 from ingest_hooks.git import GitRepository
 from ingest_hooks.receipt import Receipt
+from lineproof_schema.errors import LineproofError
 
 __all__ = ["ci_app", "emit_command"]
 
@@ -57,6 +59,30 @@ def record(revision: Annotated[str, typer.Option("--rev", help="The commit.")] =
     receipts = [emitter.emit("lineproof.commit.v1", data, closes_stream=close_stream and number == len(facts)) for number, data in enumerate(facts, 1)]
     labels = [f"{data['sha'][:12]} {data['subject']}{' (dirty)' if data['dirty'] else ''}" for data in facts]
     _finish(emitter, receipts, labels, timeout, as_json)
+
+
+@ci_app.command("enrol")
+def enrol_command(url: Annotated[str, typer.Option(envvar="LINEPROOF_URL", help="Address of the service.")],
+                  out: Annotated[Path, typer.Option(help="Folder for the job's key; a temporary one of the job.")] = Path(".lineproof-job"),
+                  origin: Annotated[str | None, typer.Option(help="Origin of the log; default: what the service says.")] = None,
+                  as_json: AsJson = False) -> None:
+    """Enrol a key for this CI job with its identity token (GitHub, GitLab). Prints the variables the job's other commands need."""
+    from ingest_hooks.enrolment import enrol
+
+    try:
+        made = enrol(url, out, origin=origin)
+    except LineproofError as error:
+        typer.echo(f"lineproof: {error.detail} [{error.code}]", err=True)
+        raise typer.Exit(UNREACHED if error.entry.status == 503 else REFUSED) from None
+    variables = {"LINEPROOF_URL": made.url, "LINEPROOF_KEY": str(made.key.absolute()), "LINEPROOF_TOKEN": made.token}
+    if as_json:
+        typer.echo(json.dumps({"keyId": made.key_id, "binding": made.binding, "notAfter": made.not_after, "variables": variables}, indent=2))
+    else:
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            typer.echo(f"::add-mask::{made.token}", err=True)  # the runner then blots it out of the job's log
+        for name, value in variables.items():
+            typer.echo(f"{name}={value}")
+        typer.echo(f"key {made.key_id[:16]}… of binding {made.binding}", err=True)
 
 
 def emit_command(file: Annotated[Path, typer.Argument(help="JSON: one event, an array, or one per line; - reads standard input.")],

@@ -24,7 +24,7 @@ PREFIX: Final = "LINEPROOF_"
 DEFAULT_PORT: Final = 8642
 ADMIN_TOKEN_FILE: Final = "admin-token"  # noqa: S105 (a file name, in the log's state directory)
 # Read by ingest_hooks inside pipelines; allowed beside the service's own, so that one shell can hold both.
-CLIENT_VARIABLES: Final = frozenset({"LINEPROOF_CONFIG", "LINEPROOF_KEY", "LINEPROOF_SPOOL", "LINEPROOF_NAMESPACE", "LINEPROOF_SOURCE"})
+CLIENT_VARIABLES: Final = frozenset({"LINEPROOF_CONFIG", "LINEPROOF_KEY", "LINEPROOF_SPOOL", "LINEPROOF_NAMESPACE", "LINEPROOF_SOURCE", "LINEPROOF_ID_TOKEN"})
 _PASSWORD: Final = re.compile(r"(?<=://)([^/@:]*):[^@]*@")
 
 
