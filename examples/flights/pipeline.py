@@ -53,6 +53,7 @@ class Workspace:
         return clean_environment({
             "LINEPROOF_URL": url, "LINEPROOF_KEY": str(key), "LINEPROOF_TOKEN": token, "LINEPROOF_SPOOL": str(self.folder / "spool" / key.stem),
             "FLIGHTS_DUCKDB": str(self.warehouse), "LINEPROOF_LOCKFILE": str(LOCKFILE), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
+            "OMP_NUM_THREADS": "1",  # so small a model is fitted soonest by one thread; several that wait for each other are slow on a busy machine
         })
 
 

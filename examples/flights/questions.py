@@ -9,6 +9,7 @@ import sys
 from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlencode
 
 import duckdb
 
@@ -19,13 +20,15 @@ from ingest_hooks.fp1 import fingerprint_query
 __all__ = ["how_to_go_on", "point_in_time", "pull_request", "rolled_back_and_rebuilt", "tampered", "what_breaks", "what_serving_reads", "who_changed_it",
            "wrong_at_the_source", "wrong_since_tuesday"]
 
-_DATA = "duckdb%3A%2F%2Fflights.duckdb:flights"  # namespace and database of every table, as URNs spell them
-PAGES = (  # of the page, and what is to be seen there
-    (f"trace?urn=urn:lineproof:column:{_DATA}.training.training_set:visibility_km&since=2026-11-17", "question a: the wrong column, back to the line"),
-    (f"lineage?urn=urn:lineproof:dataset:{_DATA}.training.training_set", "where the training set comes from and who uses it; open it further with ‹ and ›"),
-    ("checks?urn=urn:lineproof:model-version:flights:delay:2", "question f: what the second model should not have known"),
-    (f"audit?urn=urn:lineproof:dataset:{_DATA}.features.feat_carrier_delay", "question c: who changed it, each entry proven in your browser"),
+_TABLE = "duckdb%3A%2F%2Fflights.duckdb:flights."  # namespace and database of every table, as URNs spell them
+PAGES = (  # views of the page with their parameters, and what is to be seen there
+    ("trace", {"urn": f"urn:lineproof:column:{_TABLE}training.training_set:visibility_km", "since": "2026-11-17"},
+     "question a: the wrong column, back to the line"),
+    ("lineage", {"urn": f"urn:lineproof:dataset:{_TABLE}training.training_set"}, "where the training set comes from and who uses it; ‹ and › open it further"),
+    ("checks", {"urn": "urn:lineproof:model-version:flights:delay:2"}, "question f: what the second model should not have known"),
+    ("audit", {"urn": f"urn:lineproof:dataset:{_TABLE}features.feat_carrier_delay"}, "question c: who changed it, each entry proven in your browser"),
 )
+BUILT_PAGE = Path(__file__).parents[2] / "metadata_service" / "_ui" / "index.html"
 STABLE, FLEXIBLE = "flights:delay@1", "flights:delay_board@1"  # both registered with latest-stable, before the two mistakes
 
 
@@ -183,10 +186,12 @@ def how_to_go_on(screen: Screen, work: Workspace, env: Mapping[str, str], token:
     if token is None:
         screen.say("  lineproof serve           [dim]# the page and the API[/]")
         return
+    if not BUILT_PAGE.is_file():
+        screen.say("\n[yellow]The page is not built:[/] it needs Node 20.19 or newer; `make ui` takes one from PyPI. Then load this:")
     screen.say(f"\nThe page is at [bold]{url}/ui/[/]. Sign in with this token, which may read for a day:\n\n  {token}\n\nThen look at\n")
-    for path, what in PAGES:
-        screen.say(f"  {what}\n    {url}/ui/{path}")
+    for view, parameters, what in PAGES:
+        screen.say(f"  {what}\n    {url}/ui/{view}?{urlencode(parameters, safe=':')}")
     query = '{ lineage(urn: \\"urn:lineproof:model-version:flights:delay:2\\", depth: 2) { nodes { urn distance } computedAt { size rootHash } } }'
-    screen.say(f"\nThe API: GraphQL at {url}/graphql, OpenAPI at {url}/openapi.json. A first query:\n")
+    screen.say(f"\nThe API: GraphQL at {url}/graphql, OpenAPI at {url}/api/v1/openapi.json. A first query:\n")
     screen.say(f"  curl -s {url}/graphql -H 'Content-Type: application/json' -H 'Authorization: Bearer {token}' \\\n    -d '{{\"query\": \"{query}\"}}'")
     screen.say("\nCtrl-C ends it.")

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from examples.flights.questions import PAGES
 from examples.flights.service import Service, free_port
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Played
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -179,6 +182,12 @@ def test_the_good_version_is_built_again_to_the_same_fingerprint(demo: Played) -
     facts = {fact["name"]: fact["value"] for fact in demo.ask("entity", "feat_origin_weather")["entity"]["facts"]}
     assert not facts["currentVersion"].endswith(f":{recorded}"), "the warehouse holds the wrong one"
     assert demo.output.count(recorded) >= 2
+
+
+@pytest.mark.parametrize(("view", "parameters", "what"), PAGES, ids=[view for view, _, _ in PAGES])
+def test_what_the_end_points_at_is_there(demo: Played, view: str, parameters: dict[str, str], what: str) -> None:
+    assert f"'{view}'" in (ROOT / "ui" / "src" / "url.ts").read_text().split("PAGES = ")[1].split("]")[0]
+    assert demo.ask("entity", parameters["urn"])["entity"]["urn"] == parameters["urn"]
 
 
 def test_a_command_without_a_token_says_where_to_get_one(demo: Played, served: Served) -> None:
