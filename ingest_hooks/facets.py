@@ -92,11 +92,14 @@ def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | 
     reads = []
     for read in timing.reads:
         namespace, name = name_of(read.table)
-        bounds = [{"field": bound.field, "op": bound.op, "column": bound.column, "seconds": _whole(bound.seconds), "predicates": bound.predicates}
-                  for bound in read.bounds]
-        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "made": read.made, **place(read.line, read.column)})
-    return {"reads": reads, "columns": {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()},
-            "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons)}
+        bounds = [{"field": bound.field, "op": bound.op, "column": bound.column, "seconds": _whole(bound.seconds), "predicates": bound.predicates,
+                   "grid": bound.grid} for bound in read.bounds]
+        limits = [{"field": limit.field, "op": limit.op, "at": limit.at, "predicates": limit.predicates} for limit in read.limits]
+        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "limits": limits, "made": read.made, **place(read.line, read.column)})
+    columns = {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()}
+    return {"reads": reads, "columns": columns,
+            "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons),
+            "grids": dict(timing.grids)}
 
 
 def with_earlier_rows(timing: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,14 +115,15 @@ def both_timings(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[st
     def renumbered(bound: Mapping[str, Any]) -> dict[str, Any]:
         return {**bound, "predicates": [number + len(predicates) for number in bound.get("predicates", [])]}
 
-    moved = [{**read, "bounds": [renumbered(bound) for bound in read.get("bounds", [])]} for read in second.get("reads", [])]
+    moved = [{**read, **{kind: [renumbered(each) for each in read.get(kind, [])] for kind in ("bounds", "limits")}} for read in second.get("reads", [])]
     columns: dict[str, list[Any]] = {name: list(uses) for name, uses in first.get("columns", {}).items()}
     for name, uses in second.get("columns", {}).items():
         columns.setdefault(name, []).extend({**use, "read": use["read"] + len(reads)} for use in uses)
     reasons = {name: list(found) for name, found in first.get("reasons", {}).items()}
     for name, found in second.get("reasons", {}).items():
         reasons[name] = sorted({*reasons.get(name, []), *found})
-    return {"reads": [*reads, *moved], "columns": columns, "predicates": [*predicates, *second.get("predicates", [])], "reasons": reasons}
+    grids = {name: unit for name, unit in first.get("grids", {}).items() if second.get("grids", {}).get(name) == unit}
+    return {"reads": [*reads, *moved], "columns": columns, "predicates": [*predicates, *second.get("predicates", [])], "reasons": reasons, "grids": grids}
 
 
 def _whole(seconds: float | None) -> int | float | None:

@@ -14,7 +14,7 @@ __all__ = ["Bound", "Fact", "Homes", "Known", "Op", "Part", "Reached", "gathered
 
 Op = Literal["same", "=", "<=", "<"]
 Homes = Mapping[int, int]  # symbol of a column -> its place
-_Step = tuple[int, Op, float | None, tuple[int, ...]]  # symbol, and how it stands to the one before: op, seconds, predicates
+_Step = tuple[int, Op, float | None, tuple[int, ...], str | None]  # symbol, and how it stands to the one before: op, seconds, predicates
 _RANK: Mapping[str, int] = {"<": 0, "same": 1, "=": 2, "<=": 3}  # what is lower says more of an upper bound
 MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
 
@@ -24,7 +24,7 @@ class Fact:
     """`low op high + seconds`; `seconds` None: by an interval of unknown length.
 
     `present`: the fact only holds where of each of these groups of places one is there (the optional side of an outer join).
-    `plain`: a comparison that is true, and so neither of its sides is missing.
+    `plain`: a comparison that is true, and so neither of its sides is missing. `grid`: what `low` is compared with is a multiple of this unit.
     """
 
     low: int
@@ -34,6 +34,7 @@ class Fact:
     present: frozenset[frozenset[int]] = frozenset()
     predicate: int | None = None
     plain: bool = False
+    grid: str | None = None
 
     def within(self, *places: frozenset[int]) -> Fact:
         """The fact as it holds where these may be missing."""
@@ -49,6 +50,7 @@ class Bound:
     symbol: int
     seconds: float | None = 0.0
     predicates: frozenset[int] = frozenset()
+    grid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`this symbol op target + seconds`."""
+    """`this symbol op target + seconds`. `grid`: the symbol is compared with a multiple of this unit, by a single comparison."""
 
     op: Op
     seconds: float | None
     predicates: frozenset[int] = field(default=frozenset())
+    grid: str | None = None
 
-    def then(self, op: Op, seconds: float | None, predicates: Iterable[int]) -> Reached:
+    def then(self, op: Op, seconds: float | None, predicates: Iterable[int], grid: str | None = None) -> Reached:
         """What holds of something that stands to this symbol as said."""
         together = None if self.seconds is None or seconds is None else self.seconds + seconds
-        return Reached(_composed(op, self.op), together, self.predicates | frozenset(predicates))
+        kept = grid if self.op in ("same", "=") and self.seconds == 0 else self.grid if op in ("same", "=") and seconds == 0 else None
+        return Reached(_composed(op, self.op), together, self.predicates | frozenset(predicates), kept)
 
     def says_more_than(self, other: Reached | None) -> bool:
         return other is None or self._order() < other._order()
@@ -111,9 +115,9 @@ class Known:
             known = self._steps[key] = {}
             for fact in self._facts if self._everywhere else _usable(self._facts, set(there), homes):
                 predicates = () if fact.predicate is None else (fact.predicate,)
-                known.setdefault(fact.high, []).append((fact.low, fact.op, fact.seconds, predicates))
+                known.setdefault(fact.high, []).append((fact.low, fact.op, fact.seconds, predicates, fact.grid))
                 if fact.op in ("=", "same"):
-                    known.setdefault(fact.low, []).append((fact.high, fact.op, None if fact.seconds is None else -fact.seconds, predicates))
+                    known.setdefault(fact.low, []).append((fact.high, fact.op, None if fact.seconds is None else -fact.seconds, predicates, None))
         return known
 
 
@@ -145,8 +149,8 @@ def reached(target: int, known: Known, instance: int, homes: Homes, start: Reach
     for _ in range(MAX_ROUNDS):
         changed: dict[int, None] = {}
         for at in frontier:
-            for to, op, seconds, predicates in steps.get(at, ()):
-                way = found[at].then(op, seconds, predicates)
+            for to, op, seconds, predicates, grid in steps.get(at, ()):
+                way = found[at].then(op, seconds, predicates, grid)
                 if way.says_more_than(found.get(to)):
                     found[to] = way
                     changed[to] = None
@@ -182,7 +186,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
                 way = replace(way, op="=") if way.op == "same" and not one_row else way  # other rows may have the same value
                 if way.says_more_than(bounds.get((name, seen))):
                     bounds[name, seen] = way
-        result.add(Part(part.instance, part.fields, False, frozenset(Bound(name, way.op, seen, way.seconds, way.predicates)
+        result.add(Part(part.instance, part.fields, False, frozenset(Bound(name, way.op, seen, way.seconds, way.predicates, way.grid)
                                                                      for (name, seen), way in bounds.items())))
     return frozenset(result)
 
@@ -190,7 +194,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
 def _columns(part: Part, found: Mapping[int, Reached], atoms: Callable[[int], Mapping[str, int]]) -> Iterable[tuple[str, Reached]]:
     if part.single:
         return [(name, found[symbol]) for name, symbol in atoms(part.instance).items() if symbol in found]
-    return [(bound.field, found[bound.symbol].then(bound.op, bound.seconds, bound.predicates)) for bound in part.bounds if bound.symbol in found]
+    return [(bound.field, found[bound.symbol].then(bound.op, bound.seconds, bound.predicates, bound.grid)) for bound in part.bounds if bound.symbol in found]
 
 
 def told(part: Part, target: int, known: Known, atoms: Callable[[int], Mapping[str, int]], homes: Homes) -> list[tuple[str, Reached]]:

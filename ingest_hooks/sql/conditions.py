@@ -16,7 +16,7 @@ from sqlglot.optimizer.scope import find_all_in_scope
 
 from ingest_hooks.sql.bounds import Fact, Op
 from ingest_hooks.sql.rows import Cell, RowsOf
-from ingest_hooks.sql.times import OPERATORS, Term, at_least, compared, is_length, length, number, same, shifted, term
+from ingest_hooks.sql.times import OPERATORS, Term, at_least, compared, is_length, length, moment, number, same, shifted, term
 
 __all__ = ["Conditions"]
 
@@ -138,7 +138,8 @@ class Conditions(ABC):
         predicate = self.rows_of.predicate(node)
         if op != "=":
             found, seconds = compared(left, "<" if op == "<" else "<=", right)
-            return [Fact(low, found, high, seconds, predicate=predicate, plain=True)]
+            grid = right.grid if op == "<" and left.exact and left.grid is None else None
+            return [Fact(low, found, high, seconds, predicate=predicate, plain=True, grid=grid)]
         if left.exact and right.exact and left.low is not None and right.low is not None:
             return [Fact(low, "=", high, right.low - left.low, predicate=predicate, plain=True)]
         ways: list[tuple[int, Term, Term, int]] = [(low, left, right, high), (high, right, left, low)]
@@ -221,11 +222,14 @@ class Conditions(ABC):
         return term(node, self._grid)
 
     def _grid(self, node: exp.Expr) -> str | None:
-        known = isinstance(node, exp.Column) or (self.keys is not None and node.sql() in self.keys)
+        known = isinstance(node, exp.Column) or moment(node) is not None or (self.keys is not None and node.sql() in self.keys)
         symbol = self._symbol(node) if known else None
         return self.rows_of.grids.get(symbol) if symbol is not None else None
 
     def _symbol(self, core: exp.Expr) -> int | None:
+        written = moment(core)
+        if written is not None:
+            return self.rows_of.moment(written)
         if self.keys is not None and core.sql() in self.keys:
             return self.keys[core.sql()].symbol
         return self.cell(core).symbol if isinstance(core, exp.Column) and self.keys is None else self.value(core).symbol

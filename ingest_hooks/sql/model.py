@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimeBound",
+__all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimeBound", "TimeLimit",
            "TimePredicate", "TimedPredicate", "TimedRead", "Timing", "WindowFrame"]
 
 Status = Literal["complete", "partial", "unknown"]
@@ -99,13 +99,25 @@ class TimeBound:
     """For each row that is read: `field op column + seconds`, where `column` is an output column of the same output row.
 
     `same`: the output column is this very field of this very row; `=`: equal, but maybe another row's. `seconds` None: shifted by an interval
-    of unknown length. `predicates` are positions in `Timing.predicates`.
+    of unknown length. `predicates` are positions in `Timing.predicates`. `grid`: what the field is compared with is a multiple of this unit, so that
+    a field that is one, too, lies a unit before it.
     """
 
     field: str
     op: Literal["same", "=", "<=", "<"]
     column: str
     seconds: float | None = 0.0
+    predicates: tuple[int, ...] = ()
+    grid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """For each row that is read: `field op at`, a moment written in the statement (ISO 8601; without a zone as written)."""
+
+    field: str
+    op: Literal["=", "<=", "<"]
+    at: str
     predicates: tuple[int, ...] = ()
 
 
@@ -116,6 +128,7 @@ class TimedRead:
     table: str
     bounds: tuple[TimeBound, ...]
     made: tuple[str, ...] = ()
+    limits: tuple[TimeLimit, ...] = ()
     file: str | None = None
     line: int | None = None
     column: int | None = None
@@ -136,13 +149,14 @@ class Timing:
     """Which rows make each output column, and what holds between their times and those of the output row.
 
     `columns`: output column -> (position in `reads`, fields that are read there). `reasons`: output column -> what could not be followed; a
-    column with reasons may be made of more than is told.
+    column with reasons may be made of more than is told. `grids`: output columns that are multiples of a unit (`day`, `hour`, …).
     """
 
     reads: tuple[TimedRead, ...] = ()
     columns: Mapping[str, tuple[tuple[int, tuple[str, ...]], ...]] = field(default_factory=dict)
     predicates: tuple[TimedPredicate, ...] = ()
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    grids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

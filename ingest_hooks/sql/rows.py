@@ -65,7 +65,7 @@ class RowsOf:
     """Evaluates queries; `select` evaluates one SELECT.
 
     Filled meanwhile: `places`, by number; `predicates`, the comparisons that were used; `homes`, the places of the columns' symbols; `grids`, the
-    units of which symbols are multiples.
+    units of which symbols are multiples; `moments`, the symbols of the times that the statement names.
     """
 
     def __init__(self, tables: Tables, select: Callable[[RowsOf, Scope, exp.Select, Environment], Rows]) -> None:
@@ -73,6 +73,7 @@ class RowsOf:
         self.predicates: list[exp.Expr] = []
         self.homes: dict[int, int] = {}
         self.grids: dict[int, str] = {}
+        self.moments: dict[str, int] = {}
         self._tables = tables
         self._select = select
         self._symbols = 0
@@ -111,6 +112,14 @@ class RowsOf:
         known = self.places[place].table.columns
         found = known.get(name.lower()) if known is not None else None
         return found[1].upper() if found is not None else None
+
+    def moment(self, written: str) -> int:
+        """The symbol of a time that the statement names."""
+        if written not in self.moments:
+            self.moments[written] = self.symbol()
+            if written.endswith("T00:00:00"):
+                self.grids[self.moments[written]] = "day"
+        return self.moments[written]
 
     def symbol(self) -> int:
         self._symbols += 1
@@ -155,7 +164,10 @@ class RowsOf:
         return Cell(symbol, frozenset({Part(rows.place, frozenset({written}))}), rows.reasons)
 
     def gathered(self, parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tuple[int, Op, int]]) -> frozenset[Part]:
-        return gathered(parts, facts, visible, self.columns, self.homes)
+        return gathered(parts, facts, [*visible, *self._always()], self.columns, self.homes)
+
+    def _always(self) -> list[tuple[int, Op, int]]:
+        return [(symbol, "=", symbol) for symbol in self.moments.values()]
 
     def _union(self, branches: Sequence[Rows], by_name: bool) -> Rows:
         if not branches:
@@ -170,7 +182,7 @@ class RowsOf:
             chosen = self.gathered(branch.chosen, branch.facts, visible)
             for name, cell in zip(names, own, strict=False):
                 known = cells[name]
-                parts = gathered(cell.parts, branch.facts, visible, self.columns, self.homes, one_row=True)
+                parts = gathered(cell.parts, branch.facts, [*visible, *self._always()], self.columns, self.homes, one_row=True)
                 cells[name] = Cell(known.symbol, known.parts | parts, known.reasons | cell.reasons | branch.reasons)
             counted |= self.gathered(branch.counted, branch.facts, visible) | chosen
         return Rows(cells, [], frozenset().union(*(branch.places for branch in branches)), counted)

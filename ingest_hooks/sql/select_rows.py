@@ -46,7 +46,7 @@ class _Select(Joined):
         chosen = frozenset(part for _, part in self.chosen if part.instance not in {each.instance for each in counted})
         facts = self.facts
         if self.keys is not None:
-            kept = {symbol for symbol, _, _ in self.visible} | set(self.maxima.values())
+            kept = {symbol for symbol, _, _ in self.visible} | set(self.maxima.values()) | set(self.rows_of.moments.values())
             facts = [fact for fact in facts if fact.low in kept and fact.high in kept]
             chosen = self.rows_of.gathered(chosen, self.facts, self.visible)
         return Rows(cells, facts, joined, counted, chosen)
@@ -102,7 +102,10 @@ class _Select(Joined):
                 return cell
             return Cell(None, self.rows_of.gathered(cell.parts, self.facts, self.visible), cell.reasons)
         if isinstance(node, exp.Case | exp.If):
-            return self._case(node)
+            key = (id(node), self.keys is None)
+            if key not in self.cases:  # conditions ask for their sides more than once, and hold other conditions
+                self.cases[key] = self._case(node)
+            return self.cases[key]
         if isinstance(node, exp.Query | exp.Exists):
             return self._subquery(node)
         if isinstance(node, exp.Greatest | exp.Least):
@@ -142,13 +145,15 @@ class _Select(Joined):
 
     def _coalesce(self, node: exp.Coalesce) -> Cell:
         """The first that is there. `JOIN … USING (t)` selects coalesce(left.t, right.t), which is left.t where both are equal."""
-        whole = self._merged(node)
         cells = [self.value(item) for item in (node.this, *node.expressions)]
+        whole = Cell(None, frozenset().union(*(cell.parts for cell in cells)), frozenset().union(*(cell.reasons for cell in cells)))
         first = cells[0]
         if first.symbol is None:
             return whole
-        equal = {(fact.low, fact.high) for fact in self.facts if fact.op == "=" and fact.seconds == 0}
-        alike = all((first.symbol, other.symbol) in equal or (other.symbol, first.symbol) in equal for other in cells[1:])
+        alike = all(cell.symbol is not None for cell in cells)
+        if alike:
+            equal = {(fact.low, fact.high) for fact in self.facts if fact.op == "=" and fact.seconds == 0}
+            alike = all((first.symbol, other.symbol) in equal or (other.symbol, first.symbol) in equal for other in cells[1:])
         if alike and not any(part.instance in places for part in first.parts for places, _ in self.optional):
             return first
         symbol = self.rows_of.symbol()

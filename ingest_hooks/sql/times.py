@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from sqlglot import exp
 
 from ingest_hooks.sql.bounds import Op
 
-__all__ = ["OPERATORS", "Span", "Term", "at_least", "compared", "frame_bound", "is_length", "length", "number", "same", "shifted", "term"]
+__all__ = ["OPERATORS", "Span", "Term", "at_least", "compared", "frame_bound", "is_length", "length", "moment", "number", "same", "shifted", "term"]
 
 OPERATORS: Final[Mapping[type[exp.Expr], str]] = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.EQ: "=", exp.NullSafeEQ: "="}
 
@@ -57,6 +58,8 @@ class Term:
 def term(node: exp.Expr, grid: Grid) -> Term:
     """What an expression over one column says; `grid` is the unit of which a column is a multiple."""
     node = node.unnest()
+    if moment(node) is not None:
+        return Term(node, grid=grid(node))
     moved = _shift(node)
     if moved is not None:
         base, amount, sign = moved
@@ -159,6 +162,19 @@ def same(unit: str) -> str | None:
     """The unit as it is called here; None if it is none that can be followed."""
     found = _unit(unit)
     return found if found in _HELD else None
+
+
+def moment(node: exp.Expr) -> str | None:
+    """A time written as a constant, in ISO 8601 without or with its zone; None if it is none."""
+    node = node.unnest()
+    if isinstance(node, exp.Cast) and node.to.this is not None and node.to.this.name in (*_INSTANTS, "DATE", "DATE32"):
+        node = node.this.unnest()
+    if not isinstance(node, exp.Literal) or not node.is_string or not node.name[:4].isdigit():
+        return None
+    try:
+        return datetime.fromisoformat(node.name.strip()).isoformat()
+    except ValueError:
+        return None
 
 
 def is_length(node: exp.Expr) -> bool:

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from ingest_hooks.sql.bounds import Known, Part, Reached, in_order, told
-from ingest_hooks.sql.model import TimeBound, TimedPredicate, TimedRead, Timing
+from ingest_hooks.sql.model import TimeBound, TimedPredicate, TimedRead, TimeLimit, Timing
 from ingest_hooks.sql.rows import Cell, Rows, RowsOf, TooManyPlaces
 from ingest_hooks.sql.select_rows import select_rows
 from ingest_hooks.sql.tables import Tables
@@ -26,12 +27,14 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
     reads: dict[TimedRead, int] = {}
     columns: dict[str, dict[int, set[str]]] = {}
     reasons: dict[str, set[str]] = {}
+    filled: dict[str, list[tuple[Rows, str]]] = {}
     try:
         for scope, names in roots:
             rows = rows_of.of(scope)
             cells = dict(zip(names, rows.cells.values(), strict=False))
             told_of: dict[Part, TimedRead] = {}  # the columns of a part make no difference, and a wide table has many
-            for name, cell in cells.items():
+            for (name, cell), column in zip(cells.items(), rows.cells, strict=False):
+                filled.setdefault(name, []).append((rows, column))
                 found = columns.setdefault(name, {})
                 if missing := cell.reasons | rows.reasons:
                     reasons.setdefault(name, set()).update(missing)
@@ -45,8 +48,10 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
                 reasons.setdefault(name, set()).add("unresolved-column")
     except (TooManyPlaces, RecursionError):
         return Timing(reasons={name: ("too-many-tables",) for _, names in roots for name in names})
+    grids = {name: {rows_of.grids.get(rows.cells[column].symbol or 0) for rows, column in of} for name, of in filled.items()}  # no symbol is 0
     predicates = [TimedPredicate(node.sql(dialect=dialect, comments=False), *_first(node, place)) for node in rows_of.predicates]
-    return _in_order(reads, columns, predicates, reasons)
+    multiples = {name: unit for name, units in sorted(grids.items()) if len(units) == 1 and (unit := next(iter(units))) is not None}
+    return replace(_in_order(reads, columns, predicates, reasons), grids=multiples)
 
 
 def _first(node: exp.Expr, place: Callable[[exp.Expr], Where]) -> Where:
@@ -60,12 +65,18 @@ def _in_order(reads: Iterable[TimedRead], columns: Mapping[str, Mapping[int, set
               reasons: Mapping[str, set[str]]) -> Timing:
     """The same for the same statement, however it was come by: by where things stand."""
     reads = list(reads)
-    used = sorted({number for read in reads for bound in read.bounds for number in bound.predicates},
+    cited = [each.predicates for read in reads for each in read.bounds] + [each.predicates for read in reads for each in read.limits]
+    used = sorted({number for predicates_of in cited for number in predicates_of},
                   key=lambda number: (*_place_of(predicates[number]), predicates[number].text, number))
     renumbered = {number: at for at, number in enumerate(used)}
-    told = [replace(read, bounds=tuple(replace(bound, predicates=tuple(sorted(renumbered[number] for number in bound.predicates))) for bound in read.bounds))
-            for read in reads]
-    order = sorted(range(len(reads)), key=lambda number: (*_place_of(told[number]), told[number].table, str(told[number].bounds), told[number].made))
+
+    def numbered(predicates: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted(renumbered[number] for number in predicates))
+
+    told = [replace(read, bounds=tuple(replace(bound, predicates=numbered(bound.predicates)) for bound in read.bounds),
+                    limits=tuple(replace(limit, predicates=numbered(limit.predicates)) for limit in read.limits)) for read in reads]
+    order = sorted(range(len(reads)), key=lambda number: (*_place_of(told[number]), told[number].table, str(told[number].bounds), told[number].made,
+                                                          str(told[number].limits)))
     position = {number: at for at, number in enumerate(order)}
     uses = {name: tuple(sorted((position[number], tuple(sorted(fields))) for number, fields in found.items())) for name, found in columns.items()}
     return Timing(tuple(told[number] for number in order), uses, tuple(predicates[number] for number in used),
@@ -88,9 +99,15 @@ def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place
                 bounds[name, column] = way
     known = {column for _, column in bounds}
     made = tuple(sorted(column for column, cell in cells.items() if part.single and column not in known and _same_row(part, cell.parts)))
-    found = sorted((TimeBound(name, way.op, column, way.seconds, tuple(sorted(way.predicates))) for (name, column), way in bounds.items()),
+    limits = []
+    for written, symbol in rows_of.moments.items():
+        for name, way in told(part, symbol, facts, rows_of.columns, rows_of.homes):
+            if way.op != "same" and way.seconds is not None and _is_time(at.table.columns, name):
+                moment = datetime.fromisoformat(written) + timedelta(seconds=way.seconds)
+                limits.append(TimeLimit(name, way.op, moment.isoformat(), tuple(sorted(way.predicates))))
+    found = sorted((TimeBound(name, way.op, column, way.seconds, tuple(sorted(way.predicates)), way.grid) for (name, column), way in bounds.items()),
                    key=lambda bound: (bound.field, bound.column))
-    return TimedRead(at.table.name, tuple(found), made, *place(at.node))
+    return TimedRead(at.table.name, tuple(found), made, tuple(sorted(limits, key=lambda limit: (limit.field, limit.at))), *place(at.node))
 
 
 def _same_row(part: Part, parts: Iterable[Part]) -> bool:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from lineproof_schema.urn import parse_urn
-from lineproof_schema.urn import parse_urn
 from metadata_service.queries.point_in_time.case import Case, CheckName, Evidence, FeatureUse, Result
 from metadata_service.queries.point_in_time.findings import CheckState
 
@@ -37,6 +36,6 @@ def _feature(case: Case, feature: FeatureUse) -> Result:
     told = (Evidence("model", f"{case.binding or 'unknown'} binding of {feature.reference}", case.entry),)
     moved = (*told, Evidence("alias", feature.reference, feature.current_entry))
     if feature.current != feature.urn:
-        return Result(CheckName.BINDING_SKEW, CheckState.VIOLATION, feature.urn, "moved", 
+        return Result(CheckName.BINDING_SKEW, CheckState.VIOLATION, feature.urn, "moved",
                       f"serving resolves {feature.reference} to version {parse_urn(feature.current).components[2]}", moved)
     return Result(CheckName.BINDING_SKEW, CheckState.PROVEN, feature.urn, "same", f"{feature.reference} still means the version of the training", told)

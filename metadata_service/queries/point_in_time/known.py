@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from lineproof_schema.urn import parse_urn
 from metadata_service.queries.point_in_time.findings import Boundary, CheckState, Finding, Link, Place, worst
-from metadata_service.queries.point_in_time.recorded import Bound, History, Knowledge, Made, Read, Snapshot, later
+from metadata_service.queries.point_in_time.links import known_before, length, name_of, requests, severity, through, told_by, where
+from metadata_service.queries.point_in_time.recorded import Bound, History, Knowledge, Limit, Made, Read, Snapshot, later
 
-__all__ = ["Judge", "requests"]
+__all__ = ["Judge"]
 
 EARLIER_ROWS = "earlier-rows"  # as hooks say it
 MAX_STATEMENTS = 60  # one after another; deeper pipelines are not judged
@@ -41,14 +41,14 @@ class Judge:
     def _column(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
         key = (version, column, time, link, seconds, trail)
         if key not in self._known:
-            self._known[key] = [Finding(UNKNOWN, "made-of-itself", f"{_name(version)} is made of its own earlier rows", None, version, (column,))]
+            self._known[key] = [Finding(UNKNOWN, "made-of-itself", f"{name_of(version)} is made of its own earlier rows", None, version, (column,))]
             self._known[key] = self._judged(version, column, time, link, seconds, trail, depth)
         return self._known[key]
 
     def _judged(self, version: str, column: str, time: str | None, link: Link, seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
         made = self._history.made.get(version)
         if made is None or made.timing is None or column not in made.timing.columns:
-            return [Finding(UNKNOWN, "not-recorded", f"nothing is recorded about which rows make {_name(version)}.{column}", None, version, (column,))]
+            return [Finding(UNKNOWN, "not-recorded", f"nothing is recorded about which rows make {name_of(version)}.{column}", None, version, (column,))]
         if depth >= MAX_STATEMENTS:
             return [Finding(UNKNOWN, "too-deep", f"more than {MAX_STATEMENTS} statements behind each other", None, version, (column,))]
         found: list[Finding] = []
@@ -56,7 +56,7 @@ class Judge:
             found += self._read(made, made.timing.reads[number], fields, time, link, seconds, trail, depth)
         said = made.timing.reasons.get(column, ())
         if EARLIER_ROWS in said:
-            found.append(Finding(UNKNOWN, "earlier-rows", f"{_name(version)} also holds rows of earlier runs, made by statements that are not looked at here",
+            found.append(Finding(UNKNOWN, "earlier-rows", f"{name_of(version)} also holds rows of earlier runs, made by statements that are not looked at here",
                                  None, version, (column,)))
         if reasons := [each for each in said if each != EARLIER_ROWS]:
             found = [replace(each, state=SUSPECT) if each.state is VIOLATION else each for each in found]
@@ -70,7 +70,7 @@ class Judge:
         version = made.inputs.get(read.dataset)
         snapshot = self._history.snapshots.get(version) if version is not None else None
         if version is None or snapshot is None:
-            return [Finding(UNKNOWN, "version-not-recorded", f"no version of {_name(read.dataset)} is recorded that was read", read.dataset, None, fields,
+            return [Finding(UNKNOWN, "version-not-recorded", f"no version of {name_of(read.dataset)} is recorded that was read", read.dataset, None, fields,
                             self._place(made, read, trail))]
         bounds = [bound for bound in read.bounds if bound.column == time]
         asked = {bound.field for bound in bounds if self._is_request(snapshot, bound, link, seconds)}
@@ -99,9 +99,9 @@ class Judge:
         if knowledge.kind == "committed":
             return [replace(base, why="knowledge-not-declared", detail="said to be known with the snapshot")]
         if column is None or (knowledge.kind == "delay" and knowledge.delay is None):
-            return [replace(base, why="knowledge-unreadable", detail=f"{_name(read.dataset)} says eventTime+delay without an event time or a readable delay")]
+            return [replace(base, why="knowledge-unreadable", detail=f"{name_of(read.dataset)} says eventTime+delay without an event time or a readable delay")]
         delay = knowledge.delay or 0.0
-        when = column if not delay else f"{column} + {_length(delay)}"
+        when = column if not delay else f"{column} + {length(delay)}"
         exact = [bound for bound in bounds if bound.field == column]
         if not exact:
             return [self._without_bound(base, read, snapshot, (column, when, delay), bounds, time, link if depth == 0 else Link.TIE)]
@@ -121,20 +121,20 @@ class Judge:
 
     def _is_request(self, snapshot: Snapshot, bound: Bound, link: Link, seconds: float | None) -> bool:
         """Whether a bound says that the rows are those that ask, at the very reference time."""
-        through, total = _through(bound, link, seconds)
-        return through in (Link.SAME, Link.EQUAL) and total == 0 and (snapshot.urn, bound.field) in self._requests
+        found, total = through(bound, link, seconds)
+        return found in (Link.SAME, Link.EQUAL) and total == 0 and (snapshot.urn, bound.field) in self._requests
 
     def _weighed(self, base: Finding, bound: Bound, known: tuple[str, float], link: Link, seconds: float | None, asked: bool) -> Finding:
         """What a bound on the very time at which rows are known (how to say it, delay in seconds) comes to; `asked`: these are rows that ask."""
-        base, (when, delay) = _with(base, bound), known
-        link, total = _through(bound, link, seconds)
+        base, (when, delay) = told_by(base, bound), known
+        link, total = through(bound, link, seconds)
         if total is None:
             detail = f"when rows are known ({when}) is compared with the reference time, but nothing says by how much it may lie after it"
             return replace(base, state=SUSPECT, why="interval-unknown", detail=detail)
         total += delay
         if total > 0:
             code = "delay-not-covered" if delay else "beyond"
-            return replace(base, state=VIOLATION, why=code, detail=f"rows known at {when} are read up to {_length(total)} after the reference time")
+            return replace(base, state=VIOLATION, why=code, detail=f"rows known at {when} are read up to {length(total)} after the reference time")
         if total < 0 or link is Link.EARLIER:
             return replace(base, state=PROVEN, why="known-before", detail=f"rows known at {when} are read only if that was before the reference time")
         if link is Link.SAME or (asked and not delay):
@@ -147,8 +147,11 @@ class Judge:
                        time: str | None, link: Link) -> Finding:
         """Rows of which nothing bounds when they were known: (column, how to say it, delay in seconds)."""
         column, when, delay = known
-        if snapshot.event_column == column and _before(snapshot, delay, self._history):
+        if snapshot.event_column == column and known_before(snapshot, delay, self._history):
             return replace(base, state=PROVEN, why="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
+        limits = [limit for limit in read.limits if limit.field == column]
+        if limits:
+            return self._limited(base, read, limits, delay, when)
         if link is Link.SAME and any(bound.op == "same" for bound in bounds):
             labelled = any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
             state, code = (VIOLATION, "known-with-label") if labelled else (SUSPECT, "own-row-known-later")
@@ -156,7 +159,7 @@ class Judge:
             return replace(base, state=state, why=code, detail=f"read from the very row, which is known only at {when}{rest}")
         if bounds:
             lead = min(bounds, key=lambda bound: (not bound.predicates, bound.field))
-            base = _with(base, lead)
+            base = told_by(base, lead)
             told = [each for place in (base.place, base.place.via if base.place else None) if place is not None for each in place.predicates]
             said = f" ({told[0].text})" if told else ""
             return replace(base, state=VIOLATION, why="wrong-time",
@@ -165,6 +168,18 @@ class Judge:
             return replace(base, why="computed-time", detail=f"the reference time is computed from the row itself; nothing relates it to {when}")
         detail = f"rows known at {when} are read without any bound by the reference time"
         return replace(base, state=VIOLATION, why="no-predicate", unbounded=True, detail=detail)
+
+    def _limited(self, base: Finding, read: Read, limits: Sequence[Limit], delay: float, when: str) -> Finding:
+        """Rows of which the statement reads those known before a moment it names."""
+        limit = min(limits, key=lambda each: each.at)
+        base = told_by(base, Bound(limit.field, limit.op, "", 0.0, limit.predicates))
+        first, last = self._history.reference_min, later(limit.at, delay)
+        said = f"rows known ({when}) until {limit.at:%Y-%m-%d %H:%M} are read"
+        if first is None or last is None:
+            return replace(base, why="cut-off-unknown", detail=f"{said}; the first reference time is not recorded")
+        if last < first or (last == first and (limit.op == "<" or self._boundary is Boundary.INCLUSIVE)):
+            return replace(base, state=PROVEN, why="cut-off", detail=f"{said}, and the first reference time is {first:%Y-%m-%d %H:%M}")
+        return replace(base, state=VIOLATION, why="cut-off", detail=f"{said}, but the first reference time is {first:%Y-%m-%d %H:%M}")
 
     def _undeclared(self, made: Made, read: Read, snapshot: Snapshot, fields: tuple[str, ...], bounds: Sequence[Bound], time: str | None, link: Link,
                     seconds: float | None, trail: int | None, depth: int) -> list[Finding]:
@@ -184,17 +199,17 @@ class Judge:
         if not bounds:
             return [each for name in fields for each in self._column(snapshot.urn, name, None, link, seconds, trail, depth + 1)]
         ways = []
-        for bound in bounds:
+        for bound in (each.on(behind.timing.grids.get(each.field)) for each in bounds if behind.timing is not None):
             further = self._further(made, read, bound, trail)
             ways.append([each for name in self._of_interest(fields, bound, behind)
-                         for each in self._column(snapshot.urn, name, bound.field, *_through(bound, link, seconds), further, depth + 1)])
-        return min(ways, key=_severity)
+                         for each in self._column(snapshot.urn, name, bound.field, *through(bound, link, seconds), further, depth + 1)])
+        return min(ways, key=severity)
 
     def _further(self, made: Made, read: Read, bound: Bound, trail: int | None) -> int | None:
         """The trail beyond a reading: its comparison, if it is one that says earlier, else what led to it."""
         if bound.op not in ("<", "<="):
             return trail
-        place = _at(Place(made, read), bound)
+        place = where(Place(made, read), bound)
         if not place.predicates:
             return trail
         known = next((number for number, each in enumerate(self._trails) if each == place), None)
@@ -222,74 +237,12 @@ class Judge:
             return replace(base, state=state, why="backfill", detail="rows that a backfill wrote after the reference times are read as if they had been known")
         if bounds:
             lead = min(bounds, key=lambda bound: (bound.field != snapshot.event_column, not bound.predicates))
-            return replace(_with(base, lead), why="knowledge-not-declared",
-                           detail=f"{lead.field} is bounded, but nobody said when these rows could be known (knowledge of {_name(snapshot.dataset)})")
+            return replace(told_by(base, lead), why="knowledge-not-declared",
+                           detail=f"{lead.field} is bounded, but nobody said when these rows could be known (knowledge of {name_of(snapshot.dataset)})")
         if snapshot.event_column is None:
-            return replace(base, why="no-time", unbounded=True, detail=f"no time of the rows of {_name(snapshot.dataset)} is recorded")
+            return replace(base, why="no-time", unbounded=True, detail=f"no time of the rows of {name_of(snapshot.dataset)} is recorded")
         certain = first is not None and snapshot.event_max is not None and snapshot.event_max >= first
         if first is not None and snapshot.event_max is not None and not certain:
             return replace(base, why="knowledge-not-declared", detail="the events lie before the reference times, but nobody said when they could be known")
         return replace(base, state=VIOLATION if certain else SUSPECT, why="no-predicate", unbounded=True,
                        detail=f"rows with event time {snapshot.event_column} are read without any bound by the reference time")
-
-
-def requests(history: History, roots: Iterable[str], reference: str) -> frozenset[tuple[str, str]]:
-    """(version, column) wherever the reference time of the roots was taken from as it is: rows that ask."""
-    found = {(root, reference) for root in roots}
-    waiting = list(found)
-    while waiting:
-        version, column = waiting.pop()
-        made = history.made.get(version)
-        if made is None or made.timing is None:
-            continue
-        for number, _ in made.timing.columns.get(column, ()):
-            read = made.timing.reads[number]
-            for bound in read.bounds:
-                at = (made.inputs.get(read.dataset, ""), bound.field)
-                if bound.column == column and bound.op in ("same", "=") and bound.seconds == 0 and at not in found:
-                    found.add(at)
-                    waiting.append(at)
-    return frozenset(found)
-
-
-_LINKS = {"<": Link.EARLIER, "<=": Link.TIE, "=": Link.EQUAL, "same": Link.SAME}
-_LOOSER = (Link.EARLIER, Link.TIE, Link.EQUAL, Link.SAME)  # of two in a row, the first of these
-
-
-def _severity(way: Sequence[Finding]) -> int:
-    return [PROVEN, UNKNOWN, SUSPECT, VIOLATION].index(worst(each.state for each in way))
-
-
-def _through(bound: Bound, link: Link, seconds: float | None) -> tuple[Link, float | None]:
-    """How a row that is bounded so stands to the reference time."""
-    further = min(link, _LINKS[bound.op], key=_LOOSER.index)
-    return further, None if seconds is None or bound.seconds is None else seconds + bound.seconds
-
-
-def _at(place: Place, bound: Bound) -> Place:
-    told = place.made.timing.predicates if place.made.timing is not None else ()
-    return replace(place, predicates=tuple(told[number] for number in bound.predicates if 0 <= number < len(told)))
-
-
-def _with(finding: Finding, bound: Bound) -> Finding:
-    """The finding, told by the comparisons of a bound."""
-    return replace(finding, place=_at(finding.place, bound)) if finding.place is not None else finding
-
-
-def _before(snapshot: Snapshot, delay: float, history: History) -> bool:
-    if snapshot.event_max is None or history.reference_min is None:
-        return False
-    known = later(snapshot.event_max, delay)
-    return known is not None and known < history.reference_min
-
-
-def _name(urn: str) -> str:
-    parsed = parse_urn(urn)
-    return parsed.components[1] if parsed.kind == "dataset-version" else parsed.name
-
-
-def _length(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length and seconds % length == 0:
-            return f"{int(seconds // length)} {unit}"
-    return f"{seconds:g} s"

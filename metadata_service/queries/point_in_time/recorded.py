@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from lineproof_schema.urn import UrnError, format_urn
 from metadata_service.queries.shapes import as_time
 
-__all__ = ["Bound", "History", "Knowledge", "Made", "Predicate", "Read", "Snapshot", "Timing", "knowledge_of", "later", "read_timing", "seconds_of",
+__all__ = ["Bound", "History", "Knowledge", "Limit", "Made", "Predicate", "Read", "Snapshot", "Timing", "knowledge_of", "later", "read_timing", "seconds_of",
            "snapshot_of"]
 
 Op = Literal["same", "=", "<=", "<"]
 _OPS: Final = ("same", "=", "<=", "<")
+_STEPS: Final = {"second": 1.0, "minute": 60.0, "hour": 3_600.0, "day": 86_400.0, "week": 604_800.0}
+_FINER, _COARSER = ("second", "minute", "hour", "day"), ("week", "month", "quarter", "year")  # all of these are multiples of the finer ones
 _DURATION: Final = re.compile(r"^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
 _LENGTHS: Final = (366 * 86_400, 31 * 86_400, 604_800, 86_400, 3_600, 60, 1)  # years and months as long as they can be
 
@@ -57,6 +59,24 @@ class Bound:
     column: str
     seconds: float | None
     predicates: tuple[int, ...]
+    grid: str | None = None  # what the field is compared with is a multiple of this unit
+
+    def on(self, grid: str | None) -> Bound:
+        """The bound of a field that is itself a multiple of a unit: before another multiple is a unit before."""
+        held = grid in _FINER and (self.grid in _FINER[_FINER.index(grid):] or self.grid in _COARSER)
+        if self.op != "<" or self.seconds is None or grid is None or not (held or grid == self.grid == "week"):
+            return self
+        return replace(self, op="<=", seconds=self.seconds - _STEPS[grid])
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """For each row read: `field op at`, a moment written in the statement."""
+
+    field: str
+    op: Op
+    at: datetime
+    predicates: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,7 @@ class Read:
     file: str | None
     line: int | None
     column: int | None
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +110,7 @@ class Timing:
     columns: Mapping[str, tuple[tuple[int, tuple[str, ...]], ...]]
     predicates: tuple[Predicate, ...]
     reasons: Mapping[str, tuple[str, ...]]
+    grids: Mapping[str, str] = field(default_factory=dict)  # columns that are multiples of a unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +186,8 @@ def read_timing(said: Any) -> Timing | None:
                 reasons[str(name)] = (*reasons.get(str(name), ()), "unreadable")
         columns[str(name)] = tuple(uses)
     kept = tuple(each if each is not None else Read("", (), frozenset(), None, None, None) for each in reads)
-    return Timing(kept, columns, predicates, reasons)
+    grids = said.get("grids")
+    return Timing(kept, columns, predicates, reasons, {str(name): str(unit) for name, unit in grids.items()} if isinstance(grids, Mapping) else {})
 
 
 def _read(said: Any) -> Read | None:
@@ -175,7 +198,16 @@ def _read(said: Any) -> Read | None:
     except UrnError:
         return None
     bounds = tuple(bound for each in _list(said.get("bounds")) if (bound := _bound(each)) is not None)
-    return Read(dataset, bounds, frozenset(map(str, _list(said.get("made")))), _text(said.get("file")), _number(said.get("line")), _number(said.get("column")))
+    return Read(dataset, bounds, frozenset(map(str, _list(said.get("made")))), _text(said.get("file")), _number(said.get("line")), _number(said.get("column")),
+                tuple(limit for each in _list(said.get("limits")) if (limit := _limit(each)) is not None))
+
+
+def _limit(said: Any) -> Limit | None:
+    if not isinstance(said, Mapping) or said.get("op") not in ("=", "<=", "<") or not isinstance(said.get("field"), str):
+        return None
+    at = as_time(said.get("at"))
+    predicates = tuple(each for each in _list(said.get("predicates")) if isinstance(each, int) and not isinstance(each, bool))
+    return Limit(said["field"], said["op"], at, predicates) if at is not None else None
 
 
 def _bound(said: Any) -> Bound | None:
@@ -184,7 +216,7 @@ def _bound(said: Any) -> Bound | None:
     seconds = said.get("seconds")
     known = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     predicates = tuple(each for each in _list(said.get("predicates")) if isinstance(each, int) and not isinstance(each, bool))
-    return Bound(said["field"], said["op"], said["column"], float(seconds) if known and seconds is not None else None, predicates)
+    return Bound(said["field"], said["op"], said["column"], float(seconds) if known and seconds is not None else None, predicates, _text(said.get("grid")))
 
 
 def _list(value: Any) -> list[Any]:

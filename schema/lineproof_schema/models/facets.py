@@ -16,6 +16,7 @@ __all__ = [
     "RebuildFacet",
     "RunFacet",
     "TimeBound",
+    "TimeLimit",
     "TimedPredicate",
     "TimedRead",
     "Timing",
@@ -56,13 +57,23 @@ class TimeBound(EventData):
     """For each row that is read: `field op column + seconds`, where `column` is an output column of the same output row.
 
     `same`: the output column is this very field of this very row. Without `seconds` it is shifted by an interval of unknown length.
-    `predicates` are positions in `Timing.predicates`.
+    `predicates` are positions in `Timing.predicates`. `grid`: what the field is compared with is a multiple of this unit.
     """
 
     field: str
     op: Literal["same", "=", "<=", "<"]
     column: str
     seconds: int | float | None = None
+    predicates: tuple[int, ...] = ()
+    grid: Literal["second", "minute", "hour", "day", "week", "month", "quarter", "year"] | None = None
+
+
+class TimeLimit(EventData):
+    """For each row that is read: `field op at`, a moment written in the statement (ISO 8601; without a zone as written)."""
+
+    field: str
+    op: Literal["=", "<=", "<"]
+    at: str
     predicates: tuple[int, ...] = ()
 
 
@@ -73,6 +84,7 @@ class TimedRead(SqlPosition):
     name: str
     bounds: tuple[TimeBound, ...] = ()
     made: tuple[str, ...] = ()
+    limits: tuple[TimeLimit, ...] = ()
 
 
 class TimedPredicate(SqlPosition):
@@ -91,13 +103,14 @@ class ColumnRead(EventData):
 class Timing(EventData):
     """Which rows make each output column, and what the statement guarantees between their times and those of the output row.
 
-    A column with `reasons` may be made of more than is told.
+    A column with `reasons` may be made of more than is told. `grids`: columns that are multiples of a unit (`day`, `hour`, …).
     """
 
     reads: tuple[TimedRead, ...] = ()
     columns: dict[str, tuple[ColumnRead, ...]] = Field(default_factory=dict)
     predicates: tuple[TimedPredicate, ...] = ()
     reasons: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    grids: dict[str, str] = Field(default_factory=dict)
 
 
 class ColumnsFacet(_Facet):

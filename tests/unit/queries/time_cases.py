@@ -159,6 +159,16 @@ FRAMES: Final[Conditions] = {
 }
 # whole statements
 STATEMENTS: Final[Conditions] = {
+    "mean until a day before all": (P, "select s.id, s.ref, g.m as x from spine s cross join "
+                                       "(select avg(temp) as m from events where loaded < timestamp '2025-12-31') g"),
+    "mean until a day in between": (V, "select s.id, s.ref, g.m as x from spine s cross join "
+                                       "(select avg(temp) as m from events where loaded < timestamp '2026-01-15') g"),
+    "mean until the first day": (V, "select s.id, s.ref, g.m as x from spine s cross join (select avg(temp) as m from events where loaded <= '2026-01-01') g"),
+    "mean until before the first day": (P, "select s.id, s.ref, g.m as x from spine s cross join "
+                                           "(select avg(temp) as m from events where loaded::date < date '2026-01-01') g"),
+    "mean until a day by another time": (V, "select s.id, s.ref, g.m as x from spine s cross join "
+                                            "(select avg(temp) as m from events where seen < timestamp '2025-12-31') g"),
+    "mean since a day": (V, "select s.id, s.ref, g.m as x from spine s cross join (select avg(temp) as m from events where loaded > '2025-12-31') g"),
     "self alias swap": (P, "select b.id, b.ref, avg(a.late) as x from spine b left join spine a on a.k = b.k and a.known < b.ref group by b.id, b.ref"),
     "self alias swap leak": (V, "select b.id, b.ref, avg(a.late) as x from spine b left join spine a on a.k = b.k and b.known < a.ref group by b.id, "
                                 "b.ref"),
@@ -188,8 +198,6 @@ STATEMENTS: Final[Conditions] = {
                          "hi from spine) g"),
     "zscore window": (V, "select id, ref, distance - avg(distance) over () as x from spine"),
     "own": (P, "select id, ref, distance * 2 as x from spine"),
-    "fixed split leak": (V, "select s.id, s.ref, g.m as x from spine s cross join (select avg(temp) as m from events where loaded < timestamp "
-                            "'2026-01-15') g"),
     "cte": (P, "with p as (select s.id, s.ref, e.temp from spine s join events e on e.k = s.k where e.loaded < s.ref) select id, ref, sum(temp) as x "
                "from p group by id, ref"),
     "cte lte": (V, "with p as (select s.id, s.ref, e.temp from spine s join events e on e.k = s.k where e.loaded <= s.ref) select id, ref, sum(temp) as"
@@ -330,6 +338,26 @@ STATEMENTS: Final[Conditions] = {
 }
 # several models, one after another
 PIPELINES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "days, then days": (P, {
+        "g": "select k, date_trunc('day', loaded) as on_day, sum(temp) as temp from events group by 1, 2",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.on_day < date_trunc('day', s.ref) group by s.id, s.ref",
+    }),
+    "days, then weeks": (P, {
+        "g": "select k, date_trunc('day', loaded) as on_day, sum(temp) as temp from events group by 1, 2",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.on_day < date_trunc('week', s.ref) group by s.id, s.ref",
+    }),
+    "days, then until the day": (V, {
+        "g": "select k, date_trunc('day', loaded) as on_day, sum(temp) as temp from events group by 1, 2",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.on_day <= date_trunc('day', s.ref) group by s.id, s.ref",
+    }),
+    "days, then hours": (V, {
+        "g": "select k, date_trunc('day', loaded) as on_day, sum(temp) as temp from events group by 1, 2",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.on_day < date_trunc('hour', s.ref) group by s.id, s.ref",
+    }),
+    "weeks, then days": (V, {
+        "g": "select k, date_trunc('week', loaded) as on_day, sum(temp) as temp from events group by 1, 2",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.on_day < date_trunc('day', s.ref) group by s.id, s.ref",
+    }),
     "2 models": (P, {
         "g": "select k, loaded, temp from events where temp > 2",
         "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.loaded < s.ref group by s.id, s.ref",
