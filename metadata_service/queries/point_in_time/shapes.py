@@ -13,7 +13,8 @@ __all__ = ["Check", "CheckEvidence", "PointInTime"]
 
 @dataclass(frozen=True, slots=True)
 class CheckEvidence:
-    """What a check rests on: `what` is predicate, read, knowledge, version, registration, materialization, deployment or model.
+    """What a check rests on: `what` is predicate, read, knowledge, version, registration, materialization, deployment, model or
+    alias.
 
     `entry` is the log entry that says so; `file`, `line` and `column` where it stands in the code of `transformation`, which came with `commit`.
     What lies outside the viewer's grants is `restricted` and says nothing else.

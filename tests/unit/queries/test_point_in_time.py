@@ -242,6 +242,21 @@ async def test_a_backfilled_table_is_judged_by_what_is_made_of_it(sql: SqlWorld)
     assert of(found, CheckName.BACKFILL, "g").state is PROVEN
 
 
+@pytest.mark.parametrize(("knowledge", "condition", "state", "why"), [
+    ("column:at", "f.at < s.ref", PROVEN, "known-before"), ("column:at", "f.at <= s.ref", VIOLATION, "boundary"), ("column:at", "true", VIOLATION, "no-predicate"),
+    ("eventTime+PT2H", "f.at < s.ref - interval 2 hour", PROVEN, "known-before"), ("eventTime+PT2H", "f.at < s.ref", VIOLATION, "delay-not-covered"),
+    (None, "f.at < s.ref", UNKNOWN, "knowledge-not-declared"),
+])
+async def test_a_table_made_by_code_that_is_not_followed_is_taken_as_declared(sql: SqlWorld, knowledge: str | None, condition: str, state: CheckState,
+                                                                              why: str) -> None:
+    sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen")
+    sql.model("f", "select k, loaded as at, sum(temp) as x from events group by k, loaded", told=False, knowledge=knowledge, event_time="at")
+    sql.model("training", f"select s.id, s.ref, s.known, sum(f.x) as x, s.late as label from spine s left join f on f.k = s.k and {condition} group by all",
+              knowledge="column:known", event_time=REFERENCES)
+    found = await predicate(sql, sql.train("1", "training"))
+    assert (found.state, found.code) == (state, why)
+
+
 async def test_inputs_written_after_the_as_of(sql: SqlWorld) -> None:
     sql.table("events", EVENTS, knowledge="column:loaded", event_time="seen", committed="2026-03-01T12:00:00Z")
     sql.model("f", WEATHER.format(condition="e.loaded < s.ref"))
@@ -295,9 +310,10 @@ async def test_feature_versions_late_data_binding_and_lookback(sql: SqlWorld) ->
     await sql.world.settle(checkpoint=False)
     moved = await sql.world.graph.get([format_urn("feature", NS, "wind")])
     stands = moved[format_urn("feature", NS, "wind")].facts["alias:stable"]["index"]
-    sql.world.say("lineproof.alias.v1", {"kind": "feature", "namespace": NS, "name": "wind", "alias": "stable", "to": "2", "expected": stands})
+    moved_at = sql.world.say("lineproof.alias.v1", {"kind": "feature", "namespace": NS, "name": "wind", "alias": "stable", "to": "2", "expected": stands})
     skewed = of(await asked(sql, flexible), CheckName.BINDING_SKEW)
     assert (skewed.state, skewed.code, skewed.urn) == (VIOLATION, "moved", first)
+    assert [(each.what, each.entry) for each in skewed.evidence][-1] == ("alias", moved_at)
 
 
 async def test_a_feature_version_and_a_dataset_are_checked_themselves(sql: SqlWorld) -> None:
