@@ -243,7 +243,8 @@ async def test_a_backfilled_table_is_judged_by_what_is_made_of_it(sql: SqlWorld)
 
 
 @pytest.mark.parametrize(("knowledge", "condition", "state", "why"), [
-    ("column:at", "f.at < s.ref", PROVEN, "known-before"), ("column:at", "f.at <= s.ref", VIOLATION, "boundary"), ("column:at", "true", VIOLATION, "no-predicate"),
+    ("column:at", "f.at < s.ref", PROVEN, "known-before"), ("column:at", "f.at <= s.ref", VIOLATION, "boundary"),
+    ("column:at", "true", VIOLATION, "no-predicate"),
     ("eventTime+PT2H", "f.at < s.ref - interval 2 hour", PROVEN, "known-before"), ("eventTime+PT2H", "f.at < s.ref", VIOLATION, "delay-not-covered"),
     (None, "f.at < s.ref", UNKNOWN, "knowledge-not-declared"),
 ])
