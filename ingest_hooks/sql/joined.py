@@ -30,7 +30,7 @@ class Joined(Conditions):
         self.keys: dict[str, Cell] | None = None  # of GROUP BY, by their text
         self.visible: list[tuple[int, Op, int]] = []
         self.maxima: dict[str, int] = {}
-        self.cases: dict[tuple[int, bool], Cell] = {}  # by node, and whether it is asked for a row or for a group
+        self.known: dict[tuple[int, bool], Cell] = {}  # by node, and whether it is asked for a row or for a group
         self.windows = {window.name: window for window in query.args.get("windows") or ()}
         self.subqueries = {id(inner.expression): inner for inner in scope.subquery_scopes}
 

@@ -13,7 +13,7 @@ from sqlglot.optimizer.scope import Scope, find_all_in_scope
 
 from ingest_hooks.sql.model import InputColumn
 from ingest_hooks.sql.pivots import Pivoted, pivots_of
-from ingest_hooks.sql.sources import Source, below, pivot_named, pivot_source, pivoted_nodes, plain_sources, selects_of, source_named
+from ingest_hooks.sql.sources import Source, below, joins_of, pivot_named, pivot_source, pivoted_nodes, plain_sources, selects_of, source_named
 from ingest_hooks.sql.tables import Tables
 from ingest_hooks.sql.uses import MAX_STEPS, Found, Projection, Use, composed, merged, use_of
 
@@ -66,6 +66,9 @@ class Resolver:
     def reference(self, scope: Scope, column: exp.Column) -> Found:
         """What a column reference inside the scope stands for."""
         name, table = column.name, column.table
+        if self._tables.is_variable(name) and not _written_with_table(column) and not any(
+                self._may_have(source, name, surely=True) for source in plain_sources(scope).values()):
+            return Found()
         if table:
             pivoted = pivot_named(scope, table)
             if pivoted is not None:
@@ -87,8 +90,6 @@ class Resolver:
             return self._from_source(scope, open_ended[0], name)
         if not open_ended and scope.parent is not None:
             return self.reference(scope.parent, column)
-        if self._tables.is_variable(name):
-            return Found()
         return Found(reasons=frozenset({f"{'ambiguous' if open_ended else 'unresolved'}-column:{name}"}))
 
     def uses(self, scope: Scope, expression: exp.Expr, force: Use | None = None) -> Found:
@@ -107,7 +108,7 @@ class Resolver:
                 parts.extend(composed(use, self._whole_row(scope, source, name)) for name, source in plain_sources(scope).items())
         if not isinstance(expression, exp.Column):
             parts.extend(self._subqueries(scope, expression, force))
-            parts.extend(self._named_windows(scope, expression))
+            parts.extend(self._named_windows(scope, expression, force))
         return parts[0] if len(parts) == 1 else merged(parts)
 
     def _field(self, scope: Scope, column: exp.Column) -> Found | None:
@@ -201,11 +202,7 @@ class Resolver:
         """A column that the scope's list does not name: it may come through a star over one table of unknown columns."""
         query = scope.expression
         if isinstance(query, exp.UDTF):
-            for inner in scope.subquery_scopes:  # LATERAL (SELECT …)
-                if name in self._index(inner):
-                    return self._named(inner, name)
-            found = self.uses(scope, query, _TRANSFORMED)
-            return Found(found.inputs, found.reasons)
+            return self._of_function(scope, query, name)
         if isinstance(query, exp.SetOperation):
             return merged(self._named(branch, name) for branch in scope.set_operation_scopes)
         if any(select.is_star for select in selects_of(scope)):
@@ -213,6 +210,22 @@ class Resolver:
             if len(sources) == 1:
                 return self._from_source(scope, sources[0], name)
         return Found(reasons=frozenset({f"unresolved-column:{name}"}))
+
+    def _of_function(self, scope: Scope, query: exp.UDTF, name: str) -> Found:
+        """A column of LATERAL (SELECT …), VALUES, UNNEST or another function in FROM."""
+        place = next((number for number, column in enumerate(query.alias_column_names) if column == name), None)
+        values = query.this.unnest() if isinstance(query, exp.Lateral) else query
+        if isinstance(values, exp.Values):
+            rows = [row.expressions for row in values.expressions if place is not None and isinstance(row, exp.Tuple) and place < len(row.expressions)]
+            return merged(Found(found.inputs, found.reasons) for row in rows if (found := self.uses(scope, row[place or 0])))
+        for inner in scope.subquery_scopes:
+            at = self._index(inner).get(name, place)
+            if at is not None:
+                return self._column(inner, at)
+        several = isinstance(query, exp.Unnest) and len(query.expressions) > 1 and place is not None and place < len(query.expressions)
+        found = self.uses(scope, query.expressions[place or 0] if several else query, _TRANSFORMED)
+        lost = {f"unresolved-column:{name}"} if not found.inputs and not found.reasons and query.find(exp.Column, exp.Select) is not None else ()
+        return Found(found.inputs, found.reasons.union(lost))
 
     def _index(self, scope: Scope) -> dict[str, int]:
         names = self._by_name.get(id(scope))
@@ -252,8 +265,6 @@ class Resolver:
             found = self.uses(scope, source.this, _TRANSFORMED)  # a table function is made of its arguments
             return Found(found.inputs, found.reasons)
         known = table.column(name)
-        if known is None and self._tables.is_variable(name):
-            return Found()
         reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not _is_pseudo(name) else ()
         return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))
 
@@ -320,7 +331,7 @@ class Resolver:
                 yield composed(use, self._column(inner, index))
             yield self.rows(inner)
 
-    def _named_windows(self, scope: Scope, expression: exp.Expr) -> Iterator[Found]:
+    def _named_windows(self, scope: Scope, expression: exp.Expr, force: Use | None) -> Iterator[Found]:
         windows = scope.expression.args.get("windows")
         if not windows:
             return
@@ -328,7 +339,7 @@ class Resolver:
             for named in windows:
                 if window.alias and named.name == window.alias:
                     for column in find_all_in_scope(named, exp.Column):
-                        yield composed(Use(False, "WINDOW"), self.reference(scope, column))
+                        yield composed(force or Use(False, "WINDOW"), self.reference(scope, column))
 
     def _clauses(self, scope: Scope) -> Iterator[tuple[Use, exp.Expr]]:
         query = scope.expression
@@ -343,10 +354,16 @@ class Resolver:
         distinct = query.args.get("distinct")
         if isinstance(distinct, exp.Distinct) and isinstance(distinct.args.get("on"), exp.Expr):
             yield Use(False, "GROUP_BY"), distinct.args["on"]
-        for join in query.args.get("joins") or ():
+        for join in joins_of(query):
             for key in ("on", "match_condition"):
                 if isinstance(join.args.get(key), exp.Expr):
                     yield Use(False, "JOIN"), join.args[key]
+
+
+def _written_with_table(column: exp.Column) -> bool:
+    """Whether the statement itself names the table, not sqlglot."""
+    table = column.args.get("table")
+    return isinstance(table, exp.Identifier) and "start" in table.meta
 
 
 def _is_pseudo(name: str) -> bool:

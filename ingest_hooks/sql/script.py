@@ -123,8 +123,8 @@ def _parameters_of(statement: exp.Expr) -> frozenset[str]:
 
 
 def _variables(tokens: Sequence[Token]) -> frozenset[str]:
-    """Names that DECLARE, LET and SET introduce, and the first word of each part of a DECLARE section."""
-    return frozenset(after.text.casefold() for before, after in pairwise(tokens) if before.text.upper() in ("DECLARE", "LET", "SET"))
+    """Names that DECLARE and LET introduce."""
+    return frozenset(after.text.casefold() for before, after in pairwise(tokens) if before.text.upper() in ("DECLARE", "LET"))
 
 
 def _plain_create(tokens: Sequence[Token], sql: str, tool: Dialect) -> exp.Expr | None:

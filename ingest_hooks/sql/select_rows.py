@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -14,6 +15,7 @@ from ingest_hooks.sql.times import Term, frame_bound, term
 
 __all__ = ["select_rows"]
 
+_COMPOSITE: Final = (exp.Case, exp.If, exp.Greatest, exp.Least, exp.Coalesce, exp.Query, exp.Exists)
 NEVER = 2200  # a year from which on a time is written for "never"
 
 
@@ -101,19 +103,20 @@ class _Select(Joined):
             if self.keys is None or any(cell.symbol == key.symbol for key in self.keys.values() if cell.symbol is not None):
                 return cell
             return Cell(None, self.rows_of.gathered(cell.parts, self.facts, self.visible), cell.reasons)
-        if isinstance(node, exp.Case | exp.If):
+        if isinstance(node, _COMPOSITE):
             key = (id(node), self.keys is None)
-            if key not in self.cases:  # conditions ask for their sides more than once, and hold other conditions
-                self.cases[key] = self._case(node)
-            return self.cases[key]
-        if isinstance(node, exp.Query | exp.Exists):
-            return self._subquery(node)
-        if isinstance(node, exp.Greatest | exp.Least):
-            return self._extreme(node)
-        if isinstance(node, exp.Coalesce):
-            return self._coalesce(node)
+            if key not in self.known:  # conditions and bounds ask for their sides more than once, and these hold others of their kind
+                self.known[key] = self._composite(node)
+            return self.known[key]
         found = term(node, self._grid)
         return self._shifted(node, found) if found.core is not node else self._merged(node)
+
+    def _composite(self, node: exp.Expr) -> Cell:
+        if isinstance(node, exp.Case | exp.If):
+            return self._case(node)
+        if isinstance(node, exp.Greatest | exp.Least):
+            return self._extreme(node)
+        return self._coalesce(node) if isinstance(node, exp.Coalesce) else self._subquery(node)
 
     def _merged(self, node: exp.Expr) -> Cell:
         cells = [self.value(child) for child in node.iter_expressions() if not isinstance(child, exp.Identifier | exp.DataType)]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "pivot_named", "pivot_source", "pivoted_nodes", "plain_sources", "selects_of", "source_named"]
+__all__ = ["Source", "below", "joins_of", "pivot_named", "pivot_source", "pivoted_nodes", "plain_sources", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
 
@@ -65,6 +65,21 @@ def pivot_source(scope: Scope, node: exp.Expr) -> Source | None:
         return cte if isinstance(cte, Scope) else node
     query = node.unnest()
     return next((inner for inner in scope.derived_table_scopes if inner.expression is query or inner.expression is node), None)
+
+
+def joins_of(query: exp.Expr) -> Iterator[exp.Expr]:
+    """The joins of a query, with those in parentheses: `FROM (a JOIN b ON …)`."""
+    from_ = query.args.get("from_")
+    waiting = [*([from_.this] if isinstance(from_, exp.From) else []), *(query.args.get("joins") or ())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, exp.Join):
+            yield node
+            waiting.append(node.this)
+        elif isinstance(node, exp.Table | exp.Subquery):
+            waiting += node.args.get("joins") or ()
+            if isinstance(node.this, exp.Table | exp.Subquery):
+                waiting.append(node.this)
 
 
 def below(scope: Scope) -> Iterator[Scope]:

@@ -19,10 +19,10 @@ _CHOOSERS: Final = (exp.ArgMax, exp.ArgMin)  # the second argument says which va
 _DIGESTS: Final = (exp.MD5, exp.MD5Digest, exp.SHA, exp.SHA2, exp.SHA1Digest, exp.SHA2Digest, exp.FarmFingerprint)
 _DIGEST_NAMES: Final = ("md5", "sha", "hash", "xxhash", "crc32", "murmur", "hmac", "digest", "fingerprint", "mask", "anonymize", "pseudonymize", "encrypt")
 _AGGREGATES: Final = frozenset({
-    "approx_percentile", "bit_and", "bit_or", "bit_xor", "bitand_agg", "bool_and", "bool_or", "collect_list", "collect_set", "corr", "covar_pop", "covar_samp",
-    "every", "group_concat", "histogram", "json_agg", "json_arrayagg", "json_group_array", "json_group_object", "json_object_agg", "json_objectagg",
-    "jsonb_agg", "jsonb_object_agg", "kurtosis", "list", "mode", "product", "range_agg", "regr_slope", "skewness", "string_agg", "sum_distinct", "weighted_avg",
-    "xmlagg"})  # functions sqlglot has no class for
+    "approx_percentile", "bit_and", "bit_or", "bit_xor", "bitand_agg", "bool_and", "bool_or", "collect_list", "collect_set", "corr", "covar_pop",
+    "covar_samp", "every", "group_concat", "histogram", "json_agg", "json_arrayagg", "json_group_array", "json_group_object", "json_object_agg",
+    "json_objectagg", "jsonb_agg", "jsonb_object_agg", "kurtosis", "list", "mode", "product", "range_agg", "ratio_to_report", "regr_slope",
+    "skewness", "string_agg", "sum_distinct", "weighted_avg", "xmlagg"})  # functions sqlglot has no class for
 
 
 class Use(NamedTuple):

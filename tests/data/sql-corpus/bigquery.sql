@@ -2,6 +2,10 @@
 --# tables: p.d.customers(id INT64, name STRING, email STRING, city STRING)
 --# tables: p.d.quarters(id INT64, q1 INT64, q2 INT64)
 --# tables: p.d.sales(product STRING, quarter STRING, amount INT64)
+--# tables: proj.web.events(user_pseudo_id STRING, event_name STRING, event_timestamp INT64, event_params ARRAY<STRUCT<key STRING, value STRUCT<string_value STRING, int_value INT64>>>, device STRUCT<category STRING, os STRING>, ecommerce STRUCT<value FLOAT64>)
+--# tables: proj.web.users(id STRING, name STRING, created TIMESTAMP)
+--# tables: g.shop.orders(id STRING, lines ARRAY<STRUCT<sku STRING, qty INT64, attrs ARRAY<STRUCT<k STRING, v STRING>>>>, cust STRUCT<id STRING, addr STRUCT<zip STRING>>, total NUMERIC, created TIMESTAMP)
+--# tables: g.shop.skus(sku STRING, title STRING, price NUMERIC)
 
 --# name: backquoted full name
 id = p.d.orders.id
@@ -321,3 +325,139 @@ id = p.d.orders.id
 rows = F:p.d.orders.amount
 --
 from d.orders |> where amount > 3 |> select id
+
+--# name: event param by subquery
+page = T:proj.web.events.event_params F:proj.web.events.event_params
+--
+select (select value.string_value from unnest(event_params) where key = 'page') as page from web.events
+
+--# name: sessions by window
+uid = proj.web.events.user_pseudo_id
+first_ts = A:proj.web.events.event_timestamp W:proj.web.events.user_pseudo_id
+--
+select user_pseudo_id as uid, min(event_timestamp) over (partition by user_pseudo_id) as first_ts from `proj.web.events`
+
+--# name: device share
+os = T:proj.web.events.device
+n = A:proj.web.events.user_pseudo_id
+rows = F:proj.web.events.event_name G:proj.web.events.device
+--
+select device.os, count(distinct user_pseudo_id) as n from web.events where event_name = 'purchase' group by device.os
+
+--# name: merge from a deduplicated source
+writes: web.users
+status: partial
+reason: merge-keeps-other-values
+name = proj.web.events.event_name
+id = proj.web.events.user_pseudo_id
+rows = J:proj.web.users.id J:proj.web.events.user_pseudo_id F:proj.web.events.user_pseudo_id F:proj.web.events.event_timestamp
+--
+merge web.users u using (
+  select user_pseudo_id as id, event_name as name from web.events
+  where true qualify row_number() over (partition by user_pseudo_id order by event_timestamp desc) = 1
+) s on u.id = s.id
+when matched then update set name = s.name
+when not matched then insert (id, name) values (s.id, s.name)
+
+--# name: array of structs built again
+ps = T:proj.web.events.event_params
+--
+select array(select as struct p.key as k, p.value.int_value as v from unnest(event_params) p) as ps from web.events
+
+--# name: left join on a cast key
+uid = proj.web.users.id
+value = A:proj.web.events.ecommerce
+rows = J:proj.web.users.id J:proj.web.events.user_pseudo_id G:proj.web.users.id
+--
+select u.id as uid, sum(e.ecommerce.value) as value from web.users u left join web.events e on cast(u.id as string) = e.user_pseudo_id group by uid
+
+--# name: safe offset and string agg
+first = T:proj.web.events.event_params
+names = A:proj.web.events.event_name S:proj.web.events.event_timestamp
+rows = G:proj.web.events.event_params
+--
+select event_params[safe_offset(0)].key as first, string_agg(event_name, ',' order by event_timestamp) as names from web.events group by 1
+
+--# name: window function filter by a named window
+name = proj.web.users.name
+r = W:proj.web.users.created
+rows = F:proj.web.users.created
+--
+select name, rank() over recent as r from web.users qualify rank() over recent <= 3 window recent as (order by created desc)
+
+--# name: generate array
+d =
+n = A:proj.web.users.id F:proj.web.users.created
+--
+select d, (select count(u.id) from web.users u where date(u.created) <= d) as n from unnest(generate_date_array('2026-01-01', '2026-02-01')) as d
+
+--# name: if and struct equality
+kind = C:proj.web.events.event_name C:proj.web.events.device
+--
+select if(event_name = 'x' and device.os = 'ios', 'a', 'b') as kind from web.events
+
+--# name: double unnest
+id = g.shop.orders.id
+v = T:g.shop.orders.lines
+rows = F:g.shop.orders.lines
+--
+select o.id, a.v from shop.orders o, unnest(o.lines) l, unnest(l.attrs) a where a.k = 'color'
+
+--# name: unnest joined to a table
+id = g.shop.orders.id
+title = g.shop.skus.title
+cost = T:g.shop.orders.lines T:g.shop.skus.price
+rows = J:g.shop.orders.lines J:g.shop.skus.sku
+--
+select o.id, s.title, l.qty * s.price as cost from shop.orders o cross join unnest(o.lines) as l join shop.skus s on s.sku = l.sku
+
+--# name: nested struct rename
+zip = T:g.shop.orders.cust
+--
+select cust.addr.zip from shop.orders
+
+--# name: any_value having max
+last = A:g.shop.orders.total
+rows = G:g.shop.orders.cust
+--
+select any_value(total) as last from shop.orders group by cust.id
+
+--# name: select as struct
+id = g.shop.orders.id
+n = T:g.shop.orders.lines
+--
+select as struct id, array_length(lines) as n from shop.orders
+
+--# name: cte with parameters
+id = g.shop.orders.id
+rows = F:g.shop.orders.created
+--
+with p as (select @from_ts as since) select o.id from shop.orders o, p where o.created >= p.since
+
+--# name: format and safe cast
+s = T:g.shop.orders.id T:g.shop.orders.total
+n = T:g.shop.orders.id
+--
+select format('%s: %t', id, total) as s, safe_cast(id as int64) as n from shop.orders
+
+--# name: rank in a subquery and a qualify outside
+id = g.shop.orders.id
+rows = F:g.shop.orders.created F:g.shop.orders.total
+--
+select id from (select id, created, total from shop.orders) where true qualify dense_rank() over (order by total desc, created) <= 10
+
+--# name: insert select with unnest
+writes: shop.flat
+id = g.shop.orders.id
+sku = T:g.shop.orders.lines
+--
+insert into shop.flat (id, sku) select o.id, l.sku from shop.orders as o left join unnest(o.lines) as l
+
+--# name: update with a join
+writes: shop.skus
+status: partial
+reason: update-keeps-other-values
+price = T:g.shop.orders.total
+rows = F:g.shop.skus.sku F:g.shop.orders.id
+--
+update shop.skus s set s.price = o.total / 2 from shop.orders o where o.id = s.sku

@@ -3,6 +3,12 @@
 --# tables: rates(day DATE, city VARCHAR, rate DOUBLE)
 --# tables: sales(region VARCHAR, quarter VARCHAR, amount INTEGER)
 --# tables: wide(id INTEGER, q1 INTEGER, q2 INTEGER, q3 INTEGER)
+--# tables: trips(trip_id BIGINT, rider BIGINT, driver BIGINT, started TIMESTAMP, ended TIMESTAMP, fare DECIMAL(9,2), tip DECIMAL(9,2), zone VARCHAR, stops STRUCT(name VARCHAR, at TIMESTAMP)[], meta MAP(VARCHAR, VARCHAR))
+--# tables: riders(rider BIGINT, born DATE, phone VARCHAR, home VARCHAR)
+--# tables: zones(zone VARCHAR, borough VARCHAR, surge DOUBLE)
+--# tables: a(id INTEGER, x INTEGER, y VARCHAR, z DATE)
+--# tables: b(id INTEGER, x INTEGER, w DOUBLE)
+--# tables: c(id INTEGER, v VARCHAR)
 
 --# name: plain columns
 id = orders.id
@@ -588,3 +594,184 @@ select name || ' (' || city || ')' as line from customers
 count_star() =
 --
 select count(*) as "count_star()" from orders
+
+--# name: staged model with flags
+trip_id = trips.trip_id
+minutes = T:trips.ended T:trips.started
+is_long = C:trips.fare
+borough = zones.borough
+rows = J:trips.zone J:zones.zone F:trips.fare
+--
+with src as (select * from trips where fare >= 0),
+named as (select s.*, z.borough from src s left join zones z on z.zone = s.zone)
+select trip_id, date_diff('minute', started, ended) as minutes, case when fare > 50 then 1 else 0 end as is_long, borough from named
+
+--# name: rolling ratio of two windows
+ratio = A:trips.tip A:trips.fare W:trips.driver W:trips.started
+--
+select sum(tip) over w / nullif(sum(fare) over w, 0) as ratio
+from trips window w as (partition by driver order by started rows between 9 preceding and current row)
+
+--# name: first ride by rider
+rider = trips.rider
+first_zone = A:trips.zone S:trips.started
+rows = G:trips.rider
+--
+select rider, first(zone order by started) as first_zone from trips group by rider
+
+--# name: unnest a list of structs in a subquery
+trip_id = trips.trip_id
+stop = T:trips.stops
+rows = F:trips.stops
+--
+select trip_id, s.name as stop from (select trip_id, unnest(stops) as s from trips) where s.at is not null
+
+--# name: anti join by not exists and a union
+rider = riders.rider trips.rider
+rows = F:trips.rider F:riders.rider F:trips.fare
+--
+select r.rider from riders r where not exists (select 1 from trips t where t.rider = r.rider)
+union all
+select rider from trips where fare = 0
+
+--# name: a window over a joined aggregate
+borough = zones.borough
+share = A:trips.fare
+rows = J:trips.zone J:zones.zone G:zones.borough
+--
+select z.borough, sum(t.fare) / sum(sum(t.fare)) over () as share from trips t join zones z using (zone) group by z.borough
+
+--# name: replace in star of a cte
+trip_id = trips.trip_id
+fare = T:trips.fare T:zones.surge
+zone = trips.zone
+rows = J:trips.zone J:zones.zone
+--
+with x as (select trip_id, fare, t.zone, surge from trips t join zones z on t.zone = z.zone)
+select * exclude (surge) replace (fare * surge as fare) from x
+
+--# name: summary with rollup and grouping
+borough = zones.borough
+zone = zones.zone
+g = A:zones.borough
+rows = G:zones.borough G:zones.zone
+--
+select borough, zone, grouping(borough) as g from zones group by rollup (borough, zone)
+
+--# name: map access and coalesce chain
+src = T:trips.meta
+who = T:trips.rider T:trips.driver
+--
+select coalesce(meta['source'], meta['origin'], 'app') as src, coalesce(rider, driver, -1) as who from trips
+
+--# name: insert from a values join
+writes: zones
+zone = zones.zone
+borough =
+surge = T:zones.surge
+rows = J:zones.zone
+--
+insert into zones (zone, borough, surge)
+select z.zone, v.b, z.surge * 2 from zones z join (values ('a', 'x'), ('b', 'y')) v(k, b) on v.k = z.zone
+
+--# name: no schema, qualified join
+schema: none
+p = t1.p
+q = T:t2.q
+rows = J:t1.k J:t2.k
+--
+select t1.p, upper(t2.q) as q from t1 left join t2 on t1.k = t2.k
+
+--# name: no schema, star of a subquery with names
+schema: none
+m = t.m
+n = T:t.n
+rows = F:t.o
+--
+select * from (select m, n + 1 as n from t where o > 2) s
+
+--# name: no schema, insert star
+schema: none
+writes: tgt
+status: unknown
+reason: star-unresolved
+* = ?
+--
+insert into tgt select * from src
+
+--# name: three way union of ctes with a constant
+id = a.id b.id c.id
+kind =
+--
+with u as (select id, 'a' as kind from a union all select id, 'b' from b union all select id, 'c' from c) select id, kind from u
+
+--# name: join of three with mixed using
+id = T:a.id T:b.id T:c.id
+w = b.w
+v = c.v
+rows = J:a.id J:b.id J:c.id
+--
+select id, w, v from a join b using (id) join c using (id)
+
+--# name: derived table in parentheses with a join inside
+x = a.x
+w = b.w
+rows = J:a.id J:b.id
+--
+select x, w from (select a.x, b.w from (a join b on a.id = b.id)) q
+
+--# name: alias shadows a column in group by
+y = T:a.y
+n =
+rows = G:a.y
+--
+select lower(y) as y, count(*) as n from a group by lower(y)
+
+--# name: nested case with subquery
+r = T:a.x A:b.w C:a.y F:b.id F:a.id
+--
+select case when y = 'k' then x + 1 else (select max(w) from b where b.id = a.id) end as r from a
+
+--# name: window in order by
+id = a.id
+rows = S:a.x S:a.y
+--
+select id from a order by row_number() over (partition by y order by x)
+
+--# name: between with subqueries
+id = a.id
+rows = F:a.x F:b.x
+--
+select id from a where x between (select min(x) from b) and (select max(x) from b)
+
+--# name: cte used twice
+p = a.x
+q = a.x
+rows = J:a.id
+--
+with t as (select id, x from a) select t1.x as p, t2.x as q from t t1 join t t2 on t1.id = t2.id
+
+--# name: cross join and filter
+s = T:a.x T:b.w
+rows = F:a.id F:b.id
+--
+select a.x * b.w as s from a cross join b where a.id = b.id
+
+--# name: create table as union
+writes: o
+id = a.id b.id
+--
+create table o as (select id from a) union (select id from b)
+
+--# name: aggregate distinct on expression
+n = A:a.x A:a.y
+--
+select count(distinct x || y) as n from a
+
+--# name: values with expressions from a lateral join
+id = a.id
+k =
+v = a.x b.x
+rows = J:a.id J:b.id
+--
+select a.id, t.k, t.v from a join b on a.id = b.id, lateral (values ('a', a.x), ('b', b.x)) as t(k, v)

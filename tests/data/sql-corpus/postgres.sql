@@ -3,6 +3,12 @@
 --# tables: public.items(order_id bigint, sku text, qty int, price numeric)
 --# tables: audit.log(id bigint, at timestamptz, what text)
 --# tables: public.Mixed(Id bigint, id bigint, "Full Name" text)
+--# tables: shop.users(id uuid, email citext, signup timestamptz, referrer uuid, profile jsonb, active boolean)
+--# tables: shop.sessions(id uuid, user_id uuid, started timestamptz, pages int, utm text)
+--# tables: shop.payments(id uuid, user_id uuid, cents bigint, currency text, paid timestamptz, refunded boolean)
+--# tables: hr.emp(id int, mgr int, dept int, sal numeric, hired date, name text)
+--# tables: hr.dept(id int, name text, loc text)
+--# tables: hr.audit(emp int, old numeric, new numeric, at timestamptz)
 
 --# name: schema-qualified
 id = public.orders.id
@@ -484,3 +490,164 @@ select o.nothing as x from orders o
 late = T:public.orders.day T:public.orders.status
 --
 select (day < now() and status <> 'done') as late from orders
+
+--# name: sessionised funnel
+user_id = shop.sessions.user_id
+gap = T:shop.sessions.started W:shop.sessions.user_id W:shop.sessions.started
+--
+select user_id, started - lag(started) over (partition by user_id order by started) as gap from shop.sessions
+
+--# name: cohort
+cohort = T:shop.users.signup
+paid = A:shop.payments.cents
+rows = J:shop.users.id J:shop.payments.user_id G:shop.users.signup J:shop.payments.refunded F:shop.payments.refunded S:shop.users.signup
+--
+select date_trunc('month', u.signup)::date as cohort, sum(p.cents) / 100.0 as paid
+from shop.users u left join shop.payments p on p.user_id = u.id and not p.refunded
+where p.refunded is distinct from true
+group by 1 order by 1
+
+--# name: referral tree with a path
+id = shop.users.id
+path = T:shop.users.id
+rows = F:shop.users.referrer J:shop.users.referrer J:shop.users.id
+--
+with recursive t as (
+  select id, array[id] as path from shop.users where referrer is null
+  union all
+  select u.id, t.path || u.id from shop.users u join t on u.referrer = t.id
+) select id, path from t
+
+--# name: json profile
+city = T:shop.users.profile
+tags = T:shop.users.profile
+--
+select profile -> 'address' ->> 'city' as city, jsonb_array_elements_text(profile -> 'tags') as tags from shop.users
+
+--# name: latest payment per user by lateral
+email = shop.users.email
+cents = shop.payments.cents
+rows = F:shop.payments.user_id F:shop.users.id S:shop.payments.paid
+--
+select u.email, p.cents from shop.users u
+left join lateral (select * from shop.payments p where p.user_id = u.id order by p.paid desc limit 1) p on true
+
+--# name: upsert of totals
+writes: shop.totals
+user_id = shop.payments.user_id
+cents = A:shop.payments.cents A:shop.payments.cents T:shop.totals.cents
+rows = G:shop.payments.user_id
+--
+insert into shop.totals (user_id, cents)
+select user_id, sum(cents) from shop.payments group by user_id
+on conflict (user_id) do update set cents = shop.totals.cents + excluded.cents
+
+--# name: update from a cte with row number
+writes: shop.users
+status: partial
+reason: update-keeps-other-values
+active =
+rows = F:shop.sessions.user_id F:shop.sessions.started F:shop.users.id
+--
+with last as (select user_id, row_number() over (partition by user_id order by started desc) as rn from shop.sessions)
+update shop.users u set active = true from last where last.user_id = u.id and last.rn = 1
+
+--# name: move rows in one statement
+writes: shop.archive
+id = shop.sessions.id
+user_id = shop.sessions.user_id
+pages = shop.sessions.pages
+rows = F:shop.sessions.started
+--
+with moved as (delete from shop.sessions where started < now() - interval '1 year' returning id, user_id, pages)
+insert into shop.archive (id, user_id, pages) select * from moved
+
+--# name: view with a window and a filter on it
+writes: shop.last_session
+user_id = shop.sessions.user_id
+utm = shop.sessions.utm
+rows = F:shop.sessions.user_id F:shop.sessions.started
+--
+create or replace view shop.last_session as
+select user_id, utm from (select s.*, row_number() over (partition by user_id order by started desc) as rn from shop.sessions s) x where rn = 1
+
+--# name: aggregates of many kinds
+n =
+users = A:shop.sessions.user_id
+med = A:shop.sessions.pages
+utms = A:shop.sessions.utm S:shop.sessions.started
+any_long = A:shop.sessions.pages
+--
+select count(*) as n, count(distinct user_id) as users, percentile_disc(0.5) within group (order by pages) as med,
+       array_agg(utm order by started) as utms, bool_or(pages > 10) as any_long
+from shop.sessions
+
+--# name: highest per group by a join to its own maximum
+name = hr.emp.name
+sal = hr.emp.sal
+rows = G:hr.emp.dept J:hr.emp.dept J:hr.emp.sal
+--
+select e.name, e.sal from hr.emp e join (select dept, max(sal) as m from hr.emp group by dept) g on g.dept = e.dept and g.m = e.sal
+
+--# name: all comparison
+name = hr.emp.name
+rows = F:hr.emp.sal F:hr.emp.dept
+--
+select name from hr.emp where sal >= all (select sal from hr.emp where dept = 3)
+
+--# name: two level correlation
+n = hr.dept.name
+rows = F:hr.emp.dept F:hr.dept.id F:hr.emp.mgr F:hr.emp.id
+--
+select d.name as n from hr.dept d where exists (
+  select 1 from hr.emp e where e.dept = d.id and exists (select 1 from hr.emp m where m.id = e.mgr and m.dept = d.id))
+
+--# name: update returning into a log
+writes: hr.audit
+status: complete
+emp = hr.emp.id
+new = hr.emp.sal
+rows = F:hr.emp.dept
+--
+with u as (update hr.emp set sal = sal * 1.1 where dept = 3 returning id, sal) insert into hr.audit (emp, new) select id, sal from u
+
+--# name: generated series left join
+day =
+hires = A:hr.emp.id
+rows = J:hr.emp.hired
+--
+select g.day, count(e.id) as hires from generate_series('2026-01-01'::date, '2026-12-31', '1 day') as g(day) left join hr.emp e on e.hired = g.day group by g.day
+
+--# name: set returning function over a column
+w = T:hr.emp.name
+--
+select regexp_split_to_table(name, ' ') as w from hr.emp
+
+--# name: nested row constructor
+r = T:hr.emp.id T:hr.emp.name
+--
+select row(id, name) as r from hr.emp
+
+--# name: case-insensitive keywords, quoted output
+Total Pay = A:hr.emp.sal
+rows = G:hr.emp.dept
+--
+SELECT SUM(Sal) AS "Total Pay" FROM HR.Emp GROUP BY Dept
+
+--# name: materialized cte and a not materialized one
+id = hr.emp.id
+rows = F:hr.emp.sal F:hr.emp.dept
+--
+with a as materialized (select * from hr.emp where sal > 10), b as not materialized (select * from a where dept = 3) select id from b
+
+--# name: trigger function body
+status: partial
+reason: routine
+writes: hr.audit
+--
+create or replace function hr.log() returns trigger language plpgsql as $body$
+begin
+  insert into hr.audit (emp, old, new) values (new.id, old.sal, new.sal);
+  return new;
+end
+$body$

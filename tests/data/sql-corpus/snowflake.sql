@@ -3,6 +3,10 @@
 --# tables: DB.PUBLIC.SALES(REGION VARCHAR, MONTH VARCHAR, AMOUNT NUMBER)
 --# tables: DB.PUBLIC.WIDE(ID NUMBER, Q1 NUMBER, Q2 NUMBER)
 --# tables: DB.RAW."lower"(id NUMBER, "Id" NUMBER, NAME VARCHAR)
+--# tables: RAW.APP.EVENTS(ID NUMBER, ACCOUNT_ID NUMBER, PAYLOAD VARIANT, TS TIMESTAMP_NTZ, KIND VARCHAR)
+--# tables: RAW.APP.ACCOUNTS(ID NUMBER, NAME VARCHAR, PLAN VARCHAR, MRR NUMBER, CREATED DATE)
+--# tables: P.S.T1(ID NUMBER, A NUMBER, B VARCHAR, V VARIANT, TS TIMESTAMP)
+--# tables: P.S.T2(ID NUMBER, C NUMBER, "d" VARCHAR)
 
 --# name: unquoted names are found whatever their case
 id = DB.PUBLIC.ORDERS.ID
@@ -388,3 +392,115 @@ b = DB.PUBLIC.CUSTOMERS.ID
 rows = J:DB.PUBLIC.ORDERS.ID J:DB.PUBLIC.CUSTOMERS.ID
 --
 with x as (select id from orders), y as (select id from customers) select x.id as a, y.id as b from x join y on x.id = y.id
+
+--# name: flatten with index and a cast
+event_id = RAW.APP.EVENTS.ID
+sku = T:RAW.APP.EVENTS.PAYLOAD
+nr = T:RAW.APP.EVENTS.PAYLOAD
+--
+select e.id as event_id, l.value:sku::varchar as sku, l.index + 1 as nr from raw.app.events e, lateral flatten(input => e.payload:lines) l
+
+--# name: daily counts with a spine
+day = T:RAW.APP.EVENTS.TS
+n = A:RAW.APP.EVENTS.ID
+rows = G:RAW.APP.EVENTS.TS F:RAW.APP.EVENTS.KIND
+--
+with e as (select date_trunc('day', ts) as day, id, kind from events)
+select day, count(id) as n from e where kind ilike 'click%' group by day
+
+--# name: latest plan by max_by and qualify
+account_id = RAW.APP.EVENTS.ACCOUNT_ID
+plan = T:RAW.APP.EVENTS.PAYLOAD
+rows = F:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.EVENTS.TS F:RAW.APP.EVENTS.KIND
+--
+select account_id, payload:plan::string as plan from events where kind = 'plan' qualify row_number() over (partition by account_id order by ts desc nulls last) = 1
+
+--# name: conditional sums
+plan = RAW.APP.ACCOUNTS.PLAN
+big = A:RAW.APP.ACCOUNTS.MRR C:RAW.APP.ACCOUNTS.MRR
+rows = G:RAW.APP.ACCOUNTS.PLAN
+--
+select plan, sum(iff(mrr > 1000, mrr, 0)) as big from accounts group by plan
+
+--# name: ctas with star exclude and a join
+writes: mart
+ID = RAW.APP.EVENTS.ID
+ACCOUNT_ID = RAW.APP.EVENTS.ACCOUNT_ID
+TS = RAW.APP.EVENTS.TS
+plan = RAW.APP.ACCOUNTS.PLAN
+rows = J:RAW.APP.EVENTS.ACCOUNT_ID J:RAW.APP.ACCOUNTS.ID
+--
+create or replace table mart as
+select e.* exclude (payload, kind), a.plan from events e inner join accounts a on a.id = e.account_id
+
+--# name: unpivot in a cte
+ID = RAW.APP.ACCOUNTS.ID
+METRIC =
+V = T:RAW.APP.ACCOUNTS.MRR RAW.APP.ACCOUNTS.MRR
+--
+with w as (select id, mrr, mrr * 12 as arr from accounts)
+select * from w unpivot (v for metric in (mrr, arr))
+
+--# name: hashed key
+key = T:RAW.APP.ACCOUNTS.ID! T:RAW.APP.ACCOUNTS.NAME!
+--
+select md5(concat_ws('-', id::varchar, coalesce(name, ''))) as key from accounts
+
+--# name: script that builds a mart through two temporary tables
+writes: mart
+plan = RAW.APP.ACCOUNTS.PLAN
+n =
+rows = F:RAW.APP.EVENTS.KIND J:RAW.APP.EVENTS.ACCOUNT_ID J:RAW.APP.ACCOUNTS.ID G:RAW.APP.ACCOUNTS.PLAN
+--
+use schema raw.app;
+create temp table clicks as select account_id from events where kind = 'click';
+create temp table joined as select a.plan from clicks c join accounts a on a.id = c.account_id;
+truncate table mart;
+insert into mart (plan, n) select plan, count(*) from joined group by plan;
+
+--# name: delete by a subquery
+writes: events
+status: partial
+reason: statement:delete
+rows = F:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.ACCOUNTS.ID F:RAW.APP.ACCOUNTS.PLAN
+--
+delete from events where account_id in (select id from accounts where plan = 'free')
+
+--# name: ratio to report and conditional change
+share = A:RAW.APP.ACCOUNTS.MRR W:RAW.APP.ACCOUNTS.PLAN
+was = T:RAW.APP.ACCOUNTS.MRR W:RAW.APP.ACCOUNTS.PLAN W:RAW.APP.ACCOUNTS.CREATED
+--
+select ratio_to_report(mrr) over (partition by plan) as share, lag(mrr, 1, 0) over (partition by plan order by created) as was from accounts
+
+--# name: try parse json and path
+n = T:P.S.T1.B
+--
+select try_parse_json(b):name::string as n from t1
+
+--# name: array_agg distinct within group
+xs = A:P.S.T1.B S:P.S.T1.TS
+rows = G:P.S.T1.ID
+--
+select array_agg(distinct b) within group (order by ts) as xs from t1 group by id
+
+--# name: case-sensitive column in a join
+d = P.S.T2.d
+rows = J:P.S.T1.ID J:P.S.T2.ID
+--
+select t2."d" as d from t1 join t2 on t1.id = t2.id
+
+--# name: conditional change and time slice
+slice = T:P.S.T1.TS
+delta = T:P.S.T1.A W:P.S.T1.ID W:P.S.T1.TS
+--
+select time_slice(ts, 5, 'MINUTE') as slice, a - lag(a) over (partition by id order by ts) as delta from t1
+
+--# name: create table like that of a view over ctes
+writes: p.s.final
+id = P.S.T1.ID
+c = A:P.S.T2.C
+rows = J:P.S.T1.ID J:P.S.T2.ID G:P.S.T1.ID F:P.S.T2.C
+--
+create or replace view p.s.final copy grants as
+with x as (select id from t1), y as (select id, c from t2 where c is not null)
+select x.id, sum(y.c) as c from x left join y on x.id = y.id group by all

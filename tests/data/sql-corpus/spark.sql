@@ -2,6 +2,10 @@
 --# tables: db.customers(id bigint, name string, email string, city string)
 --# tables: db.monthly(id bigint, jan double, feb double, mar double)
 --# tables: db.sales(region string, month string, amount double, cost double)
+--# tables: lake.clicks(user string, url string, ts timestamp, props map<string,string>, items array<struct<sku:string,price:double,tags:array<string>>>, geo struct<country:string,city:string>)
+--# tables: lake.users(user string, name string, country string, updated timestamp)
+--# tables: w.fact(k bigint, cust bigint, amt double, dt date, arr array<int>, m map<string,int>, s struct<a:int,b:struct<c:string>>)
+--# tables: w.cust(id bigint, nm string, seg string)
 
 --# name: insert overwrite
 writes: db.out
@@ -354,3 +358,146 @@ rows = F:db.customers.name G:db.customers.city
 --
 create temporary view named as select id, city from db.customers where name is not null;
 insert overwrite table db.out select city, count(id) as n from named group by city
+
+--# name: nested explodes
+user = lake.clicks.user
+tag = T:lake.clicks.items
+--
+select c.user, tag from lake.clicks c lateral view explode(c.items) i as item lateral view explode(item.tags) t as tag
+
+--# name: dedupe by row number
+user = lake.users.user
+name = lake.users.name
+rows = F:lake.users.user F:lake.users.updated
+--
+select user, name from (select *, row_number() over (partition by user order by updated desc) as rn from lake.users) where rn = 1
+
+--# name: merge scd2
+writes: lake.dim
+status: partial
+reason: merge-keeps-other-values
+valid_to = lake.users.updated
+user = lake.users.user
+name = lake.users.name
+rows = J:lake.dim.user J:lake.users.user F:lake.dim.name F:lake.users.name
+--
+merge into lake.dim d using lake.users u on d.user = u.user
+when matched and d.name <> u.name then update set d.valid_to = u.updated
+when not matched then insert (user, name) values (u.user, u.name)
+
+--# name: pivot over a cte
+country = T:lake.clicks.geo
+a = A:lake.clicks.user C:lake.clicks.url
+b = A:lake.clicks.user C:lake.clicks.url
+rows = G:lake.clicks.geo
+--
+with x as (select geo.country as country, url, user from lake.clicks)
+select * from x pivot (count(user) for url in ('a' as a, 'b' as b))
+
+--# name: array functions
+skus = T:lake.clicks.items
+total = T:lake.clicks.items
+first = T:lake.clicks.items
+--
+select transform(items, i -> i.sku) as skus, aggregate(items, 0D, (acc, i) -> acc + i.price) as total, items[0].sku as first from lake.clicks
+
+--# name: left outer join with using and a filter after it
+user = T:lake.clicks.user T:lake.users.user
+name = lake.users.name
+rows = J:lake.clicks.user J:lake.users.user F:lake.users.country
+--
+select user, name from lake.clicks left outer join lake.users using (user) where country = 'de' or country is null
+
+--# name: insert overwrite with a union of ctes
+writes: lake.out
+user = lake.clicks.user lake.users.user
+source =
+rows = F:lake.clicks.ts
+--
+with a as (select user, 'click' as source from lake.clicks where ts > '2026-01-01'), b as (select user, 'user' as source from lake.users)
+insert overwrite lake.out select * from a union all select * from b
+
+--# name: session windows
+user = lake.clicks.user
+n =
+rows = G:lake.clicks.user G:lake.clicks.ts
+--
+select user, count(*) as n from lake.clicks group by user, window(ts, '10 minutes')
+
+--# name: struct of aggregates
+s = A:lake.clicks.ts A:lake.clicks.url
+rows = G:lake.clicks.user
+--
+select struct(max(ts) as last, collect_set(url) as urls) as s from lake.clicks group by user
+
+--# name: exists with an array lambda
+user = lake.clicks.user
+rows = F:lake.clicks.items
+--
+select user from lake.clicks where exists(items, i -> i.price > 100)
+
+--# name: insert into with column list and a join
+writes: w.out
+cust = w.cust.nm
+total = A:w.fact.amt
+rows = J:w.fact.cust J:w.cust.id G:w.cust.nm
+--
+insert into w.out (cust, total) select c.nm, sum(f.amt) from w.fact f join w.cust c on f.cust = c.id group by c.nm
+
+--# name: inline and explode outer
+v = T:w.fact.arr
+key = T:w.fact.m
+value = T:w.fact.m
+--
+select v, key, value from w.fact lateral view outer explode(arr) e as v lateral view explode(m) mm as key, value
+
+--# name: explode of a map in the select list
+k = w.fact.k
+key = T:w.fact.m
+value = T:w.fact.m
+--
+select k, explode(m) as (key, value) from w.fact
+
+--# name: deep struct in a filter
+k = w.fact.k
+rows = F:w.fact.s
+--
+select k from w.fact where s.b.c = 'x'
+
+--# name: full outer join and coalesced keys
+id = T:w.fact.cust T:w.cust.id
+rows = J:w.fact.cust J:w.cust.id
+--
+select coalesce(f.cust, c.id) as id from w.fact f full outer join w.cust c on f.cust = c.id
+
+--# name: percentile and approximations
+p = A:w.fact.amt
+q = A:w.fact.amt
+--
+select percentile_approx(amt, 0.9) as p, percentile(amt, 0.5) as q from w.fact
+
+--# name: window with rows between and lead
+nxt = T:w.fact.dt W:w.fact.cust W:w.fact.dt
+--
+select lead(dt, 1) over (partition by cust order by dt) as nxt from w.fact
+
+--# name: cluster by
+k = w.fact.k
+--
+select k from w.fact cluster by k
+
+--# name: create view with comments and properties
+writes: w.v
+id = w.cust.id
+seg = w.cust.seg
+--
+create or replace view w.v (id comment 'key', seg) comment 'customers' tblproperties ('x' = 'y') as select id, seg from w.cust
+
+--# name: delta merge by source
+writes: w.cust
+status: partial
+reason: merge-keeps-other-values
+seg = T:w.fact.s
+rows = J:w.cust.id J:w.fact.cust
+--
+merge into w.cust t using (select cust, s.b.c as c from w.fact) u on t.id = u.cust when matched then update set seg = u.c

@@ -233,3 +233,14 @@ def test_the_facet_says_that_a_value_is_masked() -> None:
     facet = facets.column_lineage(lineage("select md5(carrier) as h, carrier from main.flights"), lambda table: ("db", table))
     uses = {name: field["inputFields"][0]["transformations"] for name, field in facet["fields"].items()}
     assert uses == {"h": [{"type": "DIRECT", "subtype": "TRANSFORMATION", "masking": True}], "carrier": [{"type": "DIRECT", "subtype": "IDENTITY"}]}
+
+
+@pytest.mark.parametrize("nested", ["case when {} > 1 then delay else 0 end", "greatest({}, 1)", "coalesce({}, 0)", "({} + sum(delay) over (order by arr))",
+                                    "(select max({}) from weather)"])
+def test_an_expression_nested_forty_times_is_read_as_often_as_it_is_written(nested: str) -> None:
+    value = "id"
+    for _ in range(40):
+        value = nested.format(value)
+    found = lineage(f"select {value} as x from main.flights")
+    assert found.status == "complete"
+    assert (FLIGHTS, "id") in {(item.table, item.column) for item in found.outputs[0].inputs}
