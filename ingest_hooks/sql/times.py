@@ -150,9 +150,10 @@ def compared(left: Term, op: Op, right: Term) -> tuple[Op, float | None]:
 def at_least(count: float, unit: str, left: Term, right: Term, whole: bool) -> tuple[Term, Op, Term]:
     """`date_diff(unit, left, right) >= count` as a comparison. `whole`: it counts whole units between them, else boundaries that lie between."""
     low, high = _UNITS[unit]
-    span = (count * low, count * high) if count >= 0 else (count * high, count * low)
+    more = count - 1 if count >= 1 and not whole else count  # the last boundary is between two that differ, whatever a month's length
+    span = (more * low, more * high) if more >= 0 else (more * high, more * low)
     if not whole:
-        return shifted(_floor(left, unit), *span), "<=", _floor(right, unit)
+        return shifted(_floor(left, unit), *span), "<" if count >= 1 else "<=", _floor(right, unit)
     if count >= 1:
         return shifted(left, *span), "<=", right
     return shifted(left, span[0] - high, span[1] - low), "<", right

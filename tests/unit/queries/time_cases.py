@@ -66,6 +66,8 @@ CONDITIONS: Final[Conditions] = {
     "datediff": (P, "date_diff('second', e.loaded, s.ref) > 0"),
     "datediff hours": (P, "date_diff('hour', e.loaded, s.ref) > 0"),
     "datediff leak": (V, "date_diff('hour', e.loaded, s.ref) >= 0"),
+    "datediff month": (P, "date_diff('month', e.loaded, s.ref) >= 1"),
+    "datediff month leak": (V, "date_diff('month', e.loaded, s.ref) >= 0"),
     "datediff day": (P, "date_diff('day', e.loaded, s.ref) between 1 and 7"),
     "datediff day leak": (V, "date_diff('day', e.loaded, s.ref) between 0 and 7"),
     "trunc ref": (P, "e.loaded < date_trunc('day', s.ref)"),

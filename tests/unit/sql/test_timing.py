@@ -158,6 +158,57 @@ def fill(connection: duckdb.DuckDBPyConnection, chance: random.Random) -> None:
                                                                     chance.randint(1, 9)])
 
 
+def some_time(chance: random.Random, column: str, depth: int = 0) -> str:
+    kind = chance.randint(0, 8) if depth < 3 else 0
+    if kind < 4:
+        return column
+    inner = some_time(chance, column, depth + 1)
+    if kind < 6:
+        length = chance.choice(["1 hour", "90 minute", "1 day", "1 week", "1 month"])
+        return f"({inner} {chance.choice('+-')} interval {length})"
+    return [f"date_trunc('{chance.choice(['minute', 'hour', 'day', 'week', 'month'])}', {inner})", f"cast({inner} as date)",
+            f"{chance.choice(['greatest', 'least'])}({inner}, {some_time(chance, column, depth + 1)})"][kind - 6]
+
+
+def some_condition(chance: random.Random, depth: int = 0) -> str:
+    kind = chance.randint(0, 11) if depth < 3 else chance.randint(0, 5)
+    op, unit = chance.choice(["<", "<=", ">", ">=", "="]), chance.choice(["hour", "day", "week", "month"])
+    row, asked = some_time(chance, "e.t"), some_time(chance, "s.ref")
+    if kind < 3:
+        return f"{row} {op} {asked}"
+    if kind == 3:
+        return f"{chance.choice(['date_diff', 'datesub'])}('{unit}', {row}, {asked}) {op} {chance.randint(-1, 3)}"
+    if kind == 4:
+        return f"s.ref - e.t {op} interval {chance.randint(0, 2)} hour"
+    if kind == 5:
+        return f"e.t {chance.choice(['', 'not '])}between {asked} - interval 1 day and {asked}"
+    if kind < 8:
+        return f"({some_condition(chance, depth + 1)} and {some_condition(chance, depth + 1)})"
+    if kind == 8:
+        return f"({some_condition(chance, depth + 1)} or {some_condition(chance, depth + 1)})"
+    return f"not ({some_condition(chance, depth + 1)})" if kind < 11 else "e.temp > 2"
+
+
+def test_no_row_lies_beyond_what_is_said_of_a_condition() -> None:
+    seed = random.SystemRandom().randrange(10**9)
+    chance = random.Random(seed)
+    claimed = 0
+    with duckdb.connect() as connection:
+        for table, column, odd in (("s", "ref", 7), ("e", "t", 5)):
+            connection.execute(f"create table {table} as select range as id, range % 5 as temp, timestamp '2026-01-30' + to_minutes((range * 30 + "
+                               f"(range % {odd} = 1)::int * 10)::int) as {column} from range(120)")
+        for _ in range(150):
+            condition = some_condition(chance)
+            (furthest,), = connection.execute(f"select max(date_diff('second', s.ref, e.t)) from s, e where {condition}").fetchall()
+            found = column_lineage(f"select s.id, s.ref, e.temp as x from s join e on {condition}", dialect="duckdb", output="o",
+                                   schema={"s": {"id": "BIGINT", "ref": "TIMESTAMP"}, "e": {"t": "TIMESTAMP", "temp": "BIGINT"}}).timing
+            for bound in (bound for number, _ in found.columns["x"] for bound in found.reads[number].bounds if (bound.field, bound.column) == ("t", "ref")):
+                if furthest is not None and bound.seconds is not None:
+                    claimed += 1
+                    assert furthest < bound.seconds or (furthest == bound.seconds and bound.op != "<"), (seed, condition, bound)
+    assert claimed
+
+
 def test_the_row_itself_is_told_apart_from_rows_with_the_same_time() -> None:
     assert bounds_of("select id, ref, late as x from f") == [[("ref", "same", "ref", 0.0)]]
     assert bounds_of("select a.id, a.ref, b.late as x from f a join f b on a.ref = b.ref and a.k = b.k") == [[("ref", "=", "ref", 0.0)]]
