@@ -45,6 +45,8 @@ CONDITIONS: Final[Conditions] = {
     "between": (V, "e.loaded between s.ref - interval 7 day and s.ref"),
     "between clean": (P, "e.loaded between s.ref - interval 7 day and s.ref - interval 1 second"),
     "not >=": (P, "not (e.loaded >= s.ref)"),
+    "not ref <=": (P, "not (s.ref <= e.loaded)"),
+    "not ref <": (V, "not (s.ref < e.loaded)"),
     "not >": (V, "not (e.loaded > s.ref)"),
     "not between": (V, "not e.loaded between s.ref and s.ref + interval 100 day"),
     "or": (V, "(e.loaded < s.ref or e.temp > 3)"),
