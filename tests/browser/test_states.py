@@ -17,7 +17,7 @@ from tests.browser.views import ASKED, DELAY, TRAINING, VIEWS, WAREHOUSE, Betwee
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TOKEN_IS_STORED = "() => Object.values(localStorage).some((value) => value.includes(sessionStorage.getItem('lineproof.token')))"
-ODD_VIEWS = [(view, "dataset", 2) for view in ("entity", "lineage", "trace", "impact", "checks", "manifest", "audit")] + [
+ODD_VIEWS = [(view, "dataset", 2) for view in ("entity", "lineage", "trace", "changes", "impact", "checks", "manifest", "audit")] + [
     ("entity", "column", 3), ("lineage", "column", 3), ("entity", "feature", 2), ("entity", "feature-version", 3), ("lineage", "feature-version", 3),
     ("checks", "feature-version", 3), ("entity", "model", 2), ("entity", "model-version", 3), ("checks", "model-version", 3), ("manifest", "model-version", 3),
     ("entity", "deployment", 3), ("audit", "deployment", 3)]
@@ -88,6 +88,7 @@ def test_what_lies_outside_the_grants_is_a_placeholder(sign_in: Callable[[str], 
     expect(page.get_by_role("region", name="Entities")).to_contain_text("restricted")
     model = format_urn("model", "flights", "delay")
     for view, params, said in (("manifest", {"urn": TRAINING}, "outside your grants"), ("trace", {"urn": dataset("raw.weather")}, "restricted"),
+                               ("changes", {"urn": dataset("raw.weather"), "from": 0}, "restricted"),
                                ("impact", {"urn": TRAINING}, "restricted"), ("checks", {"urn": TRAINING}, "restricted"),
                                ("entity", {"urn": DELAY}, "No such model version is known"), ("entity", {"urn": model}, "No such"),
                                ("entry", {"index": place.demo_size + 1}, "outside your grants")):
@@ -106,13 +107,14 @@ def test_every_view_is_of_the_position_in_its_address(page: Page, place: Place) 
         rail = page.get_by_label("As of log position")
         expect(rail, name).to_have_value(str(early))
         expect(page.get_by_text("As of", exact=True), name).to_be_visible()
-        if path in ("lineage", "trace", "impact", "checks", "manifest") or name in ("facts", "feature", "model-version", "deployment"):
+        if path in ("lineage", "trace", "changes", "impact", "checks", "manifest") or name in ("facts", "feature", "model-version", "deployment"):
             expect(page.locator("main"), name).to_contain_text("did not exist at position 3")
 
 
 def test_every_link_of_every_view_keeps_the_position(page: Page, place: Place) -> None:
     late = place.demo_size
-    for name in ("facts", "rolled-back", "model-version", "table", "chosen", "trace", "impact", "checks", "manifest", "audit", "entry", "trust"):
+    for name in ("facts", "rolled-back", "model-version", "table", "chosen", "trace", "changes", "differences", "impact", "checks", "manifest", "audit",
+                 "entry", "trust"):
         path, params = VIEWS[name]
         page.goto(place.link(path, **{**params, "at": late}))
         settle(page)

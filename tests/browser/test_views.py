@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from lineproof_schema.urn import format_urn
 from tests.browser.conftest import Place
 from tests.browser.extras import ADAPTER
-from tests.browser.views import DELAY, TRAINING, answer_with, open_view, settle
+from tests.browser.views import DELAY, TRAINING, WEATHER, answer_with, column, open_view, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -101,6 +101,77 @@ def test_a_trace_says_its_verdict_first_then_the_line_and_the_commit(page: Page,
     page.get_by_label("with filters and joins").check()
     settle(page)
     assert page.locator(".step").count() > few
+
+
+def test_suspects_come_first_with_both_expressions_their_commit_and_line(page: Page, place: Place) -> None:
+    asked = column("training.training_set", "visibility_km")
+    question = "query($urn: ID!, $from: Position!) { suspects(urn: $urn, from: $from) { from to rows { kind score } opaque { urn } } }"
+    known = place.ask(question, **{"urn": asked, "from": {"time": "2026-11-17T00:00:00Z"}})
+    rows, opaque = json.loads(json.dumps([known["rows"], known["opaque"]]))
+    open_view(page, place, "changes")
+    expect(page.locator("main")).to_contain_text(f"{len(rows)} changes upstream, from position {known['from']} to {known['to']}")
+    likeliest = page.locator(".suspect").first
+    expect(likeliest.locator(".score")).to_contain_text(str(rows[0]["score"]))
+    expect(likeliest.locator(".status")).to_have_text("code")
+    expect(likeliest.locator(".diff-before")).to_contain_text("weather.visibility_miles * 1.609344")
+    expect(likeliest.locator(".diff-after")).to_contain_text("weather.visibility_miles * 1.852")
+    expect(likeliest).to_contain_text("Weather: tidy up the unit conversions")
+    expect(likeliest).to_contain_text("Ben Carter")
+    again = page.locator(".suspect").filter(has_text="failed check")
+    expect(again).to_have_count(1)  # one check that fails in every run is said once
+    expect(again.get_by_role("link", name=re.compile(r"entry \d+"))).to_have_count(sum(row["kind"] == "QUALITY" for row in rows))
+    expect(again).to_contain_text("decides only which rows there are")
+    expect(page.locator(".opaque li")).to_have_count(len(opaque))
+    expect(page.locator(".opaque")).to_contain_text("load_weather")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download suspects as CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == len(rows) + 1
+    likeliest.get_by_role("link", name=re.compile("feat_origin_weather.sql:")).click()
+    settle(page)
+    expect(page.locator(".listing-line.meant").first).to_contain_text("1.852")
+    page.go_back()
+    settle(page)
+    page.locator(".suspect").first.get_by_role("link", name=re.compile(r"entry \d+")).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("proven")
+
+
+def test_differences_are_those_of_the_window_and_lead_to_where_it_changed(page: Page, place: Place) -> None:
+    question = """query($urn: ID!, $from: Long!) { diff(urn: $urn, from: {size: $from}) {
+        nodes { change } edges { change type } facts { fact } positions } }"""
+    whole = place.ask(question, **{"urn": WEATHER, "from": 0})
+    first, second = json.loads(json.dumps(whole["positions"]))
+    page.goto(place.link("changes", **{"urn": WEATHER, "from": first}))
+    settle(page)
+    table = page.get_by_role("region", name="Different lineage")
+    known = json.loads(json.dumps(place.ask(question, **{"urn": WEATHER, "from": first})))
+    direct = [edge for edge in known["edges"] if edge["type"] != "INDIRECT"]
+    expect(table.locator("tbody tr")).to_have_count(len(direct))
+    expect(table.locator("tbody tr").first).to_contain_text("changed")
+    expect(table.locator("tbody tr").first.locator(".diff-before")).to_contain_text("1.609344")
+    expect(table.locator("tbody tr").first.locator(".diff-after")).to_contain_text("1.852")
+    expect(table).to_contain_text("the same, by new code")
+    page.get_by_label("with filters and joins").check()
+    expect(table.locator("tbody tr")).to_have_count(len(known["edges"]))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download differences as CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == sum(len(known[each]) for each in ("nodes", "edges", "facts")) + 1
+    expect(page.get_by_role("list", name="Positions at which its own lineage changed").get_by_role("link")).to_have_count(1)
+    page.get_by_label("Changes since position").fill("")
+    page.get_by_role("list", name="Positions at which its own lineage changed").get_by_role("link", name=str(first)).click()
+    settle(page)
+    expect(page).to_have_url(re.compile(f"at={first}"))
+    expect(page).not_to_have_url(re.compile("from="))
+    expect(page.get_by_label("As of log position")).to_have_value(str(first))
+    expect(table).not_to_contain_text("1.852")
+    page.get_by_label("Changes since position").fill(str(second))
+    expect(page.get_by_text("The window begins after it ends")).to_be_visible()
+    page.get_by_role("button", name="Back to now").click()
+    settle(page)
+    expect(page.get_by_text(f"Nothing is different between positions {second}")).to_be_visible()
+    page.get_by_label("Compare").select_option("DOWNSTREAM")
+    settle(page)
+    expect(page.locator("main")).to_contain_text("entities between positions")
+    assert "direction=down" in page.url
 
 
 def test_impact_lists_who_has_to_know(page: Page, place: Place) -> None:

@@ -48,6 +48,8 @@ VIEWS: Final[dict[str, Target]] = {
     "table": ("lineage", {"urn": TRAINING, "view": "table"}),
     "chosen": ("lineage", {"urn": TRAINING, "focus": WEATHER}),
     "trace": ("trace", {"urn": column("training.training_set", "visibility_km"), "since": "2026-11-17"}),
+    "changes": ("changes", {"urn": column("training.training_set", "visibility_km"), "from": "2026-11-17"}),
+    "differences": ("changes", {"urn": WEATHER}),
     "impact": ("impact", {"urn": column("raw.weather", "wind_speed"), "change": "drop"}),
     "checks": ("checks", {"urn": DELAY}),
     "manifest": ("manifest", {"urn": WEATHER}),
@@ -60,7 +62,8 @@ VIEWS: Final[dict[str, Target]] = {
 }
 # view -> the question it lives by
 ASKED: Final = {"facts": "Entity", "feature": "Feature", "model-version": "Model", "deployment": "Deployment", "lineage": "Lineage", "trace": "Trace",
-                "impact": "Impact", "checks": "PointInTime", "manifest": "Manifest", "audit": "AuditTrail", "found": "Search"}
+                "changes": "Suspects", "differences": "Diff", "impact": "Impact", "checks": "PointInTime", "manifest": "Manifest", "audit": "AuditTrail",
+                "found": "Search"}
 STILL: Final = """async () => {
     for (let frame = 0; frame < 4; frame += 1) {
         await new Promise((go) => requestAnimationFrame(go));

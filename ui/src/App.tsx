@@ -6,6 +6,7 @@ import { SearchBox } from './parts/SearchBox';
 import { useTheme, type Theme } from './theme';
 import { href, positionOf, usePlace, type Place } from './url';
 import { AuditView } from './views/AuditView';
+import { ChangesView } from './views/ChangesView';
 import { ChecksView } from './views/ChecksView';
 import { EntityFrame } from './views/EntityFrame';
 import { EntityView } from './views/EntityView';
@@ -75,6 +76,7 @@ function View({ place }: { place: Place }) {
     <EntityFrame key={urn} place={place} urn={urn}>
       {place.page === 'entity' && <EntityView place={place} urn={urn} />}
       {place.page === 'trace' && <TraceView place={place} urn={urn} />}
+      {place.page === 'changes' && <ChangesView place={place} urn={urn} />}
       {place.page === 'impact' && <ImpactView place={place} urn={urn} />}
       {place.page === 'checks' && <ChecksView place={place} urn={urn} />}
       {place.page === 'manifest' && <ManifestView place={place} urn={urn} />}

@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from 'react';
 
 export const BASE = '/ui/';
-export const PAGES = ['search', 'entity', 'lineage', 'trace', 'impact', 'checks', 'manifest', 'audit', 'entry', 'trust'] as const;
+export const PAGES = ['search', 'entity', 'lineage', 'trace', 'changes', 'impact', 'checks', 'manifest', 'audit', 'entry', 'trust'] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface Place {
@@ -38,6 +38,14 @@ export function changed(place: Place, params: Params): string {
 export function positionOf(place: Place): number | null {
   const text = place.params.get('at');
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** Where a window begins: a position, a day (its start in UTC) or a time. Null if the address does not say, or not so that it is understood. */
+export function startOf(place: Place): { readonly size: number } | { readonly time: string } | null {
+  const text = place.params.get('from') ?? '';
+  if (/^\d{1,15}$/.test(text)) return { size: Number(text) };
+  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text) ? text : null;
+  return time !== null && !Number.isNaN(Date.parse(time)) ? { time } : null;
 }
 
 const EVENT = 'lineproof:navigate';

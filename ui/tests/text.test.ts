@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { csv } from '../src/csv';
 import { safeLink } from '../src/text';
-import { changed, href, parsePlace, positionOf } from '../src/url';
+import { changed, href, parsePlace, positionOf, startOf } from '../src/url';
 import { datasetOf, formatUrn, label, lastOf, parseUrn, pathOf } from '../src/urn';
 
 describe('CSV', () => {
@@ -36,6 +36,14 @@ describe('addresses', () => {
     expect(parsePlace('/ui/nothing', '').page).toBeNull();
     expect(parsePlace('/ui/', '').page).toBe('search');
     for (const at of ['', '-1', '1.5', 'now', '1e9']) expect(positionOf(parsePlace('/ui/entity', `at=${at}`))).toBeNull();
+  });
+
+  test('a window begins at a position, a day or a time', () => {
+    const from = (text: string) => startOf(parsePlace('/ui/changes', `from=${encodeURIComponent(text)}`));
+    expect(from('7')).toEqual({ size: 7 });
+    expect(from('2026-11-17')).toEqual({ time: '2026-11-17T00:00:00Z' });
+    expect(from('2026-11-17T12:00:00+01:00')).toEqual({ time: '2026-11-17T12:00:00+01:00' });
+    for (const text of ['', '-1', '2026-13-40', '2026-11-17T12:00', 'yesterday']) expect(from(text)).toBeNull();
   });
 });
 

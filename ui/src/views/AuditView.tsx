@@ -1,9 +1,10 @@
 import { useEffect, useMemo, useState } from 'react';
 import { ask, ApiError, useAsk } from '../api/client';
 import type { AuditEntryFragment } from '../api/schema';
+import { Change } from '../parts/Change';
 import { Commit, Status } from '../parts/Commit';
 import { ProofDetail, ProofMark, TrustLine, useAnchor, useChecked, type Checked } from '../parts/Proof';
-import { Ask, Empty, Link, Long, Named, Notes, When, isUrn } from '../parts/basics';
+import { Ask, Empty, Link, Named, Notes, When } from '../parts/basics';
 import { csv, download } from '../csv';
 import { count, shown } from '../text';
 import { changed, href, navigate, positionOf, type Place } from '../url';
@@ -138,35 +139,6 @@ function EntryRow({ group, checked, waiting, self, at }: { at: number | null; gr
       )}
     </li>
   );
-}
-
-/** Lists of named things are told apart by name: a schema of 200 columns of which one changed is one line. */
-function Change({ before, after }: { before: unknown; after: unknown }) {
-  const parts = namedChanges(before, after);
-  if (parts !== null) return <span className="said">{parts.length === 0 ? 'the same, said otherwise' : <Long text={parts.join(', ')} of={160} />}</span>;
-  return <>{before !== null && before !== undefined && <><Said value={before} tone="before" /> → </>}<Said value={after} tone="after" /></>;
-}
-
-export function namedChanges(before: unknown, after: unknown): string[] | null {
-  const names = (value: unknown) => (Array.isArray(value) && value.every((each) => typeof (each as { name?: unknown } | null)?.name === 'string') ? new Map(value.map((each) => [(each as { name: string }).name, each as Record<string, unknown>])) : null);
-  const [old, now] = [names(before), names(after)];
-  if (now === null || (old === null && before !== null && before !== undefined)) return null;
-  if (old === null) return [[...now.keys()].join(', ')];
-  const parts: string[] = [];
-  for (const name of now.keys()) if (!old.has(name)) parts.push(`+ ${name}`);
-  for (const name of old.keys()) if (!now.has(name)) parts.push(`− ${name}`);
-  for (const [name, value] of now) {
-    const was = old.get(name);
-    if (was === undefined || JSON.stringify(was) === JSON.stringify(value)) continue;
-    const fields = Object.keys({ ...was, ...value }).filter((field) => JSON.stringify(was[field]) !== JSON.stringify(value[field]));
-    parts.push(`${name}: ${fields.map((field) => `${shown(was[field])} → ${shown(value[field])}`).join('; ')}`);
-  }
-  return parts;
-}
-
-function Said({ value, tone }: { value: unknown; tone: 'before' | 'after' }) {
-  if (isUrn(value)) return <Named urn={value} />;
-  return <span className={`said said-${tone}`}><Long text={value === null || value === undefined ? 'nothing' : shown(value)} of={90} /></span>;
 }
 
 function trailCsv(groups: readonly Group[], checked: ReadonlyMap<number, Checked>): string {

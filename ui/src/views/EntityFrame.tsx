@@ -13,7 +13,7 @@ export function pagesOf(urn: string): readonly { page: Page; title: string }[] {
   const kind = parseUrn(urn)?.kind ?? '';
   return [
     { page: 'entity', title: 'Facts' },
-    ...(WALKED.has(kind) ? ([{ page: 'lineage', title: 'Lineage' }, { page: 'trace', title: 'Trace' }, { page: 'impact', title: 'Impact' }] as const) : []),
+    ...(WALKED.has(kind) ? ([{ page: 'lineage', title: 'Lineage' }, { page: 'trace', title: 'Trace' }, { page: 'changes', title: 'Changes' }, { page: 'impact', title: 'Impact' }] as const) : []),
     ...(CHECKED.has(kind) ? ([{ page: 'checks', title: 'Point in time' }] as const) : []),
     ...(BUILT.has(kind) ? ([{ page: 'manifest', title: 'Rebuild' }] as const) : []),
     { page: 'audit', title: 'Audit trail' },
