@@ -1,4 +1,4 @@
-"""One writing process per data directory."""
+"""One writing process per data directory, and per state file of a monitor."""
 from __future__ import annotations
 
 import fcntl
@@ -11,7 +11,7 @@ __all__ = ["DirectoryLock"]
 
 
 class DirectoryLock:
-    """Holds `<directory>/lock` until `release` or the end of the process, however it ends.
+    """Holds `<directory>/<name>` until `release` or the end of the process, however it ends.
 
     The lock belongs to the open file, so a second open in the same process is refused as well. The file names the holder's
     process id for people; nothing reads it back. It does not work on network filesystems, nor does SQLite.
@@ -21,10 +21,10 @@ class DirectoryLock:
         LogUnavailable: the directory cannot be written.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = "lock") -> None:
         self._directory = directory
         try:
-            self._handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._handle = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LogUnavailable(f"cannot write {directory}: {error.strerror}") from error
         try:

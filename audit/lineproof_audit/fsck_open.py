@@ -18,13 +18,14 @@ _DATABASES = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 
 @contextmanager
-def opened_for_fsck(target: str, *, tiles: str | None = None, token: str | None = None) -> Iterator[Sequence[tuple[str, FsckSource]]]:
+def opened_for_fsck(target: str, *, tiles: str | None = None, token: str | None = None, all_bodies: bool = False) -> Iterator[Sequence[tuple[str, FsckSource]]]:
     """What there is to be checked, each with what it is; a data directory with the folder it is published to.
 
     Args:
         target: `https://…` (the prefix of a log), a directory, any other fsspec URL of a folder, or `postgresql://…`.
         tiles: the folder that a database is published to; for a data directory by default its `tiles/`.
         token: for a log behind a URL that not everybody may read.
+        all_bodies: of a log behind a URL, read every body that the token's grants show.
 
     Raises:
         LogUnavailable: there is no log.
@@ -32,7 +33,7 @@ def opened_for_fsck(target: str, *, tiles: str | None = None, token: str | None 
     if target.startswith(("http://", "https://")):
         from lineproof_audit.log_url import url_source
 
-        with url_source(target, token) as source:
+        with url_source(target, token, all_bodies=all_bodies) as source:
             yield [("url", source)]
     elif target.startswith(_DATABASES) or (Path(target) / "log.db").is_file():
         yield from _stored(target, tiles)

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lineproof_audit.errors import CorruptLog
+from lineproof_audit.tiles import TILE_WIDTH
 from lineproof_audit.tree import CompactRange
 
-__all__ = ["FsckSource", "KeptCheckpoint", "Leftover", "RawEntry", "StoredTree"]
+__all__ = ["FsckSource", "KeptCheckpoint", "Leftover", "RawEntry", "StoredTree", "raw_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +98,16 @@ class FsckSource(Protocol):
     def leftovers(self) -> Iterable[Leftover]:
         """What lies beside the log and is not as it should be; asked at the end."""
         return ()
+
+
+def raw_entry(source: FsckSource, index: int, size: int) -> RawEntry:
+    """One entry of a log of which `size` entries are read; of tiles, from the bundle that a tree of that size has.
+
+    Raises:
+        CorruptLog: it is missing, or the source is damaged there.
+    """
+    for entry in source.raw_entries(index, min(size, (index // TILE_WIDTH + 1) * TILE_WIDTH)):
+        if entry.index == index:
+            return entry
+        break
+    raise CorruptLog(f"entry {index} is missing", index=index)

@@ -26,11 +26,13 @@ class TilesSource(FsckSource):
     Args:
         read: the bytes behind a path below the log's prefix, None if there are none.
         body: shows bodies of genesis, key, policy and erasure entries, if somebody does.
+        all_bodies: ask it for those of the other entries as well.
     """
 
-    def __init__(self, read: Read, body: ShowBody | None = None) -> None:
+    def __init__(self, read: Read, body: ShowBody | None = None, *, all_bodies: bool = False) -> None:
         self._read = read
         self._body = body
+        self._all_bodies = all_bodies
         self._note: str | None = None
         self._tiles: dict[int, tuple[int, list[bytes]]] = {}  # tile level -> number and hashes
 
@@ -62,7 +64,7 @@ class TilesSource(FsckSource):
         return kept[1][at]
 
     def _entry(self, index: int, leaf: bytes) -> RawEntry:
-        envelope, salt = (self._body(index) if self._body is not None and _is_control(leaf) else None) or (None, None)
+        envelope, salt = (self._body(index) if self._body is not None and (self._all_bodies or _is_control(leaf)) else None) or (None, None)
         return RawEntry(index, leaf, envelope, salt, {}, kept=False)
 
     def _reach(self, stop: int) -> int:

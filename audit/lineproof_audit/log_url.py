@@ -20,12 +20,13 @@ MAX_FILE_BYTES = 256 * (2 + 65_535)  # a full entry bundle of the longest entrie
 
 
 @contextmanager
-def url_source(prefix: str, token: str | None = None) -> Iterator[TilesSource]:
-    """The log whose checkpoint is at `<prefix>/checkpoint`, for fsck.
+def url_source(prefix: str, token: str | None = None, *, all_bodies: bool = False) -> Iterator[TilesSource]:
+    """The log whose checkpoint is at `<prefix>/checkpoint`, for fsck and monitors.
 
     Args:
         prefix: such as `https://lineproof.example/api/v1/log`.
         token: for a log that not everybody may read.
+        all_bodies: read every body that the token's grants show, one request each.
 
     Raises:
         LogUnavailable: while reading, the server cannot be reached or answers with an error.
@@ -35,7 +36,7 @@ def url_source(prefix: str, token: str | None = None) -> Iterator[TilesSource]:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=prefix.rstrip("/") + "/", headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
         remote = _Remote(client)
-        yield TilesSource(remote.read, remote.body)
+        yield TilesSource(remote.read, remote.body, all_bodies=all_bodies)
 
 
 class _Remote:

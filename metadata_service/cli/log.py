@@ -14,6 +14,7 @@ import typer
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, note, print_json, say
+from metadata_service.cli.watch import watch
 
 if TYPE_CHECKING:
     from lineproof_audit.fsck import FsckReport
@@ -25,9 +26,12 @@ __all__ = ["app"]
 
 MAX_BUNDLE_BYTES = 2 * 2**30  # all leaves of some 4 million entries; a larger file is not read into memory by mistake
 VERIFIER_PAGE = Path(__file__).resolve().parents[1] / "_verifier" / "verifier.html"  # where `make ui` writes, and what the wheel carries
-app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck, export, import.", no_args_is_help=True)
+app = typer.Typer(help="The transparency log: checkpoint, prove, verify, fsck, watch, export, import.", no_args_is_help=True)
 
 Trust = Annotated[Path | None, typer.Option("--trust", help="Trust file, see lineproof keys trust.")]
+
+
+app.command("watch")(watch)
 
 
 @app.command("checkpoint")

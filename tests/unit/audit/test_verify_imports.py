@@ -13,7 +13,8 @@ ROOT = DATA.parents[2]
 HEAVY = {"pydantic", "pydantic_core", "httpx", "sqlalchemy", "orjson", "fastapi", "zstandard", "sqlite3", "psycopg", "typer", "rich", "asyncio"}
 
 
-@pytest.mark.parametrize("module", ["lineproof_audit", "lineproof_audit.verify", "lineproof_audit.fsck", "lineproof_audit.envelope", "lineproof_audit.keys"])
+@pytest.mark.parametrize("module", ["lineproof_audit", "lineproof_audit.verify", "lineproof_audit.fsck", "lineproof_audit.watch", "lineproof_audit.envelope",
+                                    "lineproof_audit.keys"])
 def test_importing_the_verifier_loads_nothing_heavy(module: str) -> None:
     script = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60).stdout)
