@@ -114,7 +114,7 @@ function Suspected({ found, urn }: { found: Suspects; urn: string }) {
       <Notes of={found.completeness} />
       {groups.length === 0 ? <Empty title="Nothing upstream changed between the two positions">As far as hooks have reported: code, configuration, data, schemas, checks, pins and runs.</Empty> : (
         <>
-          <ol className="changes">{groups.slice(0, open ? undefined : FEW).map((rows) => <Item key={`${rows[0]!.kind} ${rows[0]!.urn} ${rows[0]!.since}`} rows={rows} />)}</ol>
+          <ol className="changes">{groups.slice(0, open ? undefined : FEW).map((rows, place) => <Item key={place} rows={rows} />)}</ol>
           {!open && groups.length > FEW && <p className="actions"><button type="button" onClick={() => setOpen(true)}>Show {count(groups.length - FEW, 'more suspect')}</button></p>}
           <p className="soft aside">The number ranks, 0 to 100, by what changed, whether it decides the value, and how near it is. It points; the lines and entries are the evidence.</p>
         </>
