@@ -123,7 +123,7 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
         UrnError, InvalidArgument: `start` lies beyond the position.
     """
     if not 0 <= start <= context.size:
-        raise InvalidArgument(f"from lies in 0..{context.size}, the position that is compared with")
+        raise InvalidArgument(f"from lies in 0..{context.size}, the position that it is compared with; {start} does not")
     before = QueryContext(context.room, context.viewer, start, start, (await to_thread.run_sync(context.room.reader.root_at, start)).hex(), context.notes)
     roots = list({root.urn: root for each in (before, context) for root in await expand(each, urn, level)}.values())
     if not roots or await hidden(context, [urn]):

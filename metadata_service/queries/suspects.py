@@ -66,7 +66,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
         UrnError, InvalidArgument: `start` lies beyond the position.
     """
     if not 0 <= start <= context.size:
-        raise InvalidArgument(f"from lies in 0..{context.size}, the end of the window")
+        raise InvalidArgument(f"from lies in 0..{context.size}, the end of the window; {start} does not")
     roots = await expand(context, urn, Level.COLUMN)
     if not roots or await hidden(context, [urn]):
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)

@@ -30,7 +30,7 @@ def _item(row: Row, names: Names) -> Iterable[RenderableType]:
     rows_only = "  (decides only which rows there are)" if row["influence"] == "ROWS" else ""
     yield Hanging(Text.assemble((f"{row['score']:>3}  ", "bold"), (words(row["kind"]), "yellow"), "  ", (names(row["urn"]), "bold"), f"  {row['because']}",
                                 (f"{place}{rows_only}", "dim")), 7)
-    if isinstance(row["before"], str) and isinstance(row["after"], str):
+    if isinstance(row["before"], str) and isinstance(row["after"], str) and row["before"] != row["after"]:
         yield indented(Text.assemble(("- ", "red"), " ".join(row["before"].split())), 7)
         yield indented(Text.assemble(("+ ", "green"), " ".join(row["after"].split())), 7)
     when = [f"since {row['since']}" if row["since"] is not None else "", time(row["at"])]
