@@ -13,35 +13,24 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Protocol
 
-from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, Envelope, parse_envelope
+from lineproof_audit.envelope import parse_envelope
+from lineproof_audit.erasures import ERASURE, Erasures
 from lineproof_audit.errors import EnvelopeError
-from lineproof_audit.facts import EventFacts, event_facts, load_object
-from lineproof_audit.leaf import Leaf
+from lineproof_audit.facts import EventFacts, event_facts
+from lineproof_audit.keyring import KEYRING_TYPES
+from lineproof_audit.store import StoredEntry
 from lineproof_audit.streams import StreamTracker
 
 __all__ = ["AccountedStream", "MissingNumbers", "Streams", "WindowAccount"]
-
-ERASURE = "lineproof.erasure.v1"
-
-
-class NumberedEntry(Protocol):
-    """An entry as `LogReader` gives it."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def fields(self) -> Leaf: ...
-    @property
-    def envelope(self) -> bytes | None: ...
 
 
 class EntryReader(Protocol):
     """What is read of a log."""
 
-    def entry(self, index: int) -> NumberedEntry:
+    def entry(self, index: int) -> StoredEntry:
         """One entry."""
 
-    def entries(self, start: int, stop: int) -> Iterator[NumberedEntry]:
+    def entries(self, start: int, stop: int) -> Iterator[StoredEntry]:
         """Entries `start..stop-1`."""
 
 
@@ -120,7 +109,7 @@ class Streams:
         self._tracker = StreamTracker()
         self._numbered: array[int] = array("q")
         self._without_body: dict[int, str] = {}  # entry -> its signer
-        self._erased_by: dict[int, int] = {}  # entry -> the erasure entry that names it
+        self._erasures = Erasures()
 
     def read_to(self, size: int, at_most: int) -> int:
         """Read on towards `size`, `at_most` entries of it; gives how far it has read."""
@@ -135,11 +124,16 @@ class Streams:
         with self._lock:
             streams = tuple(found for key in sorted(self._lines) if (found := self._stream(*key, start, end, size)) is not None)
             without = [index for index in self._without_body if start <= index < end]
-            erased = tuple(index for index in without if self._erased_by.get(index, size) < size)
+            erased = tuple(index for index in without if index in self._erasures.admitted and self._erasures.admitted[index].index < size)
             numbered = bisect_left(self._numbered, end) - bisect_left(self._numbered, start)
             return WindowAccount(streams, end - start - numbered - len(without), erased, tuple(index for index in without if index not in erased))
 
-    def _see(self, entry: NumberedEntry) -> None:
+    def _see(self, entry: StoredEntry) -> None:
+        if entry.fields.event_type in KEYRING_TYPES or entry.fields.event_type == ERASURE:
+            before = len(self._erasures.admitted)
+            self._erasures.apply(entry)
+            if len(self._erasures.admitted) > before:
+                self._forget(next(reversed(self._erasures.admitted)))
         if entry.envelope is None:
             self._without_body[entry.index] = entry.fields.signer
             return
@@ -147,8 +141,6 @@ class Streams:
             envelope = parse_envelope(entry.envelope)
         except EnvelopeError:
             return
-        if entry.fields.event_type == ERASURE:
-            self._erase(entry.index, envelope)
         facts = event_facts(envelope.payload_type, envelope.payload)
         if facts.stream is None or facts.sequence is None:
             return
@@ -162,21 +154,16 @@ class Streams:
         if finding is not None:
             line.broken.append(entry.index)
 
-    def _erase(self, by: int, envelope: Envelope) -> None:
+    def _forget(self, index: int) -> None:
         """An entry whose body was read and is erased since counts as what it now is."""
-        data = (load_object(envelope.payload) or {}).get("data") if envelope.payload_type == PAYLOAD_CLOUDEVENT else None
-        named = data.get("entry") if isinstance(data, dict) else None
-        if type(named) is not int or not 0 <= named < by:
+        erased = self._reader.entry(index)
+        if erased.envelope is not None or index in self._without_body:
             return
-        self._erased_by.setdefault(named, by)
-        erased = self._reader.entry(named)
-        if erased.envelope is not None or named in self._without_body:
-            return
-        self._without_body[named] = erased.fields.signer
+        self._without_body[index] = erased.fields.signer
         for line in self._lines.values():
-            at = bisect_left(line.indices, named)
-            if at < len(line.indices) and line.indices[at] == named:
-                del line.indices[at], line.numbers[at], self._numbered[bisect_left(self._numbered, named)]
+            at = bisect_left(line.indices, index)
+            if at < len(line.indices) and line.indices[at] == index:
+                del line.indices[at], line.numbers[at], self._numbered[bisect_left(self._numbered, index)]
 
     def _stream(self, signer: str, stream: str, start: int, end: int, size: int) -> AccountedStream | None:
         line = self._lines[signer, stream]

@@ -33,7 +33,7 @@ def worlds() -> Iterator[tuple[str, MemoryLog, list[int], str]]:
     """(name, signed log, entries to cite, trust file) of each."""
     for build in (plain, _rotations, _disputed, _revoked, erased, _withheld, _erased_by_a_producer, _own_entries, _openlineage_and_statements,
                   _a_payload_that_is_no_json, _addressed_elsewhere, _misattributed, _another_type, _unregistered, _unsigned_by_the_named, _expiring,
-                  _second_admin, _repeated_key_in_body, _token_used_twice):
+                  _second_admin, _repeated_key_in_body, _token_used_twice, _erased_by_the_notary):
         log, cited = build()
         yield build.__name__.strip("_").replace("_", " "), log.sign(), cited, TRUST
     log, cited = plain()
@@ -119,6 +119,13 @@ def _erased_by_a_producer() -> tuple[MemoryLog, list[int]]:
     gone = log.say(QUALITY, {})
     log.drop_body(gone)
     return log, [gone, log.say("lineproof.erasure.v1", {"entry": gone})]
+
+
+def _erased_by_the_notary() -> tuple[MemoryLog, list[int]]:
+    log = MemoryLog()
+    gone = log.say(QUALITY, {})
+    log.drop_body(gone)
+    return log, [gone, log.say("lineproof.erasure.v1", {"entry": gone, "reason": "asked for"}, NOTARY, "SERVICE", SYSTEM_TENANT)]
 
 
 def _own_entries() -> tuple[MemoryLog, list[int]]:

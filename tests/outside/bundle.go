@@ -312,7 +312,7 @@ func facts(opened *envelope) (string, string) {
 
 func erases(of leaf, opened *envelope, keys *keyring) (int64, bool) {
 	key := keys.keys[of.Signer]
-	if of.EventType != "lineproof.erasure.v1" || opened == nil || opened.payloadType != cloudEvent || key == nil || key.purpose == "producer" {
+	if of.EventType != "lineproof.erasure.v1" || opened == nil || opened.payloadType != cloudEvent || key == nil || key.purpose != "admin" {
 		return 0, false
 	}
 	parsed, err := readJSON(opened.payload, true)

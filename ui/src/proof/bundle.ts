@@ -160,7 +160,7 @@ async function checkEntry(entry: BundleEntry, bundle: Bundle, checkpoint: Checkp
 
 function erases(entry: BundleEntry, envelope: Envelope | null, keyring: Keyring): number | null {
   const record = keyring.keys.get(entry.leaf.signer);
-  if (entry.leaf.eventType !== ERASURE || envelope === null || envelope.payloadType !== 'application/cloudevents+json' || record === undefined || record.purpose === 'producer') return null;
+  if (entry.leaf.eventType !== ERASURE || envelope === null || envelope.payloadType !== 'application/cloudevents+json' || record?.purpose !== 'admin') return null;
   try {
     const event = parseJson(envelope.payload, true);
     const data = isObject(event) ? event['data'] : undefined;
