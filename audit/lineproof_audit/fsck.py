@@ -283,7 +283,10 @@ class _Fsck:
             if not keys:
                 self._error("checkpoint", None, "no log key is known for this origin: the checkpoint cannot be checked; give a trust file")
                 return
-            open_checkpoint(note, *keys)
+            if self._trust is not None:
+                self._trust.open(note, keys[0].name)
+            else:
+                open_checkpoint(note, *keys)
         except AuditError as error:
             self._error("checkpoint", None, error.detail)
 

@@ -1,7 +1,7 @@
 """Signed notes: a text and one line per signature. Source: C2SP signed-note v1.0.0.
 
-Only Ed25519 signatures (type 0x01) are made and verified; other signatures are unknown to us and ignored, as the
-specification demands, so that witnesses and key rotation can add lines.
+Only Ed25519 signatures (type 0x01) are made and verified here; other lines are unknown and ignored, as the specification demands, so
+that key rotation and witnesses (`witness`) can add theirs.
 """
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lineproof_audit.base64text import decode_base64, encode_base64
 from lineproof_audit.errors import BadSignature, InvalidKey, InvalidProof
 from lineproof_audit.keys import SigningKey, VerifyKey
 
-__all__ = ["MAX_NOTE_BYTES", "MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "open_note", "parse_vkey",
-           "sign_note", "split_note"]
+__all__ = ["MAX_NOTE_BYTES", "MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "note_key_id", "open_note",
+           "parse_vkey", "read_vkey", "sign_note", "split_note"]
 
 MAX_NOTE_BYTES = 1_000_000  # as Go's x/mod/sumdb/note: room for many post-quantum signatures of nearly 5 kB
 MAX_NOTE_SIGNATURES = 100  # the specification asks for at least 16; a note of noise must not cost more
@@ -60,7 +60,7 @@ class NoteVerifier:
     @property
     def key_id(self) -> bytes:
         """SHA-256(name || 0x0A || 0x01 || public key)[:4]."""
-        return hashlib.sha256(self.name.encode("utf-8") + b"\n" + bytes([ED25519]) + self.key.raw).digest()[:4]
+        return note_key_id(self.name, ED25519, self.key)
 
     @property
     def vkey(self) -> str:
@@ -87,7 +87,22 @@ def parse_vkey(text: str) -> NoteVerifier:
     Raises:
         InvalidKey: malformed, not Ed25519, or the id does not fit.
     """
+    return NoteVerifier(*read_vkey(text, ED25519))
+
+
+def note_key_id(name: str, kind: int, key: VerifyKey) -> bytes:
+    """SHA-256(name || 0x0A || kind || public key)[:4]."""
+    return hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + key.raw).digest()[:4]
+
+
+def read_vkey(text: str, kind: int) -> tuple[str, VerifyKey]:
+    """Name and Ed25519 key of a verifier key whose signatures are of type `kind`.
+
+    Raises:
+        InvalidKey: malformed, of another type, or the id does not fit.
+    """
     name, _, rest = text.partition("+")
+    _check_name(name)
     key_id, _, encoded = rest.partition("+")
     if not _HEX8.fullmatch(key_id):
         raise InvalidKey("a vkey is <name>+<8 hex>+<base64>")
@@ -95,12 +110,13 @@ def parse_vkey(text: str) -> NoteVerifier:
         data = decode_base64(encoded)
     except ValueError as error:
         raise InvalidKey(f"vkey: {error}") from error
-    if len(data) != 33 or data[0] != ED25519:
-        raise InvalidKey("the vkey is not an Ed25519 key (type 0x01)")
-    verifier = NoteVerifier(name, VerifyKey.from_raw(data[1:]))
-    if verifier.key_id.hex() != key_id:
-        raise InvalidKey(f"the vkey's id {key_id} is not that of its name and key ({verifier.key_id.hex()})")
-    return verifier
+    if len(data) != 33 or data[0] != kind:
+        raise InvalidKey(f"the vkey is not an Ed25519 key (type 0x{kind:02x})")
+    key = VerifyKey.from_raw(data[1:])
+    found = note_key_id(name, kind, key).hex()
+    if found != key_id:
+        raise InvalidKey(f"the vkey's id {key_id} is not that of its name and key ({found})")
+    return name, key
 
 
 def sign_note(text: str, signers: Sequence[NoteSigner]) -> str:

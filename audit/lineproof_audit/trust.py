@@ -1,8 +1,8 @@
-"""The trust file: which log keys a verifier believes. Source: C2SP tlog-policy.
+"""The trust file: which log keys a verifier believes, and which witnesses must have cosigned. Source: C2SP tlog-policy.
 
-A file of lines `log <vkey> [<url>]` and one `quorum` line. Checkpoints of this version carry no witness cosignatures, so only
-`quorum none` can be applied; any other quorum is refused rather than waved through. `witness` and `group` lines are allowed
-beside `quorum none`, where they decide nothing.
+A file of lines `log <vkey> [<url>]`, `witness <name> <vkey> [<url>]`, `group <name> all|any|<k> <name>…` and one `quorum <name>`. Beside
+`quorum none`, `witness` and `group` lines decide nothing. A quorum of keys that this version cannot check (ML-DSA) is refused rather than
+waved through.
 """
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineproof_audit.errors import InvalidKey, TrustFileError
+from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
+from lineproof_audit.errors import InvalidKey, InvalidProof, TrustFileError
 from lineproof_audit.note import NoteVerifier, parse_vkey
+from lineproof_audit.witness import Group, Witness, check_quorum, parse_witnesses
 
 __all__ = ["Trust", "TrustedLog", "format_trust", "load_trust", "parse_trust"]
 
@@ -31,13 +33,28 @@ class TrustedLog:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a verifier was told out of band. It never comes from the evidence itself."""
+    """What a verifier was told out of band. It never comes from the evidence itself. `quorum`: who must have cosigned, None for nobody."""
 
     logs: tuple[TrustedLog, ...]
+    quorum: Witness | Group | None = None
 
     def keys_of(self, origin: str) -> list[NoteVerifier]:
         """The keys under which checkpoints of `origin` are believed; several during a rotation."""
         return [log.verifier for log in self.logs if log.verifier.name == origin]
+
+    def open(self, note: str, origin: str) -> Checkpoint:
+        """The checkpoint of a note of `origin` that this policy believes.
+
+        Raises:
+            InvalidProof: the policy names no such log, the note is malformed or not signed by it, or too few witnesses cosigned.
+        """
+        keys = self.keys_of(origin)
+        if not keys:
+            raise InvalidProof(f"the trust file names no log {origin!r}")
+        checkpoint = open_checkpoint(note, *keys)
+        if self.quorum is not None:
+            check_quorum(note, self.quorum)
+        return checkpoint
 
 
 def format_trust(logs: Sequence[TrustedLog]) -> str:
@@ -63,7 +80,7 @@ def parse_trust(data: bytes) -> Trust:
     """Parse the bytes of a trust file.
 
     Raises:
-        TrustFileError: malformed, a log key stands twice, no log, not exactly one quorum line, or a quorum of witnesses.
+        TrustFileError: malformed, a log key stands twice, no log, not exactly one quorum line, or a quorum that the lines before it do not define.
     """
     if len(data) > MAX_TRUST_BYTES:
         raise TrustFileError(f"trust file of more than {MAX_TRUST_BYTES} bytes")
@@ -71,6 +88,7 @@ def parse_trust(data: bytes) -> Trust:
         raise TrustFileError("a trust file holds no control characters but tab and newline")
     logs: list[TrustedLog] = []
     quorums: list[bytes] = []
+    witnesses: list[list[bytes]] = []  # and groups, those before the quorum
     for number, line in enumerate(data.split(b"\n"), start=1):
         words = [word for word in re.split(rb"[ \t]+", line) if word]
         if not words or words[0].startswith(b"#"):
@@ -80,17 +98,22 @@ def parse_trust(data: bytes) -> Trust:
             logs.append(_log(rest, number))
         elif kind == b"quorum" and len(rest) == 1:
             quorums.append(rest[0])
-        elif not ((kind == b"witness" and len(rest) in (2, 3)) or (kind == b"group" and len(rest) >= 3)):
+        elif (kind == b"witness" and len(rest) in (2, 3)) or (kind == b"group" and len(rest) >= 3):
+            if not quorums:
+                witnesses.append(words)
+        else:
             raise TrustFileError(f"line {number} of the trust file is not a log, witness, group or quorum line")
     if len(quorums) != 1:
         raise TrustFileError(f"a trust file has exactly one quorum line, this one has {len(quorums)}")
-    if quorums[0] != b"none":
-        raise TrustFileError("this version cannot check witness cosignatures; only `quorum none` can be applied")
+    try:
+        quorum = None if quorums[0] == b"none" else parse_witnesses(witnesses, quorums[0])
+    except InvalidKey as error:
+        raise TrustFileError(f"the trust file: {error.detail}") from error
     if len({log.verifier.key for log in logs}) != len(logs):
         raise TrustFileError("a log key stands twice in the trust file")
     if not logs:
         raise TrustFileError("the trust file names no log")
-    return Trust(tuple(logs))
+    return Trust(tuple(logs), quorum)
 
 
 def _log(words: Sequence[bytes], number: int) -> TrustedLog:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineproof_audit.bundle import Bundle, BundleEntry, parse_bundle
-from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
+from lineproof_audit.checkpoint import Checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, Envelope, parse_envelope, verify_envelope
 from lineproof_audit.errors import AuditError, InvalidLeaf, InvalidProof
 from lineproof_audit.facts import event_facts, load_object
@@ -129,10 +129,7 @@ def _failed(code: str, reason: str) -> Verdict:
 
 
 def _checkpoint(bundle: Bundle, trust: Trust) -> Checkpoint:
-    keys = trust.keys_of(bundle.origin)
-    if not keys:
-        raise InvalidProof(f"the trust file names no log {bundle.origin!r}")
-    return open_checkpoint(bundle.checkpoint, *keys)
+    return trust.open(bundle.checkpoint, bundle.origin)
 
 
 def _included(bundle: Bundle, checkpoint: Checkpoint, trust: Trust, findings: _Findings) -> Keyring:

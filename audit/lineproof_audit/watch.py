@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
+from lineproof_audit.checkpoint import Checkpoint, peek_checkpoint
 from lineproof_audit.errors import CorruptLog, InvalidProof, LogUnavailable
 from lineproof_audit.extends import Forked, Unproven, check_extends, nodes_of
 from lineproof_audit.fsck_source import FsckSource
@@ -159,11 +159,7 @@ class Monitor:
         return None
 
     def _signed(self, note: str) -> Checkpoint:
-        origin = peek_checkpoint(note).origin
-        keys = self._trust.keys_of(origin)
-        if not keys:
-            raise InvalidProof(f"the trust file names no key of {origin!r}")
-        return open_checkpoint(note, *keys)
+        return self._trust.open(note, peek_checkpoint(note).origin)
 
     def _others(self, kept: Kept, others: Sequence[str], node: NodeReader) -> tuple[list[Alarm], list[str]]:
         alarms: list[Alarm] = []
