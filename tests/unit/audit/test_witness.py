@@ -25,6 +25,17 @@ NAMES = ["w1", "w2", "w3", "w4"]
 # Of the tests of transparency-dev/formats, a public witness; made by other software than ours.
 VECTOR = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
 
+# A checkpoint signed by golang.org/x/mod/sumdb/note and cosigned by transparency-dev/formats, with the keys they print.
+GO_LOG = "log.example/cosigned+ab9981c2+ASZds2yF+eeHZBeVeTa3+Q5mO0iMsSarP92M/+gUl0oh"
+GO_WITNESS = "witness.example/go+77480ef2+BENnBQi4nUX2YLmicHNpFUcjgal1NmRR6xazHcBy7UTh"
+GO_NOTE = """log.example/cosigned
+123
+f+7CoKgXKE/tNys9TTXcr/ad6U/K3xvznmzew9y6SP0=
+
+— log.example/cosigned q5mBwniM5ggQx5pBnvs5/EfLr6ITG02ri6gvyr1FnWKSqzM4OMBzimKjvWsXwVUv+jNRA0HBUcQuA4rL99Fo1GDrvAY=
+— witness.example/go d0gO8gAAAABrA+7RU+Yl4fPDth18vSGeuWhvPB/4o+1YTnzPpm0SEv57isOQdeURvv1MH1qICUhlNMx1/icXJ9dXcnQJYyLTChp5CQ==
+"""
+
 
 def vkey(name: str, kind: int = COSIGNATURE_V1) -> str:
     public = key(name).verify_key
@@ -62,6 +73,15 @@ def test_the_key_of_a_public_witness_reads() -> None:
     for wrong in (VECTOR.replace("+BO", "+AO"), VECTOR.replace("da77", "da78"), VECTOR.replace("remora", "Remora"), vkey("w1", 1)):
         with pytest.raises(InvalidKey, match="witness remora"):
             parse_witness_vkey(wrong, "remora")
+
+
+def test_what_go_cosigned_is_believed_and_nothing_less() -> None:
+    trust = parse_trust(f"log {GO_LOG}\nwitness go {GO_WITNESS}\nquorum go\n".encode())
+    assert trust.open(GO_NOTE, "log.example/cosigned").size == 123
+    assert parse_witness_vkey(GO_WITNESS, "go").cosigned_at(GO_NOTE) == 0x6B03EED1
+    for wrong in (GO_NOTE.replace("\n123\n", "\n124\n"), GO_NOTE.replace("d0gO8gAAAABrA+7R", "d0gO8gAAAABrA+7S"), GO_NOTE[:GO_NOTE.rindex("—")]):
+        with pytest.raises(InvalidProof):
+            trust.open(wrong, "log.example/cosigned")
 
 
 def test_a_cosignature_is_over_its_time_and_the_whole_note() -> None:
