@@ -140,6 +140,16 @@ def test_a_url_shows_gaps_to_whom_it_shows_bodies_and_says_so_to_others(world: W
     assert kinds(world.watch("forked", "--producer-gaps", state=tmp_path / "2", token=token, expect=1)) == [("gap", world.parted + 2)]
 
 
+@pytest.mark.postgres
+def test_a_log_in_postgresql_is_watched_where_it_lies(postgres_database: str, tmp_path: Path) -> None:
+    with Log.open(postgres_database, create=True, data=tmp_path / "data", state_dir=tmp_path / "state") as log:
+        log.integrator.step()
+        (tmp_path / "trust.txt").write_text(format_trust([TrustedLog(NoteVerifier(log.origin, log.keyring.keys_for("log")[0]))]))
+        size = log.reader.size()
+    (line,) = World(tmp_path, {}, [], 0).watch(postgres_database, "--producer-gaps", "--promised", "0", state=tmp_path / "watch.json", expect=0)
+    assert (line["size"], line["promisesProven"]) == (size, 1)
+
+
 def test_a_log_that_is_not_reached_is_no_alarm(world: World, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
