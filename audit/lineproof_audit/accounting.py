@@ -14,11 +14,10 @@ from threading import Lock
 from typing import Protocol
 
 from lineproof_audit.envelope import parse_envelope
-from lineproof_audit.erasures import ERASURE, Erasures
+from lineproof_audit.erasures import ERASURE, Erasures, LoggedEntry
 from lineproof_audit.errors import EnvelopeError
 from lineproof_audit.facts import EventFacts, event_facts
 from lineproof_audit.keyring import KEYRING_TYPES
-from lineproof_audit.store import StoredEntry
 from lineproof_audit.streams import StreamTracker
 
 __all__ = ["AccountedStream", "MissingNumbers", "Streams", "WindowAccount"]
@@ -27,10 +26,10 @@ __all__ = ["AccountedStream", "MissingNumbers", "Streams", "WindowAccount"]
 class EntryReader(Protocol):
     """What is read of a log."""
 
-    def entry(self, index: int) -> StoredEntry:
+    def entry(self, index: int) -> LoggedEntry:
         """One entry."""
 
-    def entries(self, start: int, stop: int) -> Iterator[StoredEntry]:
+    def entries(self, start: int, stop: int) -> Iterator[LoggedEntry]:
         """Entries `start..stop-1`."""
 
 
@@ -128,12 +127,12 @@ class Streams:
             numbered = bisect_left(self._numbered, end) - bisect_left(self._numbered, start)
             return WindowAccount(streams, end - start - numbered - len(without), erased, tuple(index for index in without if index not in erased))
 
-    def _see(self, entry: StoredEntry) -> None:
+    def _see(self, entry: LoggedEntry) -> None:
         if entry.fields.event_type in KEYRING_TYPES or entry.fields.event_type == ERASURE:
-            before = len(self._erasures.admitted)
             self._erasures.apply(entry)
-            if len(self._erasures.admitted) > before:
-                self._forget(next(reversed(self._erasures.admitted)))
+            latest = next(reversed(self._erasures.admitted.values()), None)
+            if latest is not None and latest.index == entry.index:  # also when the log was out of reach the first time
+                self._forget(latest.entry)
         if entry.envelope is None:
             self._without_body[entry.index] = entry.fields.signer
             return

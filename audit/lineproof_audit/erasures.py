@@ -6,18 +6,29 @@ ahead of the entries it concerns. Only what an admin key said counts, and never 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lineproof_audit.body_fields import BodyError, entry_index, field, hex64, list_of, name, optional, string
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, verify_envelope
 from lineproof_audit.errors import AuditError
 from lineproof_audit.facts import load_object
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
-from lineproof_audit.store import StoredEntry
+from lineproof_audit.leaf import Leaf
 
-__all__ = ["ERASURE", "Erasure", "Erasures", "read_erasure"]
+__all__ = ["ERASURE", "Erasure", "Erasures", "LoggedEntry", "read_erasure"]
 
 ERASURE = "lineproof.erasure.v1"
+
+
+class LoggedEntry(Protocol):
+    """What is read of an entry."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def fields(self) -> Leaf: ...
+    @property
+    def envelope(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Erasures:
         self.replacements: dict[int, int | None] = {}  # erased entry -> the entry whose body stands in
         self.stand_ins: dict[int, int] = {}  # the other way round
 
-    def apply(self, stored: StoredEntry) -> str | None:
+    def apply(self, stored: LoggedEntry) -> str | None:
         """Fold in one genesis, key, policy or erasure entry, in index order; why an erasure does not count, None if it does."""
         leaf = stored.fields
         if leaf.event_type in KEYRING_TYPES:
@@ -73,7 +84,7 @@ class Erasures:
         """The erased entries before `size`, as the graph remembers that it was projected with them."""
         return {str(entry): replacement for entry, replacement in sorted(self.replacements.items()) if entry < size}
 
-    def _read(self, stored: StoredEntry) -> Erasure | None:
+    def _read(self, stored: LoggedEntry) -> Erasure | None:
         """What the entry says, if an admin key in force said it to this log."""
         leaf = stored.fields
         record = self._keyring.key(leaf.signer)

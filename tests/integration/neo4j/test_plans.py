@@ -30,7 +30,8 @@ ROW = {"urn": URNS[0], "fact": "f", "from": 1, "to": 2, "value": "1", "down": UR
        "props": {}, "label": "Dataset", "set_id": "s", "last_seen": 1, "runs": 1, "index": 1, "role": "subject"}
 PARAMETERS: dict[str, Any] = {
     "rows": [ROW], "urns": URNS, "urn": URNS[0], "roots": URNS, "at": 5, "limit": 10, "start": 0, "stop": 10, "end": 10, "types": None, "keys": ["k"],
-    "set_ids": ["s"], "index": 1, "indices": [1, 2], "time": 5, "text": "weather", "kinds": None, "prefixes": None, "key": None, "size": 1, "root": "r", "digest": "d",
+    "set_ids": ["s"], "index": 1,
+    "indices": [1, 2], "time": 5, "text": "weather", "kinds": None, "prefixes": None, "key": None, "size": 1, "root": "r", "digest": "d",
     "wiping": False, "closed": 0, "edges": 10, "actor": "a", "commit": "c"}
 
 LOOKUPS = {  # statement -> the operator that must find its rows
