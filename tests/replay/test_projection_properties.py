@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from lineproof_audit.erasures import Erasures
-
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, PutState
 from metadata_service.graph.port import GraphStore
