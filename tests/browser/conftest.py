@@ -60,7 +60,7 @@ class Place:
         return dict(found)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def place(chromium: str, demo: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The service on a copy of the demo's data, with the extras told and projected, and two tokens."""
     folder = tmp_path_factory.mktemp("browser")
@@ -87,9 +87,9 @@ def _settled(http: httpx.Client) -> dict[str, object]:
     raise AssertionError(f"not projected: {ready}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One Chromium for this folder: playwright keeps an event loop in this thread, which async tests elsewhere must not meet."""
+    """One Chromium per module: playwright keeps an event loop in this thread, which async tests elsewhere must not meet."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield launched
