@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["Bound", "Fact", "Homes", "Known", "Op", "Part", "Reached", "gathered", "in_order", "reached", "told"]
+__all__ = ["Bound", "Fact", "Homes", "Known", "Op", "Part", "Reached", "TooMuchToFollow", "gathered", "in_order", "reached", "told"]
 
 Op = Literal["same", "=", "<=", "<"]
 Homes = Mapping[int, int]  # symbol of a column -> its place
 _Step = tuple[int, Op, float | None, tuple[int, ...], str | None]  # symbol, and how it stands to the one before: op, seconds, predicates
 _RANK: Mapping[str, int] = {"<": 0, "same": 1, "=": 2, "<=": 3}  # what is lower says more of an upper bound
+MAX_STEPS = 500_000  # from symbol to symbol; thousands of columns computed from one would be followed from each to each, for minutes
 MAX_ROUNDS = 64  # facts chained one after another; statements have a handful
 
 
@@ -99,6 +100,10 @@ def in_order(facts: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (fact.low, fact.high, fact.op, fact.predicate or 0))
 
 
+class TooMuchToFollow(Exception):
+    """More stands in relation than is worth following."""
+
+
 class Known:
     """Facts, found by the symbols they speak of: a wide query has thousands, and a symbol has few."""
 
@@ -106,6 +111,13 @@ class Known:
         self._facts = list(facts)
         self._everywhere = all(not fact.present for fact in self._facts)
         self._steps: dict[frozenset[int], dict[int, list[_Step]]] = {}
+        self._left = MAX_STEPS
+
+    def walked(self, steps: int) -> None:
+        """So many more steps were taken. Raises TooMuchToFollow."""
+        self._left -= steps
+        if self._left < 0:
+            raise TooMuchToFollow
 
     def steps(self, there: frozenset[int], homes: Homes) -> Mapping[int, Sequence[_Step]]:
         """The ways on from each symbol, by facts that hold where these places are there."""
@@ -149,6 +161,7 @@ def reached(target: int, known: Known, instance: int, homes: Homes, start: Reach
     for _ in range(MAX_ROUNDS):
         changed: dict[int, None] = {}
         for at in frontier:
+            known.walked(len(steps.get(at, ())))
             for to, op, seconds, predicates, grid in steps.get(at, ()):
                 way = found[at].then(op, seconds, predicates, grid)
                 if way.says_more_than(found.get(to)):

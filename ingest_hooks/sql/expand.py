@@ -10,7 +10,7 @@ from sqlglot.errors import SqlglotError
 from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.tables import BaseTable, Tables
 
-__all__ = ["expand_items", "match_rows"]
+__all__ = ["expand_items"]
 
 
 def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
@@ -30,29 +30,6 @@ def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
                     same_place(each, item)
             items += made
         select.set("expressions", items)
-
-
-def match_rows(select: exp.Select) -> None:
-    """MATCH_RECOGNIZE as a query in FROM: what it partitions by and its measures, chosen by the conditions of its pattern.
-
-    How a pattern picks its rows is not followed; `resolve` says so of whatever reads it.
-    """
-    match, from_ = select.args["match"], select.args.get("from_")
-    if not isinstance(from_, exp.From):
-        return
-    variables = {define.alias.lower() for define in match.args.get("define") or ()}
-    for column in match.find_all(exp.Column):
-        if column.table.lower() in variables:
-            column.set("table", None)
-    measures = [measure.this for measure in match.args.get("measures") or ()]
-    rows = exp.select(*(match.args.get("partition_by") or ()), *measures).from_(from_.this, copy=False)
-    for define in match.args.get("define") or ():
-        rows = rows.where(define.this, copy=False)
-    rows.set("order", match.args.get("order"))
-    rows.set("match", exp.Var(this="match"))
-    alias = match.args.get("alias")
-    select.set("match", None)
-    select.set("from_", exp.From(this=exp.Subquery(this=rows, alias=alias or exp.TableAlias(this=exp.to_identifier("matched")))))
 
 
 def _known(select: exp.Select, tables: Tables) -> Iterator[tuple[str, BaseTable]]:

@@ -29,6 +29,7 @@ __all__ = ["PARSER", "column_lineage"]
 
 PARSER = f"sqlglot {version('sqlglot')}"
 MAX_SQL = 2_000_000  # characters; a longer text is data written as SQL, and would hold the caller for seconds
+MAX_SELECTS = 5_000  # SELECTs in what writes one table; scopes over more are built for minutes
 _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
 
 
@@ -56,6 +57,10 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
     if not script.statements and not script.reasons:
         return _nothing(output, "unknown", "empty")
     reduced, made = choose(script, output)
+    selects = sum(1 for query in reduced.reads for _ in query.find_all(exp.Select))
+    if selects > MAX_SELECTS:
+        return replace(_nothing(output or (table_name(reduced.target) if reduced.target is not None else None), "unknown", f"too-many-selects:{selects}"),
+                       statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.reads for name in written_tables(query)})))
     run = _Run(dialect, SchemaIndex(with_tables(schema, made)), Text(sql, script.tokens), file, source_map, script.variables)
     try:
         return run.lineage(reduced, output)

@@ -1,12 +1,16 @@
 """What the columns of a PIVOT or UNPIVOT are made of."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-__all__ = ["Pivoted", "pivot_columns", "pivots_of"]
+from ingest_hooks.sql.uses import Found, Use, composed, merged, use_of
+
+__all__ = ["Below", "Pivoted", "grouped_by", "of_pivot", "pivots_of"]
+
+Below = Callable[[str], Found]  # what a column of the source is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,31 @@ def pivots_of(source: exp.Expr) -> list[Pivoted]:
     return [_read(pivot) for pivot in source.args.get("pivots") or () if isinstance(pivot, exp.Pivot)]
 
 
-def pivot_columns(pivoted: Pivoted, source: list[str]) -> list[str]:
-    """All outputs of a pivot over a source with these columns."""
-    passed = [name for name in source if name not in pivoted.used]
-    return [*passed, *pivoted.made]
+def of_pivot(chain: Sequence[Pivoted], name: str, names: Sequence[str], below: Below) -> Found:
+    """What a column of the last pivot of a chain is made of; `names` are the columns of the source, as far as they are known."""
+    if not chain:
+        return below(name)
+    pivot, before = chain[-1], chain[:-1]
+    if name in pivot.renamed:
+        place = pivot.renamed.index(name) - (len(pivot.renamed) - len(pivot.made))
+        passed = [each for each in names if each not in pivot.used]
+        name = pivot.made[place] if place >= 0 else next(iter(passed[pivot.renamed.index(name):]), name)
+    if name in pivot.aggregated:
+        value, fields = pivot.aggregated[name]
+        used = [(use_of(column, value), column) for column in value.find_all(exp.Column)]
+        used += [(Use(False, "CONDITIONAL"), column) for field in fields for column in field.find_all(exp.Column)]
+        return merged(composed(use, of_pivot(before, column.name, names, below)) for use, column in used)
+    if name in pivot.unfolded:
+        return merged(of_pivot(before, column.name, names, below) for column in pivot.unfolded[name])
+    return of_pivot(before, name, names, below)
+
+
+def grouped_by(chain: Sequence[Pivoted], names: Sequence[str], below: Below) -> Iterator[Found]:
+    """PIVOT groups by all that it does not use."""
+    for pivot in chain:
+        for name in names if pivot.aggregated else ():
+            if name not in pivot.used:
+                yield composed(Use(False, "GROUP_BY"), below(name))
 
 
 def _read(pivot: exp.Pivot) -> Pivoted:

@@ -6,25 +6,35 @@ Subtypes are those of OpenLineage's columnLineage facet.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, find_all_in_scope
 
+from ingest_hooks.sql.clauses import FILTER, UNFOLLOWED, clauses
 from ingest_hooks.sql.model import InputColumn
-from ingest_hooks.sql.pivots import Pivoted, pivots_of
-from ingest_hooks.sql.sources import Source, below, joins_of, pivot_named, pivot_source, pivoted_nodes, plain_sources, selects_of, source_named
+from ingest_hooks.sql.pivots import grouped_by, of_pivot, pivots_of
+from ingest_hooks.sql.sources import (
+    Source,
+    below,
+    is_inside,
+    is_pseudo,
+    is_written_with_table,
+    pivot_named,
+    pivot_source,
+    pivoted_nodes,
+    plain_sources,
+    selects_of,
+    source_named,
+)
 from ingest_hooks.sql.tables import Tables
 from ingest_hooks.sql.uses import MAX_STEPS, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
 
 _TRANSFORMED = Use(True, "TRANSFORMATION")
-_FILTER = Use(False, "FILTER")
-_CLAUSES: tuple[tuple[str, Use], ...] = (
-    ("where", _FILTER), ("having", _FILTER), ("qualify", _FILTER), ("connect", _FILTER), ("group", Use(False, "GROUP_BY")), ("order", Use(False, "SORT")),
-    ("sort", Use(False, "SORT")))
-_UNFOLLOWED = {"connect": "connect-by", "match": "match-recognize"}  # clauses that make rows or columns in a way that is not followed
+MANY_SCOPES = 60
 MAX_ROUNDS = 50  # of a recursive CTE; each adds an input, so there are no more than its columns have
 
 
@@ -32,14 +42,22 @@ class Resolver:
     """Resolves columns of one built scope tree. Results are kept per (scope, column), so shared CTEs are walked once."""
 
     def __init__(self, tables: Tables, scopes: Iterable[Scope]) -> None:
+        scopes = list(scopes)
         self._tables = tables
         self._built = {id(scope.expression): scope for scope in scopes}
         self._columns: dict[tuple[int, int], Found] = {}
         self._rows: dict[int, Found] = {}
+        self._busy_rows: set[int] = set()
+        self._touched: set[int] = set()
         self._by_name: dict[int, dict[str, int]] = {}
         self._subquery_scopes: dict[int, dict[int, Scope]] = {}
         self._busy: dict[tuple[int, int], Found] = {}  # what is being resolved -> as far as it is known
         self._asked_again: set[tuple[int, int]] = set()
+        if len(scopes) > MANY_SCOPES:
+            for scope in scopes:  # from the innermost on, so that no question goes deep
+                self.rows(scope)
+                for index in range(len(selects_of(scope))):
+                    self._column(scope, index)
 
     def output(self, scope: Scope, index: int) -> Found:
         """What the `index`-th output column of the scope's query is made of, row-level inputs not included."""
@@ -52,33 +70,43 @@ class Resolver:
         known = self._rows.get(key)
         if known is not None:
             return known
-        self._rows[key] = Found()  # a recursive CTE reads itself: its own clauses are already being collected
-        parts = [self.uses(scope, expression, use) for use, expression in self._clauses(scope)]
-        parts.extend(Found(reasons=frozenset({reason})) for clause, reason in _UNFOLLOWED.items() if scope.expression.args.get(clause))
+        if key in self._busy_rows:  # a recursive CTE reads itself: its own clauses are already being collected
+            self._touched.add(key)
+            return Found()
+        outer, self._touched = self._touched, set()
+        self._busy_rows.add(key)
+        parts = [self.uses(scope, expression, use) for use, expression in clauses(scope)]
+        parts.extend(Found(reasons=frozenset({reason})) for clause, reason in UNFOLLOWED.items() if scope.expression.args.get(clause))
         parts.extend(self._grouped_by_pivots(scope))
         if isinstance(scope.expression, exp.Except | exp.Intersect) and len(scope.set_operation_scopes) > 1:
             right = scope.set_operation_scopes[1]  # values come from the left; the right says which of them
-            parts.extend(composed(_FILTER, self._column(right, index)) for index in range(len(selects_of(right))))
+            parts.extend(composed(FILTER, self._column(right, index)) for index in range(len(selects_of(right))))
         parts.extend(self.rows(child) for child in below(scope))
-        found = self._rows[key] = merged(parts)
+        found = merged(parts)
+        self._busy_rows.discard(key)
+        self._touched.discard(key)
+        if not self._touched:  # else something above is still to be added
+            self._rows[key] = found
+        self._touched |= outer
         return found
 
     def reference(self, scope: Scope, column: exp.Column) -> Found:
         """What a column reference inside the scope stands for."""
         name, table = column.name, column.table
-        if self._tables.is_variable(name) and not _written_with_table(column) and not any(
+        if self._tables.is_variable(name) and not is_written_with_table(column) and not any(
                 self._may_have(source, name, surely=True) for source in plain_sources(scope).values()):
             return Found()
         if table:
             pivoted = pivot_named(scope, table)
             if pivoted is not None:
-                return self._pivoted(scope, pivoted[1], pivots_of(pivoted[0]), name)
-            source = source_named(scope, table)
-            if source is None:
+                node, source = pivoted
+                return of_pivot(pivots_of(node), name, self._names_of(source) or (), partial(self._from_source, scope, source))
+            named_source = source_named(scope, table)
+            if named_source is None:
                 return Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
-            return self._from_source(scope, source, name)
+            return self._from_source(scope, named_source, name)
         projected = self._index(scope).get(name)
-        if projected is not None and not _inside(column, selects_of(scope)[projected]):
+        if projected is not None and not is_inside(column, selects_of(scope)[projected]):
             return self._column(scope, projected)  # ORDER BY or QUALIFY naming an output
         named = plain_sources(scope)
         if name in named and not self._may_have(named[name], name, surely=True):
@@ -265,36 +293,14 @@ class Resolver:
             found = self.uses(scope, source.this, _TRANSFORMED)  # a table function is made of its arguments
             return Found(found.inputs, found.reasons)
         known = table.column(name)
-        reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not _is_pseudo(name) else ()
+        reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else ()
         return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))
 
-    def _pivoted(self, scope: Scope, source: Source, chain: Sequence[Pivoted], name: str) -> Found:
-        """A column of what the last pivot of a chain yields."""
-        if not chain:
-            return self._from_source(scope, source, name)
-        pivot, before = chain[-1], chain[:-1]
-        if name in pivot.renamed:
-            place = pivot.renamed.index(name) - (len(pivot.renamed) - len(pivot.made))
-            passed = [each for each in self._names_of(source) or () if each not in pivot.used]
-            name = pivot.made[place] if place >= 0 else next(iter(passed[pivot.renamed.index(name):]), name)
-        if name in pivot.aggregated:
-            value, fields = pivot.aggregated[name]
-            used = [(use_of(column, value), column) for column in value.find_all(exp.Column)]
-            used += [(Use(False, "CONDITIONAL"), column) for field in fields for column in field.find_all(exp.Column)]
-            return merged(composed(use, self._pivoted(scope, source, before, column.name)) for use, column in used)
-        if name in pivot.unfolded:
-            return merged(self._pivoted(scope, source, before, column.name) for column in pivot.unfolded[name])
-        return self._pivoted(scope, source, before, name)
-
     def _grouped_by_pivots(self, scope: Scope) -> Iterator[Found]:
-        """PIVOT groups by all that it does not use."""
         for node in pivoted_nodes(scope):
             source = pivot_source(scope, node)
-            for pivot in pivots_of(node):
-                if pivot.aggregated and source is not None:
-                    for name in self._names_of(source) or ():
-                        if name not in pivot.used:
-                            yield composed(Use(False, "GROUP_BY"), self._from_source(scope, source, name))
+            if source is not None:
+                yield from grouped_by(pivots_of(node), self._names_of(source) or (), partial(self._from_source, scope, source))
 
     def _names_of(self, source: Source) -> list[str] | None:
         """The columns of a source in order; None if they are not known."""
@@ -340,54 +346,6 @@ class Resolver:
                 if window.alias and named.name == window.alias:
                     for column in find_all_in_scope(named, exp.Column):
                         yield composed(force or Use(False, "WINDOW"), self.reference(scope, column))
-
-    def _clauses(self, scope: Scope) -> Iterator[tuple[Use, exp.Expr]]:
-        query = scope.expression
-        for key, use in _CLAUSES:
-            clause = query.args.get(key)
-            if isinstance(clause, exp.Expr):
-                yield use, clause
-                if _all_of(clause):
-                    for select in selects_of(scope):
-                        if key == "order" or select.find(exp.AggFunc) is None:
-                            yield use, select
-        distinct = query.args.get("distinct")
-        if isinstance(distinct, exp.Distinct) and isinstance(distinct.args.get("on"), exp.Expr):
-            yield Use(False, "GROUP_BY"), distinct.args["on"]
-        for join in joins_of(query):
-            for key in ("on", "match_condition"):
-                if isinstance(join.args.get(key), exp.Expr):
-                    yield Use(False, "JOIN"), join.args[key]
-
-
-def _written_with_table(column: exp.Column) -> bool:
-    """Whether the statement itself names the table, not sqlglot."""
-    table = column.args.get("table")
-    return isinstance(table, exp.Identifier) and "start" in table.meta
-
-
-def _is_pseudo(name: str) -> bool:
-    """A column that a database adds to every table: `_TABLE_SUFFIX`, `METADATA$FILENAME`, `ctid`, `rowid`."""
-    return name.startswith("_") or "$" in name or name.lower() in ("ctid", "rowid", "rownum", "xmin", "xmax", "tableoid", "filename", "input_file_name")
-
-
-def _all_of(clause: exp.Expr) -> bool:
-    """GROUP BY ALL, ORDER BY ALL."""
-    if isinstance(clause, exp.Group):
-        return bool(clause.args.get("all"))
-    if not isinstance(clause, exp.Order) or len(clause.expressions) != 1:
-        return False
-    first = clause.expressions[0].this
-    return isinstance(first, exp.Var) and first.name.upper() == "ALL"
-
-
-def _inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
-    current: exp.Expr | None = node
-    while current is not None:
-        if current is ancestor:
-            return True
-        current = current.parent
-    return False
 
 
 def _constant(value: exp.Expr, found: Found) -> str | None:

@@ -12,7 +12,7 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from ingest_hooks.sql.bounds import Fact, Op, Part, gathered
+from ingest_hooks.sql.bounds import Fact, Op, Part, TooMuchToFollow, gathered
 from ingest_hooks.sql.tables import BaseTable, Tables
 
 __all__ = ["NONE", "Cell", "Environment", "Place", "Rows", "RowsOf", "TooManyPlaces"]
@@ -21,7 +21,7 @@ MAX_PLACES: Final = 1_000  # references to tables after common table expressions
 NONE: Final[frozenset[Part]] = frozenset()
 
 
-class TooManyPlaces(Exception):
+class TooManyPlaces(TooMuchToFollow):
     """The statement refers to tables more often than is worth following."""
 
 

@@ -5,7 +5,7 @@ Each statement is parsed on its own, so that one that cannot be read does not hi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
 from ingest_hooks.sql.model import Status
+from ingest_hooks.sql.own_tables import Own
 from ingest_hooks.sql.reduced import Reduced, table_name
 from ingest_hooks.sql.statement import reduce_statement
 
@@ -191,18 +192,14 @@ def choose(script: Script, output: str | None) -> tuple[Reduced, dict[str, list[
     """
     if len(script.statements) == 1 and not script.reasons:
         return (_as_routine(script.statements[0]) if script.routine else script.statements[0]), {}
-    own = _Own()
-    written: list[Reduced] = []
-    for statement in script.statements:
-        statement = own.filled_in(statement)
-        if statement.target is None or not own.take(statement):
-            written.append(statement)
+    own = Own()
+    written = [statement for statement in script.statements if not own.take(statement)]
     made = {table_name(each.target): names for each in written if each.target is not None and (names := _names(each))}
     wanted = (output or "").casefold().split(".")[-1]
     targets = [each for each in written if each.target is not None and each.kind not in ("delete",)]
     fits = [each for each in targets if each.target is not None and each.target.name.casefold() == wanted]
     if not fits and output is not None:
-        fits = [each for each in own.temporary if each.target is not None and each.target.name.casefold() == wanted]
+        fits = own.called(wanted)
     if not fits:
         fits = [each for each in targets if targets and _same_target(each, targets[-1])]
     queries = [each for each in written if each.queries or each.assigned]
@@ -213,6 +210,7 @@ def choose(script: Script, output: str | None) -> tuple[Reduced, dict[str, list[
     if reasons:
         told = dict.fromkeys([*([found.reason] if found.reason else []), *reasons])
         found = replace(found, status="partial" if found.status == "complete" else found.status, reason=";".join(told))
+    own.fill_in(found)
     return (_as_routine(found) if script.routine else found), made
 
 
@@ -244,60 +242,3 @@ def _together(writers: Sequence[Reduced]) -> Reduced:
     return Reduced(filled[-1].kind, tuple(query for each in filled for query in each.queries), filled[-1].target, columns, status, reasons or None,
                    tuple(query for each in filled for query in each.assigned), tuple(query for each in filled for query in each.deciding),
                    filled[-1].by_name)
-
-
-@dataclass(slots=True)
-class _Own:
-    """Temporary tables and views of a script: they are not there for others, so those who read them read what these were made of."""
-
-    temporary: list[Reduced] = field(default_factory=list)
-
-    def take(self, statement: Reduced) -> bool:
-        """Remember a statement that fills a temporary table; False if it does not."""
-        known = next((each for each in self.temporary if _same_target(each, statement)), None)
-        if known is None and not statement.temporary:
-            return False
-        if known is not None and statement.temporary:  # made anew
-            self.temporary.remove(known)
-            known = None
-        if known is None:
-            self.temporary.append(statement)
-        elif statement.queries:
-            self.temporary[self.temporary.index(known)] = replace(known, queries=(*known.queries, *statement.queries),
-                                                                           columns=known.columns or statement.columns)
-        return True
-
-    def filled_in(self, statement: Reduced) -> Reduced:
-        """The statement with temporary tables as common table expressions."""
-        if not self.temporary or not statement.reads:
-            return statement
-        made = {each.target.name.casefold(): each for each in self.temporary if each.target is not None and each.queries}
-        for query in statement.reads:
-            _with(query, made)
-        return statement
-
-
-def _with(query: exp.Query, made: Mapping[str, Reduced]) -> None:
-    hidden = {cte.alias.casefold() for cte in query.find_all(exp.CTE)}
-    needed: dict[str, tuple[exp.Expr, Reduced]] = {}
-    for table in query.find_all(exp.Table):
-        name = table.name.casefold()
-        if name in made and (table.db or name not in hidden):
-            own = f"{table.name}__own" if name in hidden else table.name
-            if not table.alias:
-                table.set("alias", exp.TableAlias(this=table.this.copy()))
-            if table.db or own != table.name:
-                table.set("this", exp.to_identifier(own))
-                table.set("db", None)
-                table.set("catalog", None)
-            needed.setdefault(own.casefold(), (table.this.copy(), made[name]))
-    ctes = []
-    for name, source in needed.values():
-        union: exp.Query = source.queries[0].copy()
-        for more in source.queries[1:]:
-            union = exp.Union(this=union, expression=more.copy(), distinct=False)
-        ctes.append(exp.CTE(this=union, alias=exp.TableAlias(this=name, columns=[exp.to_identifier(each) for each in source.columns])))
-    if ctes:
-        known = query.args.get("with_")
-        query.set("with_", exp.With(expressions=[*ctes, *(known.expressions if known is not None else [])],
-                                    recursive=bool(known is not None and known.args.get("recursive"))))

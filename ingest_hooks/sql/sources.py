@@ -7,7 +7,8 @@ from typing import TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "joins_of", "pivot_named", "pivot_source", "pivoted_nodes", "plain_sources", "selects_of", "source_named"]
+__all__ = ["Source", "below", "is_inside", "is_pseudo", "is_written_with_table", "joins_of", "pivot_named", "pivot_source", "pivoted_nodes",
+           "plain_sources", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
 
@@ -91,3 +92,24 @@ def below(scope: Scope) -> Iterator[Scope]:
         yield from scope.derived_table_scopes
     if isinstance(scope.expression, exp.UDTF):
         yield from scope.subquery_scopes
+
+
+def is_written_with_table(column: exp.Column) -> bool:
+    """Whether the statement itself names the table, not sqlglot."""
+    table = column.args.get("table")
+    return isinstance(table, exp.Identifier) and "start" in table.meta
+
+
+def is_pseudo(name: str) -> bool:
+    """A column that a database adds to every table: `_TABLE_SUFFIX`, `METADATA$FILENAME`, `ctid`, `rowid`."""
+    return name.startswith("_") or "$" in name or name.lower() in ("ctid", "rowid", "rownum", "xmin", "xmax", "tableoid", "filename", "input_file_name")
+
+
+def is_inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
+    """Whether a node is `ancestor` or stands below it."""
+    current: exp.Expr | None = node
+    while current is not None:
+        if current is ancestor:
+            return True
+        current = current.parent
+    return False

@@ -6,20 +6,16 @@ from typing import Final
 
 from sqlglot import exp
 
-from ingest_hooks.sql.changes import delete, merge, on_conflict, returned, several_inserts, update
-from ingest_hooks.sql.expand import match_rows
+from ingest_hooks.sql.changes import delete, merge, on_conflict, several_inserts, update
 from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, table_name, target_of
+from ingest_hooks.sql.rewrites import rewrite
 
 __all__ = ["reduce_statement"]
 
 
 def reduce_statement(statement: exp.Expr) -> tuple[Reduced, ...]:
     """Find the queries inside a statement, by target. A statement that cannot be read says so, it is never silently empty."""
-    _read_changes(statement)
-    _read_arrows(statement)
-    for select in list(statement.find_all(exp.Select)):
-        if select.args.get("match") is not None:
-            match_rows(select)
+    rewrite(statement)
     for kind, rule in _RULES.items():
         if isinstance(statement, kind):
             return rule(statement)
@@ -120,21 +116,6 @@ def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
             items = [*(each.copy() for each in grouped), *(exp.column(name) for name in names)]
     source.set("pivots", [*(source.args.get("pivots") or []), pivot])
     return (Reduced("pivot", (exp.select(*items).from_(source, copy=False),)),)
-
-
-def _read_arrows(statement: exp.Expr) -> None:
-    """`f(doc -> 'a')`: sqlglot takes the arrow for a lambda's, but a first argument is none, and its parameter is a column."""
-    for arrow in list(statement.find_all(exp.Lambda)):
-        first = isinstance(arrow.parent, exp.Func) and not arrow.index and arrow.arg_key in ("this", "expressions")
-        if first and len(arrow.expressions) == 1 and isinstance(arrow.expressions[0], exp.Identifier):
-            arrow.replace(exp.JSONExtract(this=exp.Column(this=arrow.expressions[0]), expression=arrow.this))
-
-
-def _read_changes(statement: exp.Expr) -> None:
-    """`WITH gone AS (DELETE … RETURNING id)`: what the statement in a CTE returns, as a query."""
-    for cte in list(statement.find_all(exp.CTE)):
-        if isinstance(cte.this, exp.Insert | exp.Update | exp.Delete | exp.Merge):
-            cte.set("this", returned(cte.this))
 
 
 _RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {

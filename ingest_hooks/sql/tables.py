@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
 
 from ingest_hooks.sql.reduced import table_name
 
@@ -185,10 +185,10 @@ class _Naming:
 
     def note_unlisted(self, scope: Scope) -> None:
         """Columns that a statement takes from a table whose schema does not have them: sqlglot refuses to go on without."""
-        for column in scope.columns:
+        for column in find_all_in_scope(scope.expression, exp.Column):
             source = scope.sources.get(column.table)
             table = self.tables.of(source) if isinstance(source, exp.Table) and not source.args.get("pivots") else None
-            if table is not None and table.columns is not None and table.column(column.name) is None:
+            if table is not None and table.columns is not None and not column.is_star and table.column(column.name) is None:
                 self.tables.unlisted.setdefault(source.name, set()).add(column.name)
 
     def _table(self, name: str, columns: Mapping[str, str] | None) -> BaseTable:

@@ -9,9 +9,9 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from ingest_hooks.sql.bounds import Known, Part, Reached, in_order, told
+from ingest_hooks.sql.bounds import Known, Part, Reached, TooMuchToFollow, in_order, told
 from ingest_hooks.sql.model import TimeBound, TimedPredicate, TimedRead, TimeLimit, Timing
-from ingest_hooks.sql.rows import Cell, Rows, RowsOf, TooManyPlaces
+from ingest_hooks.sql.rows import Cell, Rows, RowsOf
 from ingest_hooks.sql.select_rows import select_rows
 from ingest_hooks.sql.tables import Tables
 
@@ -46,7 +46,7 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
                     found.setdefault(reads.setdefault(read, len(reads)), set()).update(part.fields)
             for name in names[len(rows.cells):]:
                 reasons.setdefault(name, set()).add("unresolved-column")
-    except (TooManyPlaces, RecursionError):
+    except (TooMuchToFollow, RecursionError):
         return Timing(reasons={name: ("too-many-tables",) for _, names in roots for name in names})
     grids = {name: {rows_of.grids.get(rows.cells[column].symbol or 0) for rows, column in of} for name, of in filled.items()}  # no symbol is 0
     predicates = [TimedPredicate(node.sql(dialect=dialect, comments=False), *_first(node, place)) for node in rows_of.predicates]

@@ -244,3 +244,30 @@ def test_an_expression_nested_forty_times_is_read_as_often_as_it_is_written(nest
     found = lineage(f"select {value} as x from main.flights")
     assert found.status == "complete"
     assert (FLIGHTS, "id") in {(item.table, item.column) for item in found.outputs[0].inputs}
+
+
+def test_long_statements_are_followed_to_their_end() -> None:
+    """Chains of operators, branches, CTEs and temporary tables far longer than Python's stack is deep."""
+    long = range(1, 2_000)
+    ors = lineage(f"select id from main.flights where {' or '.join(f'(id = {each} and delay > {each})' for each in long)}")
+    assert {item.column for item in ors.row_inputs} == {"id", "delay"}
+    union = lineage(" union all ".join(f"select id, {each} as n from main.flights" for each in long))
+    assert (union.status, direct(union.outputs[0])) == ("complete", {(FLIGHTS, "id", "IDENTITY")})
+    chain = ", ".join(f"c{each} as (select id + {each} as id from c{each - 1} where id > {each})" for each in range(1, 400))
+    ctes = lineage(f"with c0 as (select id from main.flights), {chain} select id from c399")
+    assert (ctes.status, direct(ctes.outputs[0])) == ("complete", {(FLIGHTS, "id", "TRANSFORMATION")})
+    tables = "; ".join(f"create temp table s{each} as select a.id from s{each - 1} a join s{max(each - 2, 0)} b on a.id = b.id" for each in range(1, 100))
+    script = lineage(f"create temp table s0 as select id from main.flights; {tables}; insert into o select id from s99")
+    assert (script.status, script.output, direct(script.outputs[0])) == ("complete", "o", {(FLIGHTS, "id", "IDENTITY")})
+
+
+def test_a_recursive_cte_among_many_scopes_keeps_all_that_decides_its_rows() -> None:
+    subqueries = ", ".join(f"(select max(wind_speed) from weather where seen > f.dep) as w{each}" for each in range(80))
+    found = lineage(f"with recursive r as (select id from main.flights where carrier = 'x' union all select f.id from main.flights f join r on f.delay = r.id) "
+                    f"select r.id, {subqueries} from r join main.flights f on f.id = r.id")
+    assert {(item.column, item.subtype) for item in found.row_inputs} == {("carrier", "FILTER"), ("delay", "JOIN"), ("id", "JOIN")}
+
+
+def test_more_selects_than_are_followed_are_unknown_and_still_name_their_tables() -> None:
+    found = lineage(" union all ".join(f"select {each} from main.flights" for each in range(5_001)))
+    assert (found.status, found.reasons, found.inputs) == ("unknown", ("too-many-selects:5001",), ("main.flights",))
