@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from lineproof_schema.urn import format_urn, parse_urn
+from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits
@@ -15,7 +15,6 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_edges
 from metadata_service.queries.shapes import as_time, of_micros
 from metadata_service.queries.trace_shapes import CodeChange, ExpressionChange, QualityFinding
-from metadata_service.queries.trace_walk import holder
 
 __all__ = ["code_changes", "failed_checks"]
 

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lineproof_schema.urn import format_urn, parse_urn
+from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.impact_facts import Facts, holder_of
+from metadata_service.queries.impact_facts import Facts
 from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Severity, Use
 from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
@@ -232,14 +232,14 @@ def _affected(urn: str, node: int, spread: _Spread, uses: Mapping[str, Use], hol
     use = next(each for each in Use if each in ways)
     if masked:
         return Affected(node, Kind(parsed.kind), None, None, severity, use, reason, len(path), (), (), Binding.FLOATING, None, None, (), path)
-    holder = holder_of(urn)
+    asset = holder(urn)
     row = facts.rows.get(urn)
     owners = owner_names(row) if row is not None else ()
-    if not owners and holder in facts.rows:
-        owners = owner_names(facts.rows[holder])
-    own = [facts.own_runs[urn]] if urn in facts.own_runs else [facts.last[job] for job in facts.jobs.get(holder, ()) if job in facts.last]
+    if not owners and asset in facts.rows:
+        owners = owner_names(facts.rows[asset])
+    own = [facts.own_runs[urn]] if urn in facts.own_runs else [facts.last[job] for job in facts.jobs.get(asset, ()) if job in facts.last]
     last = max(own, key=lambda run: (run.ended_at or run.started_at or EPOCH, run.urn), default=None)
-    made = facts.materialized.get(facts.stored_in.get(urn, holder))
+    made = facts.materialized.get(facts.stored_in.get(urn, asset))
     return Affected(node, Kind(parsed.kind), urn, parsed.name, severity, use, reason, len(path), owners,
                     tuple(sorted(parse_urn(each).name for each in columns)), _binding(row, edges[path[-1]] if path else None), made, last,
                     facts.deployments.get(urn, ()), path)

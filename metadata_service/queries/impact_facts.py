@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import RunRef, VersionRef, current_versions, last_runs, runs
@@ -12,7 +12,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.impact_shapes import LiveDeployment, Materialization
 from metadata_service.queries.mask import hidden
 
-__all__ = ["Facts", "holder_of"]
+__all__ = ["Facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +32,18 @@ class Facts:
         jobs: dict[str, set[str]] = {}
         stored: dict[str, str] = {}
         for edge in edges:
-            holder = holder_of(edge.downstream)
-            if (edge.via is not None and holder != edge.downstream) or parse_urn(holder).kind == "dataset":
-                jobs.setdefault(holder, set()).update({edge.via} if edge.via else ())
+            made = holder(edge.downstream)
+            if (edge.via is not None and made != edge.downstream) or parse_urn(made).kind == "dataset":
+                jobs.setdefault(made, set()).update({edge.via} if edge.via else ())
             if ":feature-version:" in edge.downstream[:31]:
-                stored.setdefault(edge.downstream, holder_of(edge.upstream))
-        datasets = {holder_of(urn) for urn in urns if parse_urn(holder_of(urn)).kind == "dataset"} | set(stored.values())
+                stored.setdefault(edge.downstream, holder(edge.upstream))
+        datasets = {holder(urn) for urn in urns if parse_urn(holder(urn)).kind == "dataset"} | set(stored.values())
         current = await current_versions(context, (urn for urn in datasets if parse_urn(urn).kind == "dataset"))
         trained = {urn: _text(rows[urn].facts.get("run")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
         written = await runs(context, {version.run for version in current.values() if version.run} | {run for run in trained.values() if run})
         visible_jobs = {job for found in jobs.values() for job in found} - await hidden(context, {job for found in jobs.values() for job in found})
         return cls(rows, {dataset: _materialization(version, written) for dataset, version in current.items()}, await last_runs(context, visible_jobs), jobs,
                    {urn: written[run] for urn, run in trained.items() if run in written}, await _live(context, list(trained)), stored)
-
-
-def holder_of(urn: str) -> str:
-    """The dataset of a column; else the entity itself."""
-    return str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn
 
 
 def _text(value: object) -> str | None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from lineproof_schema.urn import holder
 from metadata_service.graph.ops import Edge
 from metadata_service.queries.deciding import deciding
-from metadata_service.queries.trace_walk import Walked, holder
+from metadata_service.queries.trace_walk import Walked
 
 __all__ = ["Influence", "ValuePath", "value_edges", "value_path"]
 

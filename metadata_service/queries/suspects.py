@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lineproof_schema.urn import format_urn, parse_urn
+from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import RevisionRow
 from metadata_service.queries.activity import last_runs
@@ -25,7 +25,7 @@ from metadata_service.queries.shapes import Level, as_time
 from metadata_service.queries.suspect_data import data_suspects, missing_run
 from metadata_service.queries.suspect_shapes import OpaqueStep, Suspect, SuspectKind, Suspects
 from metadata_service.queries.trace_shapes import CodeChange
-from metadata_service.queries.trace_walk import Walked, holder, walk
+from metadata_service.queries.trace_walk import Walked, walk
 
 __all__ = ["suspects"]
 
@@ -43,20 +43,32 @@ _WORDS: Final = 100  # characters of a value in a sentence
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """The walk, and what of it decides the value."""
+    """The walk by entity, a dataset being as near as its nearest column: distances, columns on the way, and what decides the value."""
 
-    found: Walked
-    value: ValuePath
+    nearest: Mapping[str, int]
+    on_the_way: Mapping[str, set[str]]
+    decisive: frozenset[str]
+
+    @classmethod
+    def of(cls, found: Walked, value: ValuePath) -> _Path:
+        nearest: dict[str, int] = {}
+        columns: dict[str, set[str]] = {}
+        for urn, distance in found.distance.items():
+            dataset = holder(urn)
+            for each in {urn, dataset}:
+                nearest[each] = min(distance, nearest.get(each, distance))
+            if urn != dataset:
+                columns.setdefault(dataset, set()).add(parse_urn(urn).name)
+        return cls(nearest, columns, frozenset({*value.distance, *map(holder, value.distance)}))
 
     def influence(self, urn: str) -> Influence:
-        decisive = {holder(each) for each in self.value.distance}
-        return Influence.VALUE if urn in self.value.distance or urn in decisive else Influence.ROWS
+        return Influence.VALUE if urn in self.decisive else Influence.ROWS
 
     def distance(self, urn: str) -> int:
-        return min((distance for each, distance in self.found.distance.items() if each == urn or holder(each) == urn), default=0)
+        return self.nearest.get(urn, 0)
 
     def columns(self, dataset: str) -> set[str]:
-        return {parse_urn(each).name for each in self.found.distance if each != dataset and holder(each) == dataset}
+        return self.on_the_way.get(dataset, set())
 
 
 async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
@@ -74,14 +86,15 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     found = await walk(context, [root.urn for root in roots], None)
     masked = await hidden(context, found.distance) | await hidden_jobs(context, found.edges)
     context.notes.restrict(len(masked & found.distance.keys()))
-    path = _Path(found, value_path(found, [root.urn for root in roots]))
+    value = value_path(found, [root.urn for root in roots])
+    path = _Path.of(found, value)
     visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
-    changes = [change for change in await code_changes(context, visible, path.value, None) if start < change.size <= context.size and not change.first]
+    changes = [change for change in await code_changes(context, visible, value, None) if start < change.size <= context.size and not change.first]
     rows = [row for change in changes for row in await _of_code(context, path, change)]
     holders = sorted({holder(each) for each in found.distance} - masked, key=lambda each: (path.distance(each), each))
     if len(holders) > MAX_DATASETS:
         context.notes.truncate(f"datasets (more than {MAX_DATASETS})")
-    raw = {each for each in holders if not any(holder(edge.downstream) == each for edge in found.edges)}
+    raw = set(holders) - {holder(edge.downstream) for edge in found.edges}
     for each in holders[:MAX_DATASETS]:
         history = await context.graph.revisions(each, context.at)
         rows += _of_facts(path, each, history, start)

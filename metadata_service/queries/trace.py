@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import CommitRef, commits, runs, versions
@@ -17,7 +17,7 @@ from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Level
 from metadata_service.queries.trace_shapes import Cause, QualityFinding, Snippet, Trace, TraceInput, TraceSource, TraceStep, Verdict
-from metadata_service.queries.trace_walk import Walked, holder, walk
+from metadata_service.queries.trace_walk import Walked, walk
 from metadata_service.queries.verdict import verdict
 
 __all__ = ["trace"]

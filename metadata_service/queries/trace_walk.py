@@ -10,23 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.queries.activity import RunRef, VersionRef, runs, versions
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.lineage import datasets_without_columns
 from metadata_service.queries.shapes import micros
 
-__all__ = ["Walked", "holder", "walk"]
+__all__ = ["Walked", "walk"]
 
 MAX_STEPS_BACK = 100
 MAX_TRACE_EDGES = 5_000
 USED_LIMIT = 2_000
-
-
-def holder(urn: str) -> str:
-    """The dataset of a column; else the entity itself."""
-    return str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "parse_urn"]
+__all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "holder", "parse_urn"]
 
 PREFIX = "urn:lineproof:"
 MAX_URN_LENGTH = 8192  # characters; longer names are refused so that indexes stay usable
@@ -138,3 +138,8 @@ def _check(kind: str, components: tuple[str, ...]) -> None:
         raise UrnError(f"{kind} takes {least}{'' if most == least else '+'} components, got {len(components)}")
     if any(not part for part in components):
         raise UrnError(f"{kind} has an empty component")
+
+
+def holder(urn: str) -> str:
+    """The dataset of a column; else the entity itself."""
+    return str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn

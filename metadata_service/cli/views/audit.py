@@ -9,9 +9,9 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import holder, parse_urn
 from metadata_service.cli.views.frame import Hanging, Row, foot, indented, time
-from metadata_service.cli.views.names import Names, columns_by_dataset, holder, short_id
+from metadata_service.cli.views.names import Names, columns_by_dataset, short_id
 from metadata_service.queries.phrases import shortened, spoken
 
 __all__ = ["audit_view"]

@@ -9,7 +9,8 @@ from typing import Any, Final
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from metadata_service.cli.views.names import Names, holder
+from lineproof_schema.urn import holder
+from metadata_service.cli.views.names import Names
 
 __all__ = ["Hanging", "Row", "by_commit", "foot", "indented", "show", "time", "words"]
 

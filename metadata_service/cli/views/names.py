@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from lineproof_schema.urn import Urn, parse_urn
+from lineproof_schema.urn import Urn, holder, parse_urn
 
-__all__ = ["Names", "columns_by_dataset", "holder", "label", "short_id"]
+__all__ = ["Names", "columns_by_dataset", "label", "short_id"]
 
 DIGEST_SHOWN: Final = 12  # characters of a digest or commit
 LONG_ID: Final = 20  # a longer id is a digest or a UUID; people compare its beginning
@@ -25,11 +25,6 @@ def short_id(text: str) -> str:
     if len(rest) <= LONG_ID:
         return text
     return f"{kind}:{rest[:DIGEST_SHOWN]}" if kind else rest[:DIGEST_SHOWN]
-
-
-def holder(urn: str) -> str:
-    """The dataset of a column; else the entity itself."""
-    return str(parse_urn(urn).parent) if urn.startswith(f"{PREFIX}column:") else urn
 
 
 class Names:

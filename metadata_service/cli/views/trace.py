@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
 
+from lineproof_schema.urn import holder
 from metadata_service.cli.views.frame import Hanging, Row, by_commit, foot, indented, time, words
-from metadata_service.cli.views.names import Names, columns_by_dataset, holder, short_id
+from metadata_service.cli.views.names import Names, columns_by_dataset, short_id
 from metadata_service.queries.phrases import spoken
 
 __all__ = ["trace_view"]
