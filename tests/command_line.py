@@ -1,17 +1,35 @@
 """`lineproof` as a person types it, on a home with the directories `data` and `state`."""
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from metadata_service.graph.open import open_graph
+from metadata_service.graph.port import GraphStore
 from tests import serve_process
+from tests.flights_world import World
 
 LINEPROOF = [sys.executable, "-c", serve_process.ENTRY]
+
+
+def told_home(home: Path, tell: Callable[[Path, GraphStore], Awaitable[World]]) -> Path:
+    """`home` with the directories `data` and `state`, in which `tell` opened a world; nobody serves it."""
+
+    async def build() -> None:
+        (home / "data").mkdir()
+        graph = open_graph(f"sqlite:///{home / 'data' / 'graph.db'}")
+        await graph.setup()
+        (await tell(home, graph)).close()
+        await graph.close()
+
+    asyncio.run(build())
+    return home
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

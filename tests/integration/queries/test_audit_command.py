@@ -1,15 +1,14 @@
 """`lineproof audit` of the whole log, as text, as files and as evidence, on a directory and against a service."""
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
 from pathlib import Path
 
 import pytest
 
-from metadata_service.graph.open import open_graph
-from tests.command_line import as_json, lineproof
+from metadata_service.graph.port import GraphStore
+from tests.command_line import as_json, lineproof, told_home
 from tests.flights_world import NS, World, flights_world
 from tests.serve_process import serving
 
@@ -17,21 +16,15 @@ from tests.serve_process import serving
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with `data` and `state`; nobody serves it."""
-    directory = tmp_path_factory.mktemp("home")
-    asyncio.run(_build(directory))
-    return directory
+    return told_home(tmp_path_factory.mktemp("home"), _told)
 
 
-async def _build(directory: Path) -> None:
-    (directory / "data").mkdir()
-    graph = open_graph(f"sqlite:///{directory / 'data' / 'graph.db'}")
-    await graph.setup()
-    world: World = await flights_world(directory, graph)
+async def _told(directory: Path, graph: GraphStore) -> World:
+    world = await flights_world(directory, graph)
     for number in range(110):
         world.say("lineproof.dataset.v1", {"namespace": NS, "name": "export", "description": f"number {number}"})
     await world.settle()
-    world.close()
-    await graph.close()
+    return world
 
 
 def test_the_log_by_person_commit_and_window(home: Path) -> None:

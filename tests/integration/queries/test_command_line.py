@@ -17,25 +17,14 @@ import pytest
 from lineproof_audit.directory_lock import DirectoryLock
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import FileElection
-from tests.command_line import LINEPROOF, as_json, environment, lineproof
-from tests.flights_world import RAW, World, column, dataset, flights_world, open_world
+from tests.command_line import LINEPROOF, as_json, environment, lineproof, told_home
+from tests.flights_world import RAW, column, dataset, flights_world, open_world
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with `data` and `state`; nobody serves it."""
-    directory = tmp_path_factory.mktemp("home")
-    asyncio.run(_build(directory))
-    return directory
-
-
-async def _build(directory: Path) -> None:
-    (directory / "data").mkdir()
-    graph = open_graph(f"sqlite:///{directory / 'data' / 'graph.db'}")
-    await graph.setup()
-    world: World = await flights_world(directory, graph)
-    world.close()
-    await graph.close()
+    return told_home(tmp_path_factory.mktemp("home"), flights_world)
 
 
 @pytest.fixture(scope="module")

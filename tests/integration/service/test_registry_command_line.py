@@ -1,28 +1,22 @@
 """`lineproof features|aliases|rollback` as a person types them: on a data directory that nobody serves."""
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from metadata_service.graph.open import open_graph
-from tests.command_line import as_json, lineproof
-from tests.flights_world import open_world
+from metadata_service.graph.port import GraphStore
+from tests.command_line import as_json, lineproof, told_home
+from tests.flights_world import World, open_world
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with three versions of a feature, not projected yet."""
-    directory = tmp_path_factory.mktemp("home")
-    asyncio.run(_build(directory))
-    return directory
+    return told_home(tmp_path_factory.mktemp("home"), _told)
 
 
-async def _build(directory: Path) -> None:
-    (directory / "data").mkdir()
-    graph = open_graph(f"sqlite:///{directory / 'data' / 'graph.db'}")
-    await graph.setup()
+async def _told(directory: Path, graph: GraphStore) -> World:
     world = open_world(directory, graph)
     for version in ("1", "2", "3"):
         world.say("lineproof.feature-version.v1", {
@@ -36,8 +30,7 @@ async def _build(directory: Path) -> None:
     world.say("lineproof.deployment.v1", {**deployment, "id": "d1", "action": "deploy"})
     world.say("lineproof.deployment.v1", {**deployment, "id": "d2", "action": "deploy"})
     world.say("lineproof.deployment.v1", {**deployment, "id": "d2", "action": "retire"})
-    world.close()
-    await graph.close()
+    return world
 
 
 def test_aliases_move_go_back_and_tell_their_history(home: Path) -> None:
