@@ -242,13 +242,13 @@ async def test_problems_of_the_framework_are_problems_too(world: ServiceWorld) -
 
 async def test_unexpected_errors_are_masked_with_a_reference(world: ServiceWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_self: object) -> int:
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is swordfish")
 
     monkeypatch.setattr(type(world.rooms.log.reader), "size", broken)
     answer = await world.http.get("/readyz")
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (500, "internal")
-    assert "42" not in answer.text
+    assert "swordfish" not in answer.text
     assert problem["reference"] == answer.headers["x-request-id"]
 
 
