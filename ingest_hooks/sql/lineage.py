@@ -59,19 +59,24 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
     reduced, made = choose(script, output)
     selects = sum(1 for query in reduced.reads for _ in query.find_all(exp.Select))
     if selects > MAX_SELECTS:
-        return replace(_nothing(output or (table_name(reduced.target) if reduced.target is not None else None), "unknown", f"too-many-selects:{selects}"),
-                       statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.reads for name in written_tables(query)})))
+        return _only_tables(reduced, output, f"too-many-selects:{selects}")
     run = _Run(dialect, SchemaIndex(with_tables(schema, made)), Text(sql, script.tokens), file, source_map, script.variables)
     try:
         return run.lineage(reduced, output)
     except (SqlglotError, ValueError, KeyError, RecursionError) as error:
         # sqlglot's optimizer raises these on valid SQL it does not know; the tables are still worth saying
-        nothing = _nothing(output or (table_name(reduced.target) if reduced.target is not None else None), "unknown", f"not-resolved:{_first_line(error)}")
-        return replace(nothing, statement=reduced.kind, inputs=tuple(sorted({name for query in reduced.reads for name in written_tables(query)})))
+        return _only_tables(reduced, output, f"not-resolved:{_first_line(error)}")
 
 
 def _nothing(output: str | None, status: Status, reason: str) -> SqlLineage:
     return SqlLineage("", output, (), (), (), (), (), status, (reason,), PARSER)
+
+
+def _only_tables(reduced: Reduced, output: str | None, reason: str) -> SqlLineage:
+    """What is left to say of a statement whose columns could not be followed."""
+    named = table_name(reduced.target) if reduced.target is not None else None
+    inputs = tuple(sorted({name for query in reduced.reads for name in written_tables(query)}))
+    return replace(_nothing(output or named, "unknown", reason), statement=reduced.kind, inputs=inputs, target=named)
 
 
 def _first_line(error: Exception) -> str:
@@ -92,9 +97,10 @@ class _Run:
     variables: frozenset[str]
 
     def lineage(self, reduced: Reduced, output: str | None) -> SqlLineage:
-        target = output or (table_name(reduced.target) if reduced.target is not None else None)
+        named = table_name(reduced.target) if reduced.target is not None else None
+        target = output or named
         if not reduced.reads:
-            return SqlLineage(reduced.kind, target, (), (), (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER)
+            return SqlLineage(reduced.kind, target, (), (), (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER, target=named)
         queries, tables = self._prepare(reduced.reads)
         roots = [scope for query in queries if (scope := build_scope(query)) is not None]
         scopes = [inner for root in roots for inner in root.traverse()]
@@ -102,9 +108,9 @@ class _Run:
         rows = merged(resolver.rows(root) for root in roots)
         reasons = set(rows.reasons) | ({reduced.reason} if reduced.reason and reduced.status != "complete" else set())
         filled = roots[:len(reduced.queries) + len(reduced.assigned)]
-        named = [(root, self._names(reduced, target, root, tables, number < len(reduced.queries))) for number, root in enumerate(filled)]
+        columns = [(root, self._names(reduced, target, root, tables, number < len(reduced.queries))) for number, root in enumerate(filled)]
         outputs: dict[str, OutputColumn] = {}
-        for root, names in named:
+        for root, names in columns:
             for column in self._outputs(root, resolver, names, rows.inputs):
                 known = outputs.get(column.name)
                 outputs[column.name] = column if known is None else _both(known, column)
@@ -114,7 +120,7 @@ class _Run:
         reasons |= {column.reason for column in outputs.values() if column.reason and column.status != "complete"}
         predicates, windows = self._time(scopes, resolver, tables)
         return SqlLineage(reduced.kind, target, tuple(outputs.values()), tuple(sorted(set(tables.names))), tuple(sorted(rows.inputs)),
-                          predicates, windows, status, tuple(sorted(reasons)), PARSER, timing(named, tables, self.dialect, self._where))
+                          predicates, windows, status, tuple(sorted(reasons)), PARSER, timing(columns, tables, self.dialect, self._where), named)
 
     def _where(self, node: exp.Expr) -> tuple[str | None, int | None, int | None]:
         extent = remembered(node)

@@ -161,8 +161,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class SqlLineage:
-    """Column lineage of one statement. `inputs` are base tables; `output` is the table written, if the statement names one.
+    """Column lineage of one statement. `inputs` are base tables; `output` is the table written: the one asked for, else the one the statement names.
 
+    `target` is the table that the statement itself names as written, if it names one, whatever was asked for.
     `status` is `complete` only if every output column is; whatever could not be followed is named in `reasons`.
     """
 
@@ -177,3 +178,4 @@ class SqlLineage:
     reasons: tuple[str, ...]
     parser: str
     timing: Timing = field(default_factory=Timing)
+    target: str | None = None
