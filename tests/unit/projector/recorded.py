@@ -5,7 +5,7 @@ import base64
 import datetime
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,21 @@ def derived(**fields: list[tuple[str, str]]) -> dict[str, Any]:
     identity = [{"type": "DIRECT", "subtype": "IDENTITY"}]
     return {"fields": {column: {"inputFields": [{"namespace": "db", "name": dataset, "field": name, "transformations": identity} for dataset, name in inputs]}
                        for column, inputs in fields.items()}}
+
+
+def run_event(job: str, run: str, *, inputs: Sequence[Any] = (), outputs: Sequence[Any] = (), state: str = "COMPLETE", minutes: float = 0,
+              code: str | None = None, namespace: str = "jobs", purpose: str | None = None, run_facets: dict[str, Any] | None = None,
+              **facets: Any) -> dict[str, Any]:
+    """A run event of OpenLineage. `code` names a version: the same word is the same SQL; inputs and outputs are names or `ds(…)`."""
+    if code is not None:
+        facets["sql"] = {"query": f"select /* {code} */ 1"}
+    more = dict(run_facets or {})
+    if purpose is not None:
+        more["lineproof_run"] = {"purpose": purpose}
+    return {"eventType": state, "eventTime": at(minutes), "producer": PRODUCER, "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+            "run": {"runId": uid(run), "facets": more}, "job": {"namespace": namespace, "name": job, "facets": facets},
+            "inputs": [ds(item) if isinstance(item, str) else item for item in inputs],
+            "outputs": [ds(item) if isinstance(item, str) else item for item in outputs]}
 
 
 @dataclass
@@ -106,19 +121,9 @@ class RecordedLog:
         kind = "run" if "run" in event else "job" if "job" in event else "dataset"
         return self.append(f"openlineage.{kind}", PAYLOAD_OPENLINEAGE, json.dumps(event).encode(), signer)
 
-    def run(self, job: str, run: str, *, inputs: list[Any] = (), outputs: list[Any] = (), state: str = "COMPLETE", minutes: float = 0,  # type: ignore[assignment]
-            code: str | None = None, signer: str = "producer", namespace: str = "jobs", purpose: str | None = None, run_facets: dict[str, Any] | None = None,
-            **facets: Any) -> int:
-        """Append a run event. `code` names a version: the same word is the same SQL; inputs and outputs are names or `ds(…)`."""
-        if code is not None:
-            facets["sql"] = {"query": f"select /* {code} */ 1"}
-        more = dict(run_facets or {})
-        if purpose is not None:
-            more["lineproof_run"] = {"purpose": purpose}
-        return self.lineage({"eventType": state, "eventTime": at(minutes), "producer": PRODUCER, "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
-                             "run": {"runId": uid(run), "facets": more}, "job": {"namespace": namespace, "name": job, "facets": facets},
-                             "inputs": [ds(item) if isinstance(item, str) else item for item in inputs],
-                             "outputs": [ds(item) if isinstance(item, str) else item for item in outputs]}, signer=signer)
+    def run(self, job: str, run: str, *, signer: str = "producer", **said: Any) -> int:
+        """Append a run event (see `run_event`)."""
+        return self.lineage(run_event(job, run, **said), signer=signer)
 
     def erase(self, entry: int, replacement: int | None = None) -> int:
         """Log an erasure and delete the body."""
