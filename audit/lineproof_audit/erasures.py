@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lineproof_audit.body_fields import BodyError, entry_index, field, hex64, list_of, name, optional, string
-from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, verify_envelope
+from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, Envelope, parse_envelope, verify_envelope
 from lineproof_audit.errors import AuditError
 from lineproof_audit.facts import load_object
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.leaf import Leaf
 
-__all__ = ["ERASURE", "Erasure", "Erasures", "LoggedEntry", "read_erasure"]
+__all__ = ["ERASURE", "Erasure", "Erasures", "LoggedEntry", "ordered_erasure", "read_erasure"]
 
 ERASURE = "lineproof.erasure.v1"
 
@@ -47,6 +47,25 @@ def read_erasure(index: int, data: dict[str, Any]) -> Erasure:
     """The `data` of an erasure entry, read by hand as the verifier must. Raises BodyError."""
     return Erasure(index, field(data, "entry", entry_index), optional(data, "replacement", entry_index), field(data, "reason", name),
                    optional(data, "legalBasis", string), optional(data, "artifacts", list_of(hex64)) or ())
+
+
+def ordered_erasure(index: int, leaf: Leaf, envelope: Envelope, keyring: Keyring) -> Erasure | None:
+    """What erasure entry `index` orders, None if no admin key that was valid there says it to this log. The leaf's word for its signer is not
+    taken: the signature is checked.
+
+    Raises:
+        BodyError: the entry does not say what its type requires.
+        BadSignature: another key than the one the leaf names signed.
+    """
+    record = keyring.key(leaf.signer)
+    if leaf.event_type != ERASURE or record is None or record.purpose != "admin" or not keyring.validity(leaf.signer, index, leaf.received).ok:
+        return None
+    verify_envelope(envelope, record.verify_key)
+    event = load_object(envelope.payload) if envelope.payload_type == PAYLOAD_CLOUDEVENT else None
+    data = event.get("data") if event is not None and event.get("type") == ERASURE else None
+    if event is None or not isinstance(data, dict) or event.get("audience") not in (None, keyring.origin):
+        return None
+    return read_erasure(index, data)
 
 
 class Erasures:
@@ -86,14 +105,4 @@ class Erasures:
 
     def _read(self, stored: LoggedEntry) -> Erasure | None:
         """What the entry says, if an admin key in force said it to this log."""
-        leaf = stored.fields
-        record = self._keyring.key(leaf.signer)
-        if stored.envelope is None or record is None or record.purpose != "admin" or not self._keyring.validity(leaf.signer, stored.index, leaf.received).ok:
-            return None
-        envelope = parse_envelope(stored.envelope)
-        verify_envelope(envelope, record.verify_key)
-        event = load_object(envelope.payload) if envelope.payload_type == PAYLOAD_CLOUDEVENT else None
-        data = event.get("data") if event is not None and event.get("type") == ERASURE else None
-        if event is None or not isinstance(data, dict) or event.get("audience") not in (None, self._keyring.origin):
-            return None
-        return read_erasure(stored.index, data)
+        return None if stored.envelope is None else ordered_erasure(stored.index, stored.fields, parse_envelope(stored.envelope), self._keyring)

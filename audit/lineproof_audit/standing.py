@@ -120,11 +120,6 @@ class Standing:
         """Whether a key was enrolled with this identity token."""
         return token_id in self._tokens
 
-    def is_admin(self, keyid: str) -> bool:
-        """Whether the key is an admin key: the only kind that orders erasures."""
-        record = self._keys.get(keyid)
-        return record is not None and record.purpose == "admin"
-
     def keys_for(self, purpose: str, size: int | None = None) -> list[VerifyKey]:
         """Public keys of a purpose, in order of registration: all there ever were, or those in force when the log has `size` entries.
 

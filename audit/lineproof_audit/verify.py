@@ -18,13 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineproof_audit.body_fields import BodyError
 from lineproof_audit.bundle import Bundle, BundleEntry, parse_bundle
 from lineproof_audit.checkpoint import Checkpoint
-from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, Envelope, parse_envelope, verify_envelope
+from lineproof_audit.envelope import Envelope, parse_envelope, verify_envelope
+from lineproof_audit.erasures import ordered_erasure
 from lineproof_audit.errors import AuditError, InvalidLeaf, InvalidProof
-from lineproof_audit.facts import event_facts, load_object
+from lineproof_audit.facts import event_facts
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.leaf import body_commitment, parse_leaf
+from lineproof_audit.store import UNERASABLE_TYPES
 from lineproof_audit.tree import CompactRange, leaf_hash, verify_inclusion
 from lineproof_audit.trust import Trust
 
@@ -33,7 +36,6 @@ __all__ = ["LEVELS", "NOT_TRIED", "Verdict", "verify_bundle"]
 INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE = "included", "keys-complete", "derived", "complete"
 LEVELS = (INCLUDED, KEYS_COMPLETE, DERIVED, COMPLETE)
 NOT_TRIED = "not tried"
-ERASURE = "lineproof.erasure.v1"
 
 _NOT_SHOWN = {
     KEYS_COMPLETE: "Not shown: that the answer follows from these entries, that no other entry bears on the question, and that what producers said is true.",
@@ -176,18 +178,18 @@ def _entry(entry: BundleEntry, bundle: Bundle, checkpoint: Checkpoint) -> Envelo
 
 
 def _erases(entry: BundleEntry, envelope: Envelope | None, keyring: Keyring) -> int | None:
-    """The index whose body this entry declares erased, if an admin key signed it as an erasure."""
-    if entry.leaf.event_type != ERASURE or envelope is None or envelope.payload_type != PAYLOAD_CLOUDEVENT or not keyring.is_admin(entry.leaf.signer):
-        return None
-    data = (load_object(envelope.payload) or {}).get("data")
-    named = data.get("entry") if isinstance(data, dict) else None
-    return named if type(named) is int else None
+    """The index whose body this entry declares erased, if an admin key that was valid at it signed it as an erasure."""
+    try:
+        erasure = None if envelope is None else ordered_erasure(entry.index, entry.leaf, envelope, keyring)
+    except (BodyError, AuditError):
+        return None  # it erases nothing; where it is cited itself, its signature is a finding of its own
+    return erasure.entry if erasure is not None and erasure.entry < entry.index else None
 
 
 def _signature(entry: BundleEntry, envelope: Envelope | None, keyring: Keyring, erased: set[int], findings: _Findings) -> None:
     index, leaf = entry.index, entry.leaf
     if envelope is None:
-        if index in erased:
+        if index in erased and leaf.event_type not in UNERASABLE_TYPES:
             findings.notes.append(f"entry {index}: its body was erased; that it was logged is shown, what it said is not")
         else:
             findings.failures.append(f"entry {index}: its body is missing and no erasure entry shown says so")

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lineproof_audit.errors import TrustFileError
 from lineproof_audit.note import NoteSigner, sign_note
 from lineproof_audit.trust import parse_trust
 from lineproof_audit.verify import verify_bundle
 from tests.browser.bundle_worlds import TRUST, erased, plain, worlds
+from tests.browser.erasure_vectors import erasure_bundles
+from tests.browser.witness_vectors import witnessed_bundles
 from tests.unit.audit.memory_log import ORIGIN, key
 
 __all__ = ["VECTORS", "Case", "cases", "text"]
@@ -47,9 +50,17 @@ def cases() -> Iterator[Case]:
     for name, make, believed in _bases():
         for what, mutated in _mutations(make()):
             yield _case(f"{name}: {what}", mutated, believed)
+    for name, bundle in erasure_bundles():
+        yield _case(name, bundle, TRUST)
+    for name, bundle, believed in witnessed_bundles():
+        yield _case(name, bundle, believed)
 
 
 def _case(name: str, bundle: Any, believed: str) -> Case:
+    try:
+        parse_trust(believed.encode())
+    except TrustFileError:
+        return Case(name, bundle, believed, False, ())
     verdict = verify_bundle(bundle, parse_trust(believed.encode()))
     return Case(name, bundle, believed, verdict.ok, tuple(level for level in verdict.levels if level in LEVELS))
 

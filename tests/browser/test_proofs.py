@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Place
 from tests.browser.views import answer_with, open_view
+from tests.cosignatures import witness_vkey
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -69,6 +70,15 @@ def test_a_pasted_key_is_what_proofs_are_held_against(page: Page, place: Place) 
     expect(page.get_by_role("alert")).to_contain_text("cannot be trusted")
     open_view(page, place, "audit")
     expect(page.get_by_text(re.compile("not proven")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("0 of .* proven here"))).to_be_visible()
+
+
+def test_a_pasted_trust_file_that_asks_for_witnesses_is_not_met_without_them(page: Page, place: Place) -> None:
+    open_view(page, place, "trust")
+    page.get_by_label("Paste a trust key").fill(place.trust.replace("quorum none", f"witness w1 {witness_vkey('w1')}\nquorum w1"))
+    page.get_by_role("button", name="Trust this key").click()
+    expect(page.get_by_role("alert")).to_contain_text("fewer witnesses cosigned")
+    open_view(page, place, "audit")
     expect(page.get_by_text(re.compile("0 of .* proven here"))).to_be_visible()
 
 

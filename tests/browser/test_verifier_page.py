@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.bundle_worlds import TRUST, erased, plain
 from tests.command_line import lineproof
+from tests.cosignatures import cosignature, witness_vkey
 from tests.unit.audit.memory_log import MemoryLog
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -78,6 +79,17 @@ def test_without_a_trust_file_nothing_is_verified_and_with_another_ones_neither(
     expect(page.get_by_role("heading", name="Not verified", exact=True)).to_be_visible()
     page.get_by_label("or paste it").fill(TRUST)
     expect(page.get_by_role("heading", name="Verified: included", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(("has", "said"), [(("w1",), "fewer witnesses cosigned"), (("w1", "w2"), "the witnesses that the trust file asks for cosigned it")])
+def test_a_trust_file_that_asks_for_witnesses_is_held_against_the_checkpoints_lines(page: Page, tmp_path: Path, has: tuple[str, ...], said: str) -> None:
+    log, cited = plain()
+    note = log.sign().note or ""
+    log.note = note + "".join(cosignature(name, note) for name in has)
+    quorum = [*(f"witness {name} {witness_vkey(name)}" for name in ("w1", "w2")), "group both all w1 w2", "quorum both"]
+    give(page, tmp_path, log.bundle(*cited), TRUST.replace("quorum none", "\n".join(quorum)))
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_role("heading", level=2)).to_have_text("Verified: included" if len(has) == 2 else "NOT verified")
 
 
 def test_changed_evidence_is_not_verified(page: Page, tmp_path: Path) -> None:

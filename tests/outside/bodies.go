@@ -184,6 +184,26 @@ func (b *body) scope(name string) string {
 	return found
 }
 
+// erasure reads what an erasure says: the entry it names.
+func (b *body) erasure() int64 {
+	entry := b.whole("entry", 0, 1<<53-1)
+	b.name("reason")
+	if b.has("replacement") {
+		b.whole("replacement", 0, 1<<53-1)
+	}
+	if b.has("legalBasis") {
+		b.text("legalBasis")
+	}
+	if b.has("artifacts") {
+		for _, artifact := range b.strings("artifacts", b.data["artifacts"]) {
+			if !hex64.MatchString(artifact) {
+				b.fail("artifacts holds no digest")
+			}
+		}
+	}
+	return entry
+}
+
 // binding is what a policy lets CI jobs enrol.
 type binding struct {
 	id, provider, issuer, tenant, scope string

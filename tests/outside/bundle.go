@@ -20,7 +20,6 @@ import (
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
-	"golang.org/x/mod/sumdb/note"
 )
 
 // Verdict is how far a bundle goes.
@@ -54,9 +53,10 @@ type bundleEntry struct {
 var (
 	spelling = regexp.MustCompile(`^\{"body":"([0-9a-f]{64})","caller":(?:null|"[0-9a-f]{64}"),"eventType":"([!#-\[\]-~]{1,1000})","mediaType":"([!#-\[\]-~]{1,1000})",` +
 		`"received":(0|[1-9][0-9]{0,15}),"signedBy":"(PRODUCER|SERVICE|ADMIN)","signer":"([0-9a-f]{64})","tenant":"[0-9a-f]{32}","v":1\}$`)
-	visible  = regexp.MustCompile(`^[!-~]{1,255}$`)
-	signsAs  = map[string]string{"producer": "PRODUCER", "notary": "SERVICE", "admin": "ADMIN"}
-	controls = []string{genesisType, keyType, policyType}
+	visible    = regexp.MustCompile(`^[!-~]{1,255}$`)
+	signsAs    = map[string]string{"producer": "PRODUCER", "notary": "SERVICE", "admin": "ADMIN"}
+	controls   = []string{genesisType, keyType, policyType}
+	unerasable = append(slices.Clone(controls), erasureType, "lineproof.alias.v1")
 )
 
 // bundle verifies evidence bundles: one file, or with -many lines of {"trust", "bundle"} from standard input, a verdict for each.
@@ -150,7 +150,7 @@ func verifyBundle(document []byte, trust string, verdict *Verdict) error {
 		return errors.New("no genesis entry that names this origin and the trusted log key")
 	}
 	for _, index := range indices {
-		if named, says := erases(checked[index].leaf, envelopes[index], keys); says {
+		if named, says := erases(checked[index], envelopes[index], keys); says {
 			erased[named] = true
 		}
 	}
@@ -168,52 +168,6 @@ func verifyBundle(document []byte, trust string, verdict *Verdict) error {
 	}
 	verdict.Levels = append(verdict.Levels, "keys-complete")
 	return top.err
-}
-
-// openTrusted opens the checkpoint with the keys that the trust file gives for the origin.
-func openTrusted(text, origin, trust string) ([][]byte, *log.Checkpoint, error) {
-	var verifiers []note.Verifier
-	var raw [][]byte
-	quorums := 0
-	for _, line := range strings.Split(trust, "\n") {
-		words := strings.Fields(line)
-		if len(words) == 2 && words[0] == "quorum" {
-			quorums++
-			if words[1] != "none" {
-				return nil, nil, errors.New("this program checks no witness cosignatures")
-			}
-		}
-		if len(words) < 2 || words[0] != "log" {
-			continue
-		}
-		verifier, err := note.NewVerifier(words[1])
-		if err != nil {
-			return nil, nil, err
-		}
-		if verifier.Name() != origin {
-			continue
-		}
-		key, err := base64.StdEncoding.DecodeString(strings.SplitN(words[1], "+", 3)[2])
-		if err != nil {
-			return nil, nil, err
-		}
-		verifiers, raw = append(verifiers, verifier), append(raw, key[1:])
-	}
-	if quorums != 1 || len(verifiers) == 0 {
-		return nil, nil, fmt.Errorf("the trust file names no log %s, or has not one quorum line", origin)
-	}
-	opened, err := note.Open([]byte(text), note.VerifierList(verifiers...))
-	if err != nil {
-		return nil, nil, err
-	}
-	head := &log.Checkpoint{}
-	if _, err := head.Unmarshal([]byte(opened.Text)); err != nil {
-		return nil, nil, err
-	}
-	if head.Origin != origin {
-		return nil, nil, errors.New("the checkpoint is of another log")
-	}
-	return raw, head, nil
 }
 
 // checkEntry checks inclusion, commitment, and that leaf and body agree.
@@ -310,25 +264,29 @@ func facts(opened *envelope) (string, string) {
 	return "", ""
 }
 
-func erases(of leaf, opened *envelope, keys *keyring) (int64, bool) {
-	key := keys.keys[of.Signer]
-	if of.EventType != "lineproof.erasure.v1" || opened == nil || opened.payloadType != cloudEvent || key == nil || key.purpose != "admin" {
+// erases gives the entry whose body this one declares erased, if an admin key that was valid at it signed it as an erasure.
+func erases(entry bundleEntry, opened *envelope, keys *keyring) (int64, bool) {
+	key := keys.keys[entry.leaf.Signer]
+	if entry.leaf.EventType != erasureType || opened == nil || opened.payloadType != cloudEvent || key == nil || key.purpose != "admin" {
+		return 0, false
+	}
+	if !keys.valid(entry.leaf.Signer, entry.index, entry.leaf.Received) || !signed(key.spki, opened.signature, pae(opened.payloadType, opened.payload)) {
 		return 0, false
 	}
 	parsed, err := readJSON(opened.payload, true)
 	event, _ := parsed.(map[string]any)
 	inner, ok := event["data"].(map[string]any)
-	if err != nil || !ok {
+	if err != nil || !ok || (event["audience"] != nil && event["audience"] != keys.origin) {
 		return 0, false
 	}
 	data := &body{data: inner}
-	named := data.whole("entry", 0, 1<<53-1)
-	return named, data.err == nil
+	named := data.erasure()
+	return named, data.err == nil && named < entry.index
 }
 
 func checkSigner(entry bundleEntry, opened *envelope, keys *keyring, erased map[int64]bool) error {
 	if opened == nil {
-		if erased[entry.index] {
+		if erased[entry.index] && !slices.Contains(unerasable, entry.leaf.EventType) {
 			return nil
 		}
 		return errors.New("its body is missing and no erasure entry shown says so")

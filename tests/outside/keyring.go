@@ -13,6 +13,7 @@ const (
 	genesisType = "lineproof.genesis.v1"
 	keyType     = "lineproof.key.v1"
 	policyType  = "lineproof.policy.v1"
+	erasureType = "lineproof.erasure.v1"
 	cloudEvent  = "application/cloudevents+json"
 )
 

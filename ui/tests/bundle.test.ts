@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { utf8 } from '../src/proof/bytes';
-import { parseBundle, parseTrustFile, verifyBundle } from '../src/proof/bundle';
+import { parseBundle, verifyBundle } from '../src/proof/bundle';
 import { Fraction, parseJson } from '../src/proof/json';
+import { parseTrustFile } from '../src/proof/policy';
 
 interface Case { readonly name: string; readonly trust: string; readonly ok: boolean; readonly levels: readonly string[]; readonly bundle: unknown }
 

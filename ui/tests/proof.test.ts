@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { fromBase64, fromHex, toBase64, utf8 } from '../src/proof/bytes';
 import { verifyEntry, type EntryClaim } from '../src/proof/entry';
 import { leafHash, rootFromPath, verifyInclusion } from '../src/proof/merkle';
-import { openCheckpoint, parseTrust, peekCheckpoint, rawOfSpki, trustKey } from '../src/proof/note';
+import { openCheckpoint, parseVkey, peekCheckpoint, rawOfSpki, trustKey } from '../src/proof/note';
+import { parseTrustFile, trustIn } from '../src/proof/policy';
 import vectors from './proof-vectors.json';
 
-const trust = await parseTrust(vectors.vkey);
+const logKey = await parseVkey(vectors.vkey);
+const trust = { origin: vectors.origin, file: trustIn(logKey) };
 const keys = new Map([[vectors.producer.keyId, vectors.producer.spki]]);
 const tree = vectors.trees.at(-1)!;
 
@@ -63,23 +65,23 @@ describe('inclusion', () => {
 
 describe('checkpoints and keys', () => {
   test('a checkpoint opens with the key of its log', async () => {
-    const opened = await openCheckpoint(tree.checkpoint, trust);
+    const opened = await openCheckpoint(tree.checkpoint, logKey);
     expect([opened.origin, opened.size, toBase64(opened.root)]).toEqual([vectors.origin, tree.size, tree.root]);
   });
 
   test('another key, a changed size, a changed signature and a note without signature are refused', async () => {
-    await expect(openCheckpoint(tree.checkpoint, await parseTrust(vectors.otherVkey))).rejects.toThrow('not signed with the trusted key');
-    await expect(openCheckpoint(tree.checkpoint.replace(`\n${tree.size}\n`, `\n${tree.size + 1}\n`), trust)).rejects.toThrow('false');
+    await expect(openCheckpoint(tree.checkpoint, await parseVkey(vectors.otherVkey))).rejects.toThrow('not signed with the trusted key');
+    await expect(openCheckpoint(tree.checkpoint.replace(`\n${tree.size}\n`, `\n${tree.size + 1}\n`), logKey)).rejects.toThrow('false');
     const line = tree.checkpoint.trimEnd().split(' ').at(-1)!;
     const bytes = fromBase64(line);
     bytes[10]! ^= 1;
-    await expect(openCheckpoint(tree.checkpoint.replace(line, toBase64(bytes)), trust)).rejects.toThrow('false');
-    await expect(openCheckpoint(tree.checkpoint.split('\n\n')[0]!, trust)).rejects.toThrow('not a signed note');
+    await expect(openCheckpoint(tree.checkpoint.replace(line, toBase64(bytes)), logKey)).rejects.toThrow('false');
+    await expect(openCheckpoint(tree.checkpoint.split('\n\n')[0]!, logKey)).rejects.toThrow('not a signed note');
   });
 
   test('a line of an unknown witness changes nothing', async () => {
     const witness = `\u2014 witness.example ${toBase64(new Uint8Array(68))}\n`;
-    await expect(openCheckpoint(tree.checkpoint + witness, trust)).resolves.toMatchObject({ size: tree.size });
+    await expect(openCheckpoint(tree.checkpoint + witness, logKey)).resolves.toMatchObject({ size: tree.size });
   });
 
   test('sizes with signs, zeros or letters are no checkpoints', () => {
@@ -87,12 +89,12 @@ describe('checkpoints and keys', () => {
   });
 
   test('a key is read from a vkey and from a trust file, and made from what the log publishes', async () => {
-    expect((await parseTrust(`# trust\nlog ${vectors.vkey}\nquorum none\n`)).vkey).toBe(vectors.vkey);
+    expect((await parseTrustFile(`# trust\nlog ${vectors.vkey}\nquorum none\n`)).logs.map((key) => key.vkey)).toEqual([vectors.vkey]);
     expect((await trustKey(vectors.origin, rawOfSpki(fromBase64(vectors.logSpki)))).vkey).toBe(vectors.vkey);
   });
 
   test('a key that lost a character is refused', async () => {
-    for (const text of ['', 'no key', vectors.vkey.slice(1), vectors.vkey.slice(0, -1), vectors.vkey.replace('+', '+0')]) await expect(parseTrust(text)).rejects.toThrow();
+    for (const text of ['', 'no key', vectors.vkey.slice(1), vectors.vkey.slice(0, -1), vectors.vkey.replace('+', '+0')]) await expect(parseTrustFile(text)).rejects.toThrow();
   });
 
   test('base64 and hex have one spelling', () => {

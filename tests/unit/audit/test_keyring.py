@@ -32,7 +32,6 @@ def test_genesis_names_origin_and_the_three_keys_of_the_log() -> None:
     keyring = MemoryLog().keyring
     assert keyring.origin == ORIGIN
     assert [(record.purpose, record.keyid) for record in keyring.history()][:3] == [("log", LOG.keyid), ("notary", NOTARY.keyid), ("admin", ADMIN.keyid)]
-    assert [keyring.is_admin(item.keyid) for item in (LOG, NOTARY, ADMIN, PRODUCER, NEW)] == [False, False, True, False, False]
 
 
 def test_a_key_is_valid_from_the_entry_after_its_registration() -> None:

@@ -86,7 +86,7 @@ async function check(index: number, anchor: Anchor, signal: AbortSignal): Promis
     entry = (await ask('Entry', { index }, signal)).event.event;
     if (entry === null) return { entry, proof: null, problem: `the log has no entry ${index}` };
     if (entry.index !== index) return { entry, proof: null, problem: `asked for entry ${index}, got ${entry.index}` };
-    return { entry, proof: await verifyEntry(entry, anchor.trust.key, anchor.keys), problem: null };
+    return { entry, proof: await verifyEntry(entry, anchor.trust, anchor.keys), problem: null };
   } catch (error) {
     return { entry, proof: null, problem: error instanceof ApiError || error instanceof Error ? error.message : String(error) };
   }

@@ -4,9 +4,11 @@ import { concat, equal, fromBase64, fromHex, InvalidProof, sha256, toHex, utf8, 
 import { isSignedBy, parseEnvelope, type Envelope } from './envelope';
 import { isObject, parseJson, type JsonObject } from './json';
 import { Keyring, KEYRING_TYPES, keyIdOf, signsAs } from './keyring';
+import { readErasure } from './keybodies';
 import { eventFacts, parseLeaf, type Leaf } from './leaf';
 import { leafHash, nodeHash, verifyInclusion } from './merkle';
-import { openCheckpoint, parseTrust, peekCheckpoint, splitNote, type Checkpoint, type TrustKey } from './note';
+import type { Checkpoint } from './note';
+import { openTrusted, type TrustFile } from './policy';
 
 export interface BundleEntry {
   readonly index: number;
@@ -53,19 +55,8 @@ export interface Verdict {
 const FORMAT = 'lineproof-bundle@v1';
 const PROOF_HEADER = 'c2sp.org/tlog-proof@v1';
 const ERASURE = 'lineproof.erasure.v1';
+const UNERASABLE: ReadonlySet<string> = new Set([...KEYRING_TYPES, ERASURE, 'lineproof.alias.v1']);
 const BODY_DOMAIN = utf8('lineproof/body/v1\0');
-
-/** The log lines of a trust file (C2SP tlog-policy), or one verifier key alone. */
-export async function parseTrustFile(text: string): Promise<TrustKey[]> {
-  const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-  if (lines.length === 1 && /^[^\s]+\+[^\s]+$/.test(lines[0]!)) return [await parseTrust(lines[0]!)];
-  const quorum = lines.filter((line) => /^quorum\s/.test(line)).map((line) => line.split(/\s+/)[1]);
-  if (quorum.length !== 1) throw new InvalidProof(`a trust file has exactly one quorum line, this one has ${quorum.length}`);
-  if (quorum[0] !== 'none') throw new InvalidProof('this page cannot check witness cosignatures: the trust file asks for a quorum of them');
-  const keys = await Promise.all(lines.filter((line) => /^log\s/.test(line)).map((line) => parseTrust(line.split(/\s+/)[1]!)));
-  if (keys.length === 0) throw new InvalidProof('the trust file names no log');
-  return keys;
-}
 
 export function parseBundle(bytes: Uint8Array): Bundle {
   const data = parseJson(bytes, false);
@@ -78,10 +69,10 @@ export function parseBundle(bytes: Uint8Array): Bundle {
 }
 
 /** Bad evidence gives a verdict, never an exception. `progress` is told how many of how many leaves were hashed. */
-export async function verifyBundle(bundle: Bundle, trust: readonly TrustKey[], progress: (done: number, of: number) => void = () => undefined): Promise<Verdict> {
+export async function verifyBundle(bundle: Bundle, trust: TrustFile, progress: (done: number, of: number) => void = () => undefined): Promise<Verdict> {
   let checkpoint: Checkpoint;
   try {
-    checkpoint = await trustedCheckpoint(bundle, trust);
+    checkpoint = await openTrusted(bundle.checkpoint, bundle.origin, trust);
   } catch (error) {
     return { ok: false, levels: [], failures: [said(error)], notReached: [], notes: [], checkpoint: null, entries: [], keysKnown: 0 };
   }
@@ -93,19 +84,9 @@ export async function verifyBundle(bundle: Bundle, trust: readonly TrustKey[], p
   return { ok: failures.length === 0, levels, failures, notReached, notes: included.notes, checkpoint, entries: included.shown, keysKnown: included.keysKnown };
 }
 
-async function trustedCheckpoint(bundle: Bundle, trust: readonly TrustKey[]): Promise<Checkpoint> {
-  const keys = trust.filter((key) => key.name === bundle.origin);
-  if (keys.length === 0) throw new InvalidProof(`the trust file names no log ${bundle.origin}`);
-  const { lines } = splitNote(bundle.checkpoint);
-  const signing = keys.filter((key) => lines.some((line) => line.name === key.name && equal(line.id, key.id)));
-  if (signing.length === 0) throw new InvalidProof('the checkpoint is not signed with a trusted key');
-  for (const key of signing) await openCheckpoint(bundle.checkpoint, key);
-  return peekCheckpoint(bundle.checkpoint);
-}
-
 interface Included { failures: string[]; notes: string[]; shown: ShownEntry[]; keysKnown: number }
 
-async function checkIncluded(bundle: Bundle, checkpoint: Checkpoint, trust: readonly TrustKey[]): Promise<Included> {
+async function checkIncluded(bundle: Bundle, checkpoint: Checkpoint, trust: TrustFile): Promise<Included> {
   const failures: string[] = [];
   const notes: string[] = [];
   const good = new Map<number, { entry: BundleEntry; envelope: Envelope | null }>();
@@ -127,9 +108,9 @@ async function checkIncluded(bundle: Bundle, checkpoint: Checkpoint, trust: read
     const reason = await keyring.apply(index, entry.leaf, envelope);
     if (reason !== null) notes.push(`entry ${index} changes no key or policy: ${reason}`);
   }
-  const trusted = new Set(await Promise.all(trust.filter((key) => key.name === bundle.origin).map((key) => keyIdOf(spkiOf(key.raw)))));
+  const trusted = new Set(await Promise.all(trust.logs.filter((key) => key.name === bundle.origin).map((key) => keyIdOf(spkiOf(key.raw)))));
   if (keyring.origin !== bundle.origin || ![...keyring.keys.values()].some((key) => key.purpose === 'log' && trusted.has(key.keyId))) failures.push('the bundle holds no genesis entry that names this origin and the trusted log key');
-  const erased = new Set(indices.map((index) => erases(good.get(index)!.entry, good.get(index)!.envelope, keyring)).filter((index) => index !== null));
+  const erased = new Set(await Promise.all(indices.map((index) => erases(good.get(index)!.entry, good.get(index)!.envelope, keyring))));
   const shown: ShownEntry[] = [];
   for (const entry of [...bundle.entries].sort((left, right) => left.index - right.index)) {
     const checked = good.get(entry.index);
@@ -158,16 +139,20 @@ async function checkEntry(entry: BundleEntry, bundle: Bundle, checkpoint: Checkp
   return envelope;
 }
 
-function erases(entry: BundleEntry, envelope: Envelope | null, keyring: Keyring): number | null {
-  const record = keyring.keys.get(entry.leaf.signer);
-  if (entry.leaf.eventType !== ERASURE || envelope === null || envelope.payloadType !== 'application/cloudevents+json' || record?.purpose !== 'admin') return null;
+/** The index whose body this entry declares erased, if an admin key that was valid at it signed it as an erasure. */
+async function erases(entry: BundleEntry, envelope: Envelope | null, keyring: Keyring): Promise<number | null> {
+  const { index, leaf } = entry;
+  const record = keyring.keys.get(leaf.signer);
+  if (leaf.eventType !== ERASURE || envelope === null || envelope.payloadType !== 'application/cloudevents+json' || record?.purpose !== 'admin') return null;
+  if (keyring.validity(leaf.signer, index, leaf.received).reason !== null || !(await isSignedBy(envelope, record.spki))) return null;
   try {
     const event = parseJson(envelope.payload, true);
     const data = isObject(event) ? event['data'] : undefined;
-    const named = isObject(data) ? data['entry'] : undefined;
-    return typeof named === 'number' ? named : null;
+    if (!isObject(event) || !isObject(data) || ![undefined, null, keyring.origin].includes(event['audience'] as never)) return null;
+    const named = readErasure(data);
+    return named < index ? named : null;
   } catch {
-    return null;
+    return null; // it erases nothing; where it is cited itself, what is wrong with it is said
   }
 }
 
@@ -175,7 +160,7 @@ async function checkSignature(entry: BundleEntry, envelope: Envelope | null, key
   const { index, leaf } = entry;
   const problem = (why: string): { problem: string; note: null } => ({ problem: why, note: null });
   if (envelope === null) {
-    if (!erased.has(index)) return problem('its body is missing and no erasure entry shown says so');
+    if (!erased.has(index) || UNERASABLE.has(leaf.eventType)) return problem('its body is missing and no erasure entry shown says so');
     return { problem: null, note: 'its body was erased; that it was logged is shown, what it said is not' };
   }
   const record = keyring.keys.get(leaf.signer);

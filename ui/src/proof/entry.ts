@@ -1,7 +1,8 @@
 // Everything this page can check about one entry, each step said for itself. The server's own verdict is never asked.
 import { concat, equal, fromBase64, fromHex, InvalidProof, sha256, toHex, utf8, type Bytes } from './bytes';
 import { leafHash, verifyInclusion } from './merkle';
-import { openCheckpoint, rawOfSpki, verifySignature, type Checkpoint, type TrustKey } from './note';
+import { rawOfSpki, verifySignature, type Checkpoint } from './note';
+import { openTrusted, type TrustFile } from './policy';
 
 export type State = 'proven' | 'false' | 'unknown';
 
@@ -32,7 +33,7 @@ export interface EntryClaim {
 const BODY_DOMAIN = utf8('lineproof/body/v1\0');
 
 /** `keys` gives the registered public key (SPKI, base64) of a key id, as the log says it. */
-export async function verifyEntry(claim: EntryClaim, trust: TrustKey, keys: ReadonlyMap<string, string>): Promise<EntryProof> {
+export async function verifyEntry(claim: EntryClaim, trust: { readonly origin: string; readonly file: TrustFile }, keys: ReadonlyMap<string, string>): Promise<EntryProof> {
   const leaf = fromBase64(claim.leaf);
   const hash = await leafHash(leaf);
   const findings: Finding[] = [];
@@ -42,9 +43,9 @@ export async function verifyEntry(claim: EntryClaim, trust: TrustKey, keys: Read
   } else {
     const proof = claim.proof;
     checkpoint = await step(findings, 'checkpoint', async () => {
-      const opened = await openCheckpoint(proof.checkpoint, trust);
+      const opened = await openTrusted(proof.checkpoint, trust.origin, trust.file);
       if (opened.size !== proof.size) throw new InvalidProof(`the proof is for ${proof.size} entries, the checkpoint signs ${opened.size}`);
-      return [`signed by ${trust.name}, ${opened.size} entries`, opened];
+      return [`signed by ${trust.origin}${trust.file.quorum === null ? '' : ' and cosigned as the trust file asks'}, ${opened.size} entries`, opened];
     });
     if (checkpoint !== null) {
       const { root, size } = checkpoint;

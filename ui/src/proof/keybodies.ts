@@ -1,4 +1,4 @@
-// What genesis, key and policy entries say, as lineproof_audit/admin_bodies.py reads it. Scopes are compared only, so they are kept as one text.
+// What genesis, key, policy and erasure entries say, as lineproof_audit/admin_bodies.py and erasures.py read it. Scopes are compared only, so they are kept as one text.
 import { fromBase64, type Bytes } from './bytes';
 import { isObject, type Json, type JsonObject } from './json';
 import { rawOfSpki } from './note';
@@ -94,6 +94,16 @@ export function readPolicy(data: JsonObject): Policy {
   if (new Set(ids).size !== ids.length || ids.includes(SYSTEM_TENANT)) throw new BodyError('a tenant stands twice, or is the system\u2019s');
   if (new Set(prefixes).size !== prefixes.length) throw new BodyError('a namespace prefix belongs to two tenants');
   return policy;
+}
+
+/** The entry that an erasure names. */
+export function readErasure(data: JsonObject): number {
+  const entry = field(data, 'entry', entryIndex);
+  optional(data, 'replacement', entryIndex);
+  field(data, 'reason', name);
+  optional(data, 'legalBasis', string);
+  optional(data, 'artifacts', listOf(hex64));
+  return entry;
 }
 
 /** Why a job with these claims gets no key; null if it does. */

@@ -1,8 +1,10 @@
-// C2SP signed notes, tlog checkpoints and verifier keys. Only Ed25519 (type 0x01) is verified; lines of other keys are ignored, as the
-// specification demands.
+// C2SP signed notes, tlog checkpoints and verifier keys. Only Ed25519 (type 0x01) is verified here; lines of other keys are ignored, as the
+// specification demands (those of witnesses are `policy`'s).
 import { concat, equal, fromBase64, fromHex, InvalidProof, sha256, subtle, toBase64, toHex, utf8, type Bytes } from './bytes';
 
-const ED25519 = 1;
+export const ED25519 = 1;
+const MAX_NOTE_BYTES = 1_000_000;
+const MAX_NOTE_SIGNATURES = 100;
 
 export interface TrustKey {
   readonly name: string;
@@ -23,28 +25,23 @@ interface SignatureLine {
   readonly signature: Bytes;
 }
 
-async function keyId(name: string, raw: Uint8Array): Promise<Bytes> {
-  return (await sha256(concat(utf8(`${name}\n`), Uint8Array.of(ED25519), raw))).slice(0, 4);
-}
-
-export async function trustKey(name: string, raw: Bytes): Promise<TrustKey> {
+/** `kind` says what a key signs: notes (`ED25519`), or as a witness. */
+export async function trustKey(name: string, raw: Bytes, kind: number = ED25519): Promise<TrustKey> {
   if (name === '' || /[+\s\u0000-\u001f]/.test(name)) throw new InvalidProof('a key name is not empty and holds no space and no +');
   if (raw.length !== 32) throw new InvalidProof(`an Ed25519 key has 32 bytes, not ${raw.length}`);
-  const id = await keyId(name, raw);
-  return { name, id, raw, vkey: `${name}+${toHex(id)}+${toBase64(concat(Uint8Array.of(ED25519), raw))}` };
+  const typed = concat(Uint8Array.of(kind), raw);
+  const id = (await sha256(concat(utf8(`${name}\n`), typed))).slice(0, 4);
+  return { name, id, raw, vkey: `${name}+${toHex(id)}+${toBase64(typed)}` };
 }
 
-/** A verifier key `<name>+<id>+<base64>`; also a whole trust file (C2SP tlog-policy), of which the `log` line is taken. */
-export async function parseTrust(text: string): Promise<TrustKey> {
-  const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
-  const logs = lines.filter((line) => line.startsWith('log '));
-  const vkey = logs.length > 0 ? logs[0]!.split(/\s+/)[1]! : lines.length === 1 ? lines[0]! : '';
+/** A verifier key `<name>+<id>+<base64>` whose signatures are of type `kind`. */
+export async function parseVkey(vkey: string, kind: number = ED25519): Promise<TrustKey> {
   const first = vkey.indexOf('+');
   const second = vkey.indexOf('+', first + 1);
   if (first < 1 || second < 0) throw new InvalidProof('a trust key is <name>+<8 hex>+<base64>');
   const data = fromBase64(vkey.slice(second + 1));
-  if (data.length !== 33 || data[0] !== ED25519) throw new InvalidProof('this is not an Ed25519 key');
-  const key = await trustKey(vkey.slice(0, first), data.slice(1));
+  if (data.length !== 33 || data[0] !== kind) throw new InvalidProof(`this is not an Ed25519 key of type ${kind}`);
+  const key = await trustKey(vkey.slice(0, first), data.slice(1), kind);
   if (!equal(key.id, fromHex(vkey.slice(first + 1, second)))) throw new InvalidProof('the id in the key does not belong to its name and key: a character was lost');
   return key;
 }
@@ -64,7 +61,10 @@ export async function verifySignature(raw: Bytes, signature: Bytes, message: Byt
 export function splitNote(note: string): { text: string; lines: SignatureLine[] } {
   const end = note.lastIndexOf('\n\n');
   if (end < 0 || !note.endsWith('\n') || end + 2 >= note.length) throw new InvalidProof('not a signed note');
-  const lines = note.slice(end + 2, -1).split('\n').map((line) => {
+  if (utf8(note).length > MAX_NOTE_BYTES || /[\u0000-\u0009\u000b-\u001f]/.test(note)) throw new InvalidProof('a note that is too large, or holds control characters');
+  const signatures = note.slice(end + 2, -1).split('\n');
+  if (signatures.length > MAX_NOTE_SIGNATURES) throw new InvalidProof(`note with ${signatures.length} signatures, at most ${MAX_NOTE_SIGNATURES}`);
+  const lines = signatures.map((line) => {
     const [dash, name, data, more] = line.split(' ');
     if (dash !== '\u2014' || !name || !data || more !== undefined) throw new InvalidProof('malformed signature line');
     const bytes = fromBase64(data);

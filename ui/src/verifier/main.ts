@@ -1,7 +1,8 @@
 // The page that verifies an evidence bundle from disk. Everything it shows of a bundle goes in as text, never as markup.
 import './style.css';
 import { toHex } from '../proof/bytes';
-import { parseBundle, parseTrustFile, verifyBundle, type Bundle, type ShownEntry, type Verdict } from '../proof/bundle';
+import { parseBundle, verifyBundle, type Bundle, type ShownEntry, type Verdict } from '../proof/bundle';
+import { parseTrustFile, type TrustFile } from '../proof/policy';
 
 const MEANING: Readonly<Record<string, string>> = {
   included: 'each cited entry is in the log at this checkpoint, its body is the one its leaf commits to, and it is signed by a key that was valid at its index',
@@ -40,10 +41,11 @@ async function verify(): Promise<void> {
       if (current()) show([heading('Not verified: no trust file', false), text('p', 'Whoever made this bundle could have made the log it speaks of. Give the trust file that you obtained over another channel.')]);
       return;
     }
-    const verdict = await verifyBundle(bundle, await parseTrustFile(trustText.value), (done, of) => {
+    const trust = await parseTrustFile(trustText.value);
+    const verdict = await verifyBundle(bundle, trust, (done, of) => {
       if (current()) progress.textContent = `${done} of ${of} leaves hashed`;
     });
-    if (current()) show(report(bundle, verdict));
+    if (current()) show(report(bundle, verdict, trust));
   } catch (error) {
     if (current()) show([heading('Not verified', false), text('p', error instanceof Error ? error.message : String(error), 'bad')]);
   }
@@ -54,10 +56,10 @@ function show(parts: readonly HTMLElement[]): void {
   result.replaceChildren(...parts);
 }
 
-function report(bundle: Bundle, verdict: Verdict): HTMLElement[] {
+function report(bundle: Bundle, verdict: Verdict, trust: TrustFile): HTMLElement[] {
   const head = verdict.checkpoint;
   const parts = [heading(verdict.ok ? `Verified: ${verdict.levels.join(', ')}` : 'NOT verified', verdict.ok)];
-  if (head !== null) parts.push(text('p', `Log ${head.origin}, size ${head.size}, root ${toHex(head.root)}, as a trusted log key signed it. ${bundle.entries.length} cited entries, ${verdict.keysKnown} keys known.`));
+  if (head !== null) parts.push(text('p', `Log ${head.origin}, size ${head.size}, root ${toHex(head.root)}, as a trusted log key signed it${trust.quorum === null ? '' : ' and the witnesses that the trust file asks for cosigned it'}. ${bundle.entries.length} cited entries, ${verdict.keysKnown} keys known.`));
   parts.push(list(verdict.levels.map((level) => `${level}: ${MEANING[level]}`)), list(verdict.failures, 'bad'), list(verdict.notReached.map((reason) => `Not reached: ${reason}`)), list(verdict.notes));
   parts.push(text('p', NOT_SHOWN, 'soft'));
   if (verdict.entries.length > 0) parts.push(entries(verdict.entries));

@@ -37,7 +37,8 @@ export function TrustView({ place }: { place: Place }) {
       <TrustLine anchor={anchor} problem={problem} />
       {anchor && (
         <Section title="Key of the log">
-          <p className="vkey"><code className="hash">{anchor.trust.key.vkey}</code> <Copy text={anchor.trust.key.vkey} what="the key" /></p>
+          {anchor.trust.file.logs.filter((key) => key.name === anchor.trust.origin).map((key) => <p key={key.vkey} className="vkey"><code className="hash">{key.vkey}</code> <Copy text={key.vkey} what="the key" /></p>)}
+          {anchor.trust.file.quorum !== null && <p className="soft">A checkpoint counts only with the cosignatures of witnesses that your trust file asks for.</p>}
           <p className="soft">Compare it with what <code>lineproof keys trust</code> prints on the machine of the log, told to you over another channel.</p>
           <form className="paste" onSubmit={(event) => void submit(event)}>
             <label htmlFor="vkey">Paste a trust key, or a whole trust file</label>
