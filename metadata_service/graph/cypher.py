@@ -41,6 +41,7 @@ SCHEMA = (
     "CREATE CONSTRAINT state_key IF NOT EXISTS FOR (s:State) REQUIRE s.key IS UNIQUE",
     "CREATE CONSTRAINT position_id IF NOT EXISTS FOR (p:Position) REQUIRE p.id IS UNIQUE",
 )
+PART = 200  # rows in one record
 AWAIT_INDEXES = "CALL db.awaitIndexes(300)"
 LABELS = ("Entity", "Revision", "Touch", "Entry", "EdgeSet", "State")
 
@@ -66,15 +67,12 @@ PUT_STATES = "UNWIND $rows AS row MERGE (s:State {key: row.key}) SET s.value = r
 DROP_STATES = "UNWIND $keys AS key MATCH (s:State {key: key}) DELETE s"
 
 # Reads. Hints where statistics of a young graph would lead the planner to a scan that it then keeps in its cache.
+# A record costs the driver some 30 µs, however small, so that many rows come in one: the caller gives `$parts`, lists of at most PART keys.
 _BY_URN = "USING INDEX SEEK r:Revision(urn, to)"
-NODES = "UNWIND $urns AS urn MATCH (n:Entity {urn: urn}) WHERE n.from <= $at RETURN urn, n.tenant AS tenant, n.from AS from"
-FACTS_NOW = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND r.to = {OPEN} "
-             "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
-FACTS_AT = (f"UNWIND $urns AS urn MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND r.to > $at AND r.from <= $at "
-            "RETURN urn, r.fact AS fact, r.value AS value, r.from AS from")
+NODES = "UNWIND $urns AS urn MATCH (n:Entity {urn: urn}) WHERE n.from <= $at RETURN urn"
 REVISIONS = (f"MATCH (r:Revision) {_BY_URN} WHERE r.urn = $urn AND r.to > 0 AND r.from <= $at "
              "RETURN r.fact AS fact, r.value AS value, r.from AS from, r.to AS to ORDER BY r.from, r.fact")
-STATES = "UNWIND $keys AS key MATCH (s:State {key: key}) RETURN key, s.value AS value"
+STATES = "UNWIND $parts AS part CALL (part) { UNWIND part AS key MATCH (s:State {key: key}) RETURN collect([key, s.value]) AS rows } RETURN rows"
 SET_STATS = "UNWIND $set_ids AS set_id MATCH (s:EdgeSet {set_id: set_id}) RETURN set_id, s.last_seen AS last_seen, s.runs AS runs"
 OUTCOME = "MATCH (e:Entry {index: $index}) RETURN e.body AS body"
 SIZE_AT = "MATCH (e:Entry) WHERE e.received <= $time AND e.index IS NOT NULL RETURN e.index + 1 AS size ORDER BY e.received DESC, e.index DESC LIMIT 1"
@@ -142,6 +140,14 @@ def add_links(kind: str) -> str:
 
 
 @cache
+def nodes(*, past: bool) -> str:
+    """[urn, tenant, from, [[fact, value, from], …]] of the nodes that exist at `$at`, with the facts visible there."""
+    visible = "r.to > $at AND r.from <= $at" if past else f"r.to = {OPEN}"
+    return ("UNWIND $parts AS part CALL (part) { UNWIND part AS urn MATCH (n:Entity {urn: urn}) WHERE n.from <= $at RETURN collect([urn, n.tenant, n.from, "
+            f"COLLECT {{ MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND {visible} RETURN [r.fact, r.value, r.from] }}]) AS rows }} RETURN rows")
+
+
+@cache
 def known_links(kind: str) -> str:
     """Which links of one type exist."""
     return f"UNWIND $rows AS row MATCH (s:Entity {{urn: row[0]}})-[:{kind}]->(d) WHERE d.urn = row[1] RETURN DISTINCT row"
@@ -157,21 +163,29 @@ def _arrow(direction: str, inner: str) -> str:
 
 @cache
 def distances(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
-    """Nodes with distance. The depth is part of the text: a bound of a pattern cannot be a parameter.
+    """[urn, distance] of every node. The depth is part of the text: a bound of a pattern cannot be a parameter.
 
     Up to a depth of 1 there is nothing to prune, and the planner does not.
     """
-    return f"{_search(direction, families, depth, past=past)} RETURN m.urn AS urn, distance ORDER BY distance, urn LIMIT $limit"
+    return (f"{_search(direction, families, depth, past=past)} WITH m.urn AS urn, distance ORDER BY distance, urn LIMIT $limit "
+            "RETURN collect([urn, distance]) AS rows")
 
 
 @cache
 def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
-    """Nodes with distance, each with its edges to upstream and the number of its distinct downstream neighbours: a whole walk in one query."""
+    """A whole walk in one query: nodes with distance, each with its edges to upstream and the number of its distinct downstream neighbours.
+
+    The first row says where the graph stood before the walk, the last one where it stood after it.
+    """
     kinds = _types(families, past=past)
     visible = " WHERE r.from <= $at AND r.to > $at" if past else ""
-    return (f"{_search(direction, families, depth, past=past)} WITH m, distance ORDER BY distance, m.urn LIMIT $limit RETURN m.urn AS urn, distance, "
-            f"COLLECT {{ MATCH (m)-[r:{kinds}]->(o){visible} RETURN [type(r), o.urn, properties(r)] LIMIT $edges }} AS edges, "
-            f"COUNT {{ MATCH (m)<-[r:{kinds}]-(o){visible} RETURN DISTINCT o }} AS downstream")
+    return (f"MATCH (p:Position {{id: 0}}) WITH [p.size, p.closings] AS before CALL (before) {{ {_search(direction, families, depth, past=past)} "
+            "WITH m, distance ORDER BY distance, m.urn LIMIT $limit RETURN collect([m, distance]) AS found } "
+            f"UNWIND range(0, size(found), {PART}) AS start CALL (found, start) {{ UNWIND found[start..start + {PART}] AS each "
+            "WITH each[0] AS m, each[1] AS distance WITH collect([m.urn, distance, "
+            f"COLLECT {{ MATCH (m)-[r:{kinds}]->(o){visible} RETURN [type(r), o.urn, properties(r)] LIMIT $edges }}, "
+            f"COUNT {{ MATCH (m)<-[r:{kinds}]-(o){visible} RETURN DISTINCT o }}]) AS rows "
+            "MATCH (p:Position {id: 0}) RETURN rows, [p.size, p.closings] AS after } RETURN before, rows, after")
 
 
 def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
@@ -180,21 +194,25 @@ def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, 
     return f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}WITH m, min(length(p)) AS distance"
 
 
+# `found` relationships, some per record
+_EDGES = (f"UNWIND range(0, size(found) - 1, {PART}) AS start "
+          f"RETURN [r IN found[start..start + {PART}] | [type(r), startNode(r).urn, endNode(r).urn, properties(r)]] AS rows")
+
+
 @cache
 def changed(families: tuple[Family, ...]) -> str:
     """The edges upstream of `$urns` that began or ended within a window."""
     return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow('UPSTREAM', 'r:' + _types(families, past=True))}(o) "
             "WHERE (r.from > $start AND r.from <= $end) OR (r.to > $start AND r.to <= $end) "
-            "RETURN type(r) AS type, urn AS down, o.urn AS up, properties(r) AS said ORDER BY r.key, r.from LIMIT $limit")
+            f"WITH r ORDER BY r.key, r.from LIMIT $limit WITH collect(r) AS found {_EDGES}")
 
 
 @cache
 def near(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
     """The edges of `$urns`."""
     where = "WHERE r.from <= $at AND r.to > $at " if past else ""
-    down, up = ("urn", "o.urn") if direction == "UPSTREAM" else ("o.urn", "urn")
     return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow(direction, 'r:' + _types(families, past=past))}(o) {where}"
-            f"RETURN type(r) AS type, {down} AS down, {up} AS up, properties(r) AS said ORDER BY r.key, r.from LIMIT $limit")
+            f"WITH r ORDER BY r.key, r.from LIMIT $limit WITH collect(r) AS found {_EDGES}")
 
 
 @cache

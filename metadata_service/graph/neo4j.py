@@ -1,19 +1,18 @@
 """The Neo4j graph, for production: one asynchronous driver, statements of `cypher`."""
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, Query, unit_of_work
-from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError, TransientError
+from neo4j.exceptions import AuthError, DriverError, TransientError
 
-from metadata_service.graph import cypher
+from metadata_service.graph import cypher, neo4j_walk
 from metadata_service.graph.batch import fold, require_known
-from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict, WalkTooLarge
-from metadata_service.graph.neo4j_rows import edge_of, reach_of, sort_key, statements
+from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
+from metadata_service.graph.neo4j_rows import edge_of, sort_key, statements
+from metadata_service.graph.neo4j_walk import by_family
 from metadata_service.graph.ops import (
     DIGEST_MODULUS,
     OPEN,
@@ -28,9 +27,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, ReachedNode, RevisionRow, TouchRow
-from metadata_service.graph.reference import EDGE_READ, MOVED, TOO_MANY_NODES, TOO_SLOW, ends, opposite
-from metadata_service.graph.reference import reachable as reference_reachable
+from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
@@ -47,12 +44,8 @@ from metadata_service.graph.rows import (
 __all__ = ["Neo4jGraphStore"]
 
 ROWS = 2_000  # per statement: memory of one transaction stays small, and round trips do not count any more
-ROOTS = 8  # more roots are walked level by level: the single query starts one search per root, and they overlap
 APPLY_SECONDS = 120.0
 READ_SECONDS = 60.0
-TRIES = 5  # walks that found the graph moved under them
-
-T = TypeVar("T")
 
 
 class Neo4jGraphStore:
@@ -73,7 +66,8 @@ class Neo4jGraphStore:
         except (DriverError, TransientError, AuthError) as error:
             raise GraphUnavailable(f"Neo4j does not answer: {error}") from error
 
-    async def _rows(self, statement: str, parameters: Mapping[str, Any], seconds: float = READ_SECONDS) -> list[Mapping[str, Any]]:
+    async def rows(self, statement: str, parameters: Mapping[str, Any], seconds: float = READ_SECONDS) -> list[Mapping[str, Any]]:
+        """All rows of one statement of `cypher`, in a transaction of its own."""
         async with self._session() as session:
             return await _run(session, statement, seconds, parameters)
 
@@ -92,15 +86,15 @@ class Neo4jGraphStore:
 
     async def position(self) -> Position:
         """Where the graph stands."""
-        (row,) = await self._rows(cypher.POSITION, {})
+        (row,) = await self.rows(cypher.POSITION, {})
         return Position(row["size"], row["root"], row["digest"])
 
     async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
         """Nodes with their current facts, and state values."""
         async with self._session() as session:
             nodes = await _get(session, urns, None)
-            rows = await _run(session, cypher.STATES, READ_SECONDS, {"keys": sorted(set(states))}) if states else []
-        return Loaded(nodes, {row["key"]: read(row["value"]) for row in rows})
+            parts = await _run(session, cypher.STATES, READ_SECONDS, {"parts": _parts(states)}) if states else []
+        return Loaded(nodes, {key: read(value) for part in parts for key, value in part["rows"]})
 
     async def known_links(self, links: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Those of these (type, src, dst) that exist."""
@@ -151,117 +145,32 @@ class Neo4jGraphStore:
 
     async def revisions(self, urn: str, at: int | None = None) -> list[RevisionRow]:
         """All revisions that began at or before `at`, as they stood at `at`."""
-        rows = await self._rows(cypher.REVISIONS, {"urn": urn, "at": OPEN if at is None else at})
+        rows = await self.rows(cypher.REVISIONS, {"urn": urn, "at": OPEN if at is None else at})
         return [revision_of(urn, row["fact"], row["value"], row["from"], row["to"], at) for row in rows]
 
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
         """Edges leaving `frontier` in `direction`."""
         if not frontier or not families:
             return []
-        statement = cypher.near(direction, _sorted(families), past=at is not None)
-        return [edge_of(row) for row in await self._rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})]
+        statement = cypher.near(direction, by_family(families), past=at is not None)
+        parts = await self.rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})
+        return [edge_of(*row) for part in parts for row in part["rows"]]
 
     async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
         """Edges upstream that began or ended within a window."""
         if not urns or not families:
             return []
-        rows = await self._rows(cypher.changed(_sorted(families)), {"urns": sorted(set(urns)), "start": start, "end": end, "limit": limit})
-        return [edge_of(row, row["said"]["to"] if row["said"]["to"] <= end else OPEN) for row in rows]
+        parts = await self.rows(cypher.changed(by_family(families)), {"urns": sorted(set(urns)), "start": start, "end": end, "limit": limit})
+        return [edge_of(kind, down, up, said, to=said["to"] if said["to"] <= end else OPEN) for part in parts for kind, down, up, said in part["rows"]]
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`, by one pruned breadth-first query."""
-        deadline = time.monotonic() + limits.seconds
-
-        async def walk(position: int | None) -> Reach:
-            bounds = replace(limits, seconds=deadline - time.monotonic())
-            if not families or len(set(roots)) > ROOTS:
-                return await reference_reachable(self, roots, direction, depth, families, position, bounds)
-            return await self._reachable(sorted(set(roots)), direction, depth, _sorted(families), position, bounds)
-
-        reach, steady = await self._steadily(walk, at, deadline)
-        return reach if steady or TOO_SLOW in reach.reasons else replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
-
-    async def _steadily(self, walk: Callable[[int | None], Awaitable[T]], at: int | None, deadline: float) -> tuple[T, bool]:
-        """The answer of `walk`, and whether the graph stood still while it was found.
-
-        Neo4j has no snapshots, so a walk may see several states. It is repeated at a size: the state at a size does not change as the graph
-        grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
-        """
-        size, closings = await self._stands()
-        for _ in range(TRIES):
-            answer = await walk(at)
-            before, (size, closings) = (size, closings), await self._stands()
-            if (size, closings) == before or (at is not None and closings == before[1]):
-                return answer, True
-            if time.monotonic() > deadline:
-                break
-            at = size if at is None else at
-        return answer, False
-
-    async def _stands(self) -> tuple[int, int]:
-        """(size, how often edges were closed or the graph was wiped)."""
-        (row,) = await self._rows(cypher.STANDS, {})
-        return row["size"], row["closings"]
-
-    async def _reachable(self, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None,
-                         limits: Limits) -> Reach:
-        statement = cypher.reach(direction, families, depth, past=at is not None)
-        parameters = {"roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
-        try:
-            rows = await self._rows(statement, parameters, limits.seconds) if limits.seconds > 0 else None
-        except ClientError as error:
-            if not _timed_out(error):
-                raise
-            rows = None
-        if rows is None:
-            return Reach(tuple(ReachedNode(urn, 0) for urn in sorted(await self.get(roots, at))), (), truncated=True, reasons=(TOO_SLOW,))
-        reasons = [TOO_MANY_NODES] if len(rows) > limits.nodes else []
-        return reach_of(rows[:limits.nodes], limits.edges, reasons)
+        return await neo4j_walk.reachable(self, roots, direction, depth, families, at, limits)
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
-        """One shortest path: its length by a search from both ends, then the distances from `start`, then back from `end` hop by hop."""
-        deadline = time.monotonic() + limits.seconds
-
-        async def walk(position: int | None) -> Path | None:
-            return await self._path(start, end, direction, _sorted(families), position, replace(limits, seconds=deadline - time.monotonic()))
-
-        if len(await self.get([start, end], at)) < len({start, end}) or (start != end and not families):
-            return []
-        if start == end:
-            return [Path(())]
-        path, steady = await self._steadily(walk, at, deadline)
-        if not steady:
-            raise WalkTooLarge("the graph changed during every attempt to find a path; ask again")
-        return [] if path is None else [path]
-
-    async def _path(self, start: str, end: str, direction: Direction, families: tuple[Family, ...], at: int | None, limits: Limits) -> Path | None:
-        past, bound = at is not None, OPEN if at is None else at
-        if limits.seconds <= 0:
-            raise WalkTooLarge("no time left to look for a path")
-        try:
-            found = await self._rows(cypher.path_length(direction, families, past=past), {"start": start, "end": end, "at": bound}, limits.seconds)
-            if not found:
-                return None
-            statement = cypher.distances(direction, families, max(found[0]["length"] - 1, 1), past=past)
-            rows = await self._rows(statement, {"roots": [start], "at": bound, "limit": limits.nodes + 1}, limits.seconds)
-        except ClientError as error:
-            if _timed_out(error):
-                raise WalkTooLarge(f"no path found within {limits.seconds:.1f} s") from error
-            raise
-        if len(rows) > limits.nodes:
-            raise WalkTooLarge(f"the path is {found[0]['length']} hops long and runs through more than {limits.nodes} nodes", nodes=limits.nodes)
-        distance = {row["urn"]: row["distance"] for row in rows}
-        path: list[Edge] = []
-        node = end
-        for remaining in range(found[0]["length"] - 1, -1, -1):
-            arriving = await self.neighbours([node], opposite(direction), families, at, EDGE_READ)
-            edge = next((edge for edge in arriving if distance.get(ends(edge, direction)[0]) == remaining), None)
-            if edge is None:  # moved meanwhile: the caller sees that and tries again
-                return None
-            path.append(edge)
-            node = ends(edge, direction)[0]
-        return Path(tuple(reversed(path)))
+        """One shortest path."""
+        return await neo4j_walk.paths(self, start, end, direction, families, at, limits)
 
     async def provenance(self, urns: Sequence[str], types: Sequence[str] | None, at: int | None, limit: int = 1_000) -> dict[str, Provenance]:
         """The newest `limit` links per node, direction and type."""
@@ -292,7 +201,7 @@ class Neo4jGraphStore:
 
     async def concerned(self, indices: Sequence[int]) -> list[TouchRow]:
         """What these entries concerned."""
-        rows = await self._rows(cypher.CONCERNED, {"indices": sorted(set(indices))})
+        rows = await self.rows(cypher.CONCERNED, {"indices": sorted(set(indices))})
         return [TouchRow(row["urn"], row["role"], entry_of(row["body"])) for row in rows]
 
     async def entries(self, start: int, end: int, *, limit: int = 100, actor: str | None = None, commit: str | None = None,
@@ -300,17 +209,17 @@ class Neo4jGraphStore:
         """Entry records by index."""
         wanted = {name: plain(value) for name, value in (("actor", actor), ("commit", commit)) if value is not None}
         types = None if event_types is None else [plain(name) for name in event_types]
-        rows = await self._rows(cypher.entries(tuple(wanted)), {"start": start, "stop": end, "limit": limit, "types": types, **wanted})
+        rows = await self.rows(cypher.entries(tuple(wanted)), {"start": start, "stop": end, "limit": limit, "types": types, **wanted})
         return [entry_of(row["body"]) for row in rows]
 
     async def outcome(self, index: int) -> EntryRecord | None:
         """What became of entry `index`."""
-        rows = await self._rows(cypher.OUTCOME, {"index": index})
+        rows = await self.rows(cypher.OUTCOME, {"index": index})
         return entry_of(rows[0]["body"]) if rows else None
 
     async def set_stats(self, set_ids: Sequence[str]) -> dict[str, SetStat]:
         """Counters of edge sets."""
-        rows = await self._rows(cypher.SET_STATS, {"set_ids": sorted(set(set_ids))})
+        rows = await self.rows(cypher.SET_STATS, {"set_ids": sorted(set(set_ids))})
         return {row["set_id"]: SetStat(row["set_id"], row["last_seen"], row["runs"]) for row in rows}
 
     async def search(self, text: str, kinds: Sequence[str] | None, prefixes: Sequence[str] | None, after: tuple[str, str] | None, first: int) -> Page:
@@ -326,7 +235,7 @@ class Neo4jGraphStore:
 
     async def size_at(self, time: int) -> int:
         """The number of entries received at or before `time`."""
-        rows = await self._rows(cypher.SIZE_AT, {"time": time})
+        rows = await self.rows(cypher.SIZE_AT, {"time": time})
         return rows[0]["size"] if rows else 0
 
     async def digest(self) -> str:
@@ -340,7 +249,7 @@ class Neo4jGraphStore:
             for family in cypher.FAMILIES:
                 for kind, past in ((family, False), (cypher.PAST[family], True)):
                     async for row in await session.run(_query(cypher.all_edges(kind), None)):
-                        total += edge_digest(edge_of({"type": family, **row}, to=row["said"]["to"] if past else OPEN))
+                        total += edge_digest(edge_of(family, row["down"], row["up"], row["said"], to=row["said"]["to"] if past else OPEN))
             async for row in await session.run(_query(cypher.ALL_LINKS, None)):
                 total += link_digest(Link(row["type"], row["src"], row["dst"], row["from"], read(row["props"])))
         return f"{total % DIGEST_MODULUS:064x}"
@@ -348,7 +257,7 @@ class Neo4jGraphStore:
     async def counts(self) -> dict[str, int]:
         """Rows by kind, from the count store."""
         async def count(statement: str) -> int:
-            return int((await self._rows(statement, {}))[0]["n"])
+            return int((await self.rows(statement, {}))[0]["n"])
 
         current = sum([await count(cypher.count_type(family)) for family in cypher.FAMILIES])
         past = sum([await count(cypher.count_type(cypher.PAST[family])) for family in cypher.FAMILIES])
@@ -389,17 +298,11 @@ async def _many(tx: AsyncManagedTransaction, statement: str, name: str, rows: Se
 async def _get(session: AsyncSession, urns: Sequence[str], at: int | None) -> dict[str, NodeRow]:
     if not urns:
         return {}
-    listed = sorted(set(urns))
-    nodes = await _run(session, cypher.NODES, READ_SECONDS, {"urns": listed, "at": OPEN if at is None else at})
-    facts: dict[str, list[tuple[str, str, int]]] = {row["urn"]: [] for row in nodes}
-    for row in await _run(session, cypher.FACTS_NOW if at is None else cypher.FACTS_AT, READ_SECONDS, {"urns": list(facts), "at": at}):
-        facts[row["urn"]].append((row["fact"], row["value"], row["from"]))
-    return {row["urn"]: node_of(row["urn"], row["tenant"], row["from"], facts[row["urn"]]) for row in nodes}
+    parts = await _run(session, cypher.nodes(past=at is not None), READ_SECONDS, {"parts": _parts(urns), "at": OPEN if at is None else at})
+    return {urn: node_of(urn, tenant, from_, facts) for part in parts for urn, tenant, from_, facts in part["rows"]}
 
 
-def _sorted(families: Sequence[Family]) -> tuple[Family, ...]:
-    return tuple(family for family in cypher.FAMILIES if family in families)
-
-
-def _timed_out(error: Neo4jError) -> bool:
-    return "TransactionTimedOut" in (error.code or "") or "Terminated" in (error.code or "")
+def _parts(keys: Iterable[str]) -> list[list[str]]:
+    """Distinct keys in order, as many to a list as rows come in one record."""
+    ordered = sorted(set(keys))
+    return [ordered[start:start + cypher.PART] for start in range(0, len(ordered), cypher.PART)]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 from lineproof_schema.urn import parse_urn
@@ -61,30 +62,29 @@ def _entry(entry: EntryRecord) -> dict[str, Any]:
             "commit": None if entry.commit is None else plain(entry.commit), "body": entry_text(entry)}
 
 
-def edge_of(row: Mapping[str, Any], to: int = OPEN) -> Edge:
+def edge_of(kind: str, downstream: str, upstream: str, said: Mapping[str, Any], *, to: int = OPEN) -> Edge:
     """An edge as it is seen while visible: open."""
-    get = row["said"].get
-    family = "DERIVED_FROM" if row["type"].startswith("DERIVED") else "COLUMN_DERIVED_FROM"
-    return Edge(cast("Family", family), row["down"], row["up"], get("set_id"), get("via"), get("transformation"), get("commit"), get("basis"), get("tenant"),
-                get("from"), get("opened_by"), to, get("type"), get("subtype"), get("expression"), get("file"), get("line"), get("column"), get("parser"),
+    get = said.get
+    family = "DERIVED_FROM" if kind.startswith("DERIVED") else "COLUMN_DERIVED_FROM"
+    return Edge(cast("Family", family), downstream, upstream, said["set_id"], get("via"), get("transformation"), get("commit"), said["basis"], said["tenant"],
+                said["from"], said["opened_by"], to, get("type"), get("subtype"), get("expression"), get("file"), get("line"), get("column"), get("parser"),
                 get("status"), get("version"))
 
 
-def reach_of(rows: Sequence[Mapping[str, Any]], limit: int, reasons: list[str]) -> Reach:
+def reach_of(rows: Sequence[Sequence[Any]], limit: int, reasons: list[str]) -> Reach:
     """The answer that the rows of `cypher.reach` are: edges that leave it become counts."""
-    inside = {row["urn"] for row in rows}
-    below = {row["urn"]: row["downstream"] for row in rows}
+    below = {urn: downstream for urn, _, _, downstream in rows}
     above: dict[str, int] = {}
-    between: list[tuple[str, int, dict[str, Any]]] = []
-    for row in rows:
-        upstream = {up for _, up, _ in row["edges"]}
-        above[row["urn"]] = len(upstream - inside)
-        for up in upstream & inside:
+    between: list[tuple[Any, ...]] = []  # (key, from, …) as they sort, then what `edge_of` takes
+    for urn, _, edges, _ in rows:
+        upstream = {up for _, up, _ in edges}
+        inside = upstream & below.keys()
+        above[urn] = len(upstream) - len(inside)
+        for up in inside:
             below[up] -= 1
-        between += [(values["key"], values["from"], {"type": kind, "down": row["urn"], "up": up, "said": values})
-                    for kind, up, values in row["edges"] if up in inside]
-    between.sort(key=lambda edge: edge[:2])
+        between += [(said["key"], said["from"], kind, urn, up, said) for kind, up, said in edges if up in inside]
+    between.sort(key=itemgetter(0, 1))
     if len(between) > limit:
         reasons = [*reasons, TOO_MANY_EDGES]
-    nodes = tuple(ReachedNode(row["urn"], row["distance"], above[row["urn"]], below[row["urn"]]) for row in rows)
-    return Reach(nodes, tuple(edge_of(edge) for _, _, edge in between[:limit]), bool(reasons), tuple(reasons))
+    nodes = tuple(ReachedNode(urn, distance, above[urn], below[urn]) for urn, distance, _, _ in rows)
+    return Reach(nodes, tuple(edge_of(*edge) for _, _, *edge in between[:limit]), bool(reasons), tuple(reasons))

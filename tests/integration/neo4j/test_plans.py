@@ -29,8 +29,8 @@ URNS = [dataset("t1"), dataset("t2")]
 ROW = {"urn": URNS[0], "fact": "f", "from": 1, "to": 2, "value": "1", "down": URNS[0], "up": URNS[1], "src": URNS[0], "dst": URNS[1], "key": "k", "said": {},
        "props": {}, "label": "Dataset", "set_id": "s", "last_seen": 1, "runs": 1, "index": 1, "role": "subject"}
 PARAMETERS: dict[str, Any] = {
-    "rows": [ROW], "urns": URNS, "urn": URNS[0], "roots": URNS, "at": 5, "limit": 10, "start": 0, "stop": 10, "end": 10, "types": None, "keys": ["k"],
-    "set_ids": ["s"], "index": 1,
+    "rows": [ROW], "urns": URNS, "parts": [URNS], "urn": URNS[0], "roots": URNS, "at": 5, "limit": 10, "start": 0, "stop": 10, "end": 10, "types": None,
+    "keys": ["k"], "set_ids": ["s"], "index": 1,
     "indices": [1, 2], "time": 5, "text": "weather", "kinds": None, "prefixes": None, "key": None, "size": 1, "root": "r", "digest": "d",
     "wiping": False, "closed": 0, "edges": 10, "actor": "a", "commit": "c"}
 
@@ -38,12 +38,13 @@ LOOKUPS = {  # statement -> the operator that must find its rows
     **dict.fromkeys(("POSITION", "STANDS", "POSITION_LOCKED", "FIRST_POSITION", "MOVE", "KNOWN", "UPSERT_NODES", "ADD_REVISIONS", "END_REVISIONS",
                      "DROP_REVISIONS", "PUT_STATS", "ADD_TOUCHES", "ADD_ENTRIES", "PUT_STATES", "DROP_STATES", "NODES", "STATES", "SET_STATS", "OUTCOME",
                      "TOUCHED", "TOUCH_ROWS"), SEEK),
-    **dict.fromkeys(("FACTS_NOW", "FACTS_AT", "REVISIONS", "SIZE_AT", "CONCERNED"), "NodeIndexSeek"),
+    **dict.fromkeys(("REVISIONS", "SIZE_AT", "CONCERNED"), "NodeIndexSeek"),
     "SEARCH": "NodeIndexContainsScan",
 }
 # about all rows, or no statement
 WHOLE = {"ALL_NODES", "ALL_REVISIONS", "ALL_LINKS", "COUNT_LINKS", "SCHEMA", "AWAIT_INDEXES", "DELETE_LABEL", "LABELS", "FAMILIES", "PAST"}
-BUILDERS = {"reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges", "add_links", "known_links"}
+BUILDERS = {"nodes", "reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges", "add_links",
+            "known_links"}
 WHOLE_BUILDERS = {"count_label", "count_type", "all_edges"}
 
 
@@ -114,12 +115,24 @@ def test_lookups_go_through_an_index(driver: Driver, name: str) -> None:
 
 
 @pytest.mark.parametrize("past", [False, True])
+def test_nodes_and_their_facts_go_through_indexes(driver: Driver, *, past: bool) -> None:
+    check(driver, cypher.nodes(past=past), SEEK, "NodeIndexSeek")
+
+
+@pytest.mark.parametrize("past", [False, True])
 @pytest.mark.parametrize("depth", [None, 2, 5])
 @pytest.mark.parametrize("families", FAMILY_SETS)
 @pytest.mark.parametrize("way", WAYS)
 def test_reach_is_a_pruning_breadth_first_search_from_a_unique_seek(driver: Driver, way: str, families: Any, depth: int | None, *, past: bool) -> None:
     check(driver, cypher.distances(way, families, depth, past=past), BFS, SEEK)
     check(driver, cypher.reach(way, families, depth, past=past), BFS, SEEK)
+
+
+def test_a_walk_looks_before_and_after_where_the_graph_stands(driver: Driver) -> None:
+    found = operators(driver, cypher.reach("UPSTREAM", ("DERIVED_FROM",), None, past=False))
+    (search,) = [place for place, one in enumerate(found) if one.startswith(BFS)]
+    before, after = [place for place, one in enumerate(found) if "p:Position(id)" in one]
+    assert before < search < after  # the operators of an Apply run in this order
 
 
 @pytest.mark.parametrize("depth", [0, 1])

@@ -1,0 +1,167 @@
+"""Walks over Neo4j: one pruned query for what can be reached, three for a path, and an answer that is of one state."""
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from neo4j.exceptions import ClientError, Neo4jError
+
+from metadata_service.graph import cypher
+from metadata_service.graph.errors import GraphUnavailable, WalkTooLarge
+from metadata_service.graph.neo4j_rows import reach_of
+from metadata_service.graph.ops import OPEN, Edge, Family
+from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode
+from metadata_service.graph.reference import EDGE_READ, MOVED, TOO_MANY_NODES, TOO_SLOW, Walkable, ends, opposite
+from metadata_service.graph.reference import reachable as reference_reachable
+
+__all__ = ["by_family", "paths", "reachable"]
+
+ROOTS = 8  # more roots are walked level by level: the single query starts one search per root, and they overlap
+TRIES = 5  # walks that found the graph moved under them
+
+T = TypeVar("T")
+
+
+class Reads(Walkable, Protocol):
+    """What a walk asks of the store."""
+
+    async def rows(self, statement: str, parameters: Mapping[str, Any], seconds: float) -> list[Mapping[str, Any]]:
+        """All rows of one statement in a transaction of its own."""
+
+
+class Stand(NamedTuple):
+    """Where the graph stood: its size, and how often edges were closed or the graph was wiped."""
+
+    size: int
+    closings: int
+
+
+class Seen(NamedTuple, Generic[T]):
+    """What a walk brought, and where the graph stood before and after it."""
+
+    answer: T
+    before: Stand
+    after: Stand
+
+
+def by_family(families: Sequence[Family]) -> tuple[Family, ...]:
+    """In the order in which the statements name them."""
+    return tuple(family for family in cypher.FAMILIES if family in families)
+
+
+async def reachable(graph: Reads, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
+                    limits: Limits) -> Reach:
+    """Everything within `depth` hops of `roots`; see `reference`."""
+    deadline = time.monotonic() + limits.seconds
+
+    async def walk(position: int | None) -> Seen[Reach]:
+        bounds = replace(limits, seconds=deadline - time.monotonic())
+        if not families or len(set(roots)) > ROOTS:
+            return await _between(graph, bounds, lambda: reference_reachable(graph, roots, direction, depth, families, position, bounds))
+        return await _reachable(graph, sorted(set(roots)), direction, depth, by_family(families), position, bounds)
+
+    reach, steady = await _steadily(walk, at, deadline)
+    return reach if steady or TOO_SLOW in reach.reasons else replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
+
+
+async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | None, deadline: float) -> tuple[T, bool]:
+    """The answer of `walk`, and whether the graph stood still while it was found.
+
+    Neo4j has no snapshots, so a walk may see several states. It is repeated at a size: the state at a size does not change as the graph
+    grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
+    """
+    for _ in range(TRIES):
+        answer, before, after = await walk(at)
+        if after == before or (at is not None and after.closings == before.closings):
+            return answer, True
+        if time.monotonic() > deadline:
+            break
+        at = after.size if at is None else at
+    return answer, False
+
+
+async def _between(graph: Reads, limits: Limits, walk: Callable[[], Awaitable[T]]) -> Seen[T]:
+    """A walk of several statements, between two looks at where the graph stands."""
+    before = await _stands(graph, limits)
+    answer = await walk()
+    return Seen(answer, before, await _stands(graph, limits))
+
+
+async def _stands(graph: Reads, limits: Limits) -> Stand:
+    for row in await graph.rows(cypher.STANDS, {}, max(limits.seconds, 1.0)):
+        return Stand(row["size"], row["closings"])
+    raise GraphUnavailable("the graph was never set up")
+
+
+async def _reachable(graph: Reads, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None,
+                     limits: Limits) -> Seen[Reach]:
+    statement = cypher.reach(direction, families, depth, past=at is not None)
+    parameters = {"roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
+    try:
+        parts = await graph.rows(statement, parameters, limits.seconds) if limits.seconds > 0 else None
+    except ClientError as error:
+        if not _timed_out(error):
+            raise
+        parts = None
+    if parts is None:
+        nodes = tuple(ReachedNode(urn, 0) for urn in sorted(await graph.get(roots, at)))
+        return Seen(Reach(nodes, (), truncated=True, reasons=(TOO_SLOW,)), Stand(0, 0), Stand(0, 0))
+    if not parts:
+        raise GraphUnavailable("the graph was never set up")
+    rows = [row for part in parts for row in part["rows"]]
+    reasons = [TOO_MANY_NODES] if len(rows) > limits.nodes else []
+    return Seen(reach_of(rows[:limits.nodes], limits.edges, reasons), Stand(*parts[0]["before"]), Stand(*parts[-1]["after"]))
+
+
+async def paths(graph: Reads, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
+    """One shortest path: its length by a search from both ends, then the distances from `start`, then back from `end` hop by hop."""
+    deadline = time.monotonic() + limits.seconds
+
+    async def walk(position: int | None) -> Seen[Path | None]:
+        bounds = replace(limits, seconds=deadline - time.monotonic())
+        return await _between(graph, bounds, lambda: _path(graph, start, end, direction, by_family(families), position, bounds))
+
+    if len(await graph.get([start, end], at)) < len({start, end}) or (start != end and not families):
+        return []
+    if start == end:
+        return [Path(())]
+    path, steady = await _steadily(walk, at, deadline)
+    if not steady:
+        raise WalkTooLarge("the graph changed during every attempt to find a path; ask again")
+    return [] if path is None else [path]
+
+
+async def _path(graph: Reads, start: str, end: str, direction: Direction, families: tuple[Family, ...], at: int | None, limits: Limits) -> Path | None:
+    past, bound = at is not None, OPEN if at is None else at
+    if limits.seconds <= 0:
+        raise WalkTooLarge("no time left to look for a path")
+    try:
+        found = await graph.rows(cypher.path_length(direction, families, past=past), {"start": start, "end": end, "at": bound}, limits.seconds)
+        if not found:
+            return None
+        length: int = found[0]["length"]
+        statement = cypher.distances(direction, families, max(length - 1, 1), past=past)
+        (row,) = await graph.rows(statement, {"roots": [start], "at": bound, "limit": limits.nodes + 1}, limits.seconds)
+    except ClientError as error:
+        if _timed_out(error):
+            raise WalkTooLarge(f"no path found within {limits.seconds:.1f} s") from error
+        raise
+    distance: dict[str, int] = dict(row["rows"])
+    if len(distance) > limits.nodes:
+        raise WalkTooLarge(f"the path is {length} hops long and runs through more than {limits.nodes} nodes", nodes=limits.nodes)
+    path: list[Edge] = []
+    node = end
+    for remaining in range(length - 1, -1, -1):
+        arriving = await graph.neighbours([node], opposite(direction), families, at, EDGE_READ)
+        edge = next((edge for edge in arriving if distance.get(ends(edge, direction)[0]) == remaining), None)
+        if edge is None:  # moved meanwhile: the caller sees that and tries again
+            return None
+        path.append(edge)
+        node = ends(edge, direction)[0]
+    return Path(tuple(reversed(path)))
+
+
+def _timed_out(error: Neo4jError) -> bool:
+    return "TransactionTimedOut" in (error.code or "") or "Terminated" in (error.code or "")
