@@ -20,7 +20,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import Root, columns_of, expand
+from metadata_service.queries.roots import COLUMN_LIMIT, Root, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long
 
 __all__ = ["Difference", "EdgeDifference", "FactDifference", "GraphDiff", "NodeDifference", "Said", "diff"]
@@ -93,7 +93,10 @@ class FactDifference:
 
 @dataclass(frozen=True, slots=True)
 class GraphDiff:
-    """The answer of `diff`, computed at `to`. `positions` are the sizes in (from, to] at which the entity's own edges upstream changed."""
+    """The answer of `diff`, computed at `to`. `positions` are the sizes in (from, to] at which the entity's own edges upstream changed.
+
+    Those of a dataset are its own and those of its columns, also of columns it no longer has.
+    """
 
     computed_at: ComputedAt
     completeness: Completeness
@@ -138,9 +141,10 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     nodes = [NodeDifference(change, None if each in masked else each, Kind(each.split(":", 3)[2]), each in masked)
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
     facts = [fact for each in sorted((old.urns & new.urns) - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
+    positions = await _positions(context, urn, roots, start)  # before completeness is told: it may be cut off too
     return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size,
                      tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked), tuple(nodes),
-                     tuple(_shown(pair, masked) for pair in edges), tuple(facts), await _positions(context, roots, start))
+                     tuple(_shown(pair, masked) for pair in edges), tuple(facts), positions)
 
 
 async def _side(context: QueryContext, roots: Sequence[Root], direction: Direction, depth: int | None, level: Level, limits: Limits) -> _Side:
@@ -203,12 +207,15 @@ def _facts(urn: str, before: NodeRow | None, after: NodeRow | None) -> list[Fact
             if not fact.startswith(QUIET) and old.get(fact) != new.get(fact)]
 
 
-async def _positions(context: QueryContext, roots: Sequence[Root], start: int) -> tuple[int, ...]:
-    """Where the edges of the roots, and of their columns, began or ended."""
-    own = [root.urn for root in roots]
-    columns = await columns_of(context, [urn for urn in own if urn.startswith("urn:lineproof:dataset:")])
-    urns = sorted({*own, *(column for found in columns.values() for column in found)})
-    edges = await context.graph.edge_history(urns, [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
+async def _positions(context: QueryContext, urn: str, roots: Sequence[Root], start: int) -> tuple[int, ...]:
+    """Where the edges of the entity began or ended: its own, and of a dataset also those of every column it ever had."""
+    own = {urn, *(root.urn for root in roots)}
+    datasets = sorted(each for each in own if each.startswith("urn:lineproof:dataset:"))
+    links = await context.graph.provenance(datasets, ["COLUMN_OF"], context.at, COLUMN_LIMIT) if datasets else {}
+    if any(len(each.into) >= COLUMN_LIMIT for each in links.values()):
+        context.notes.truncate(f"columns (more than {COLUMN_LIMIT})")
+    own.update(link.src for each in links.values() for link in each.into)
+    edges = await context.graph.edge_history(sorted(own), [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
     if len(edges) == HISTORY_LIMIT:
         context.notes.truncate(f"history (more than {HISTORY_LIMIT} edges)")
     sizes = sorted({size for edge in edges for size in (edge.from_, edge.to) if start < size <= context.size})
