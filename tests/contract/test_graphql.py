@@ -178,6 +178,17 @@ async def test_a_query_cannot_be_too_deep_too_wide_too_long_or_too_costly(http: 
     assert codes(await post(http, bomb)) == ["query-too-costly"]  # measured once per fragment: answered at once
 
 
+async def test_a_known_document_is_neither_parsed_nor_validated_again_and_still_measured(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = "query($n: Int!) { " + " ".join(f"known{each}: auditTrail(first: $n) {{ rows {{ index urn role }} }}" for each in range(20)) + " }"
+    assert codes(await post(http, document, n=1)) == []
+    monkeypatch.setattr("metadata_service.api.graphql.documents.validate_document", lambda *_: pytest.fail("validated again"))
+    assert codes(await post(http, document, n=1)) == []
+    assert codes(await post(http, document, n=500)) == ["query-too-costly"]
+    assert codes(await post(http, document, role="ingest", n=1)) == ["forbidden"]
+    assert codes(await post(http, document)) == ["invalid-query"]  # a variable is missing
+    assert [codes(await post(http, "{ lineage(urn: }")) for _ in range(2)] == [["invalid-query"]] * 2
+
+
 async def test_internal_errors_are_masked_with_a_reference(http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch,
                                                            caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:

@@ -20,8 +20,6 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    ValidationContext,
-    ValidationRule,
     ValueNode,
     VariableNode,
 )
@@ -50,26 +48,30 @@ class _Measure:
 
 
 class QueryLimits(SchemaExtension):
-    """Adds the token limit to parsing and one rule to validation."""
+    """Adds the token limit to parsing, and measures every request: the same document may cost more with other variables.
+
+    Comes after `KnownDocuments`: where a fault is known, the framework does not validate, and reports what stands here.
+    """
 
     def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        yield
+
+    def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        context.parse_options["max_tokens"] = MAX_TOKENS
-        viewer = getattr(getattr(context.context, "caller", context.context), "viewer", None)
-        roles: Collection[str] = viewer.roles if viewer is not None else ()
-        context.validation_rules = (*context.validation_rules, _rule(context.variables or {}, bool(INTROSPECTION_ROLES.intersection(roles))))
+        if context.graphql_document is not None:
+            viewer = getattr(getattr(context.context, "caller", context.context), "viewer", None)
+            roles: Collection[str] = viewer.roles if viewer is not None else ()
+            refused = _refused(context.graphql_document, context.variables or {}, bool(INTROSPECTION_ROLES.intersection(roles)))
+            context.pre_execution_errors = [*(context.pre_execution_errors or ()), *refused]
         yield
 
 
-def _rule(variables: Mapping[str, Any], may_introspect: bool) -> type[ValidationRule]:
-    class Limits(ValidationRule):
-        def enter_document(self, node: DocumentNode, *_: Any) -> None:
-            fragments = {each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)}
-            for operation in node.definitions:
-                if isinstance(operation, OperationDefinitionNode):
-                    _check(self.context, operation, _Scale(fragments, variables, {}), may_introspect)
-
-    return Limits
+def _refused(document: DocumentNode, variables: Mapping[str, Any], may_introspect: bool) -> Iterator[GraphQLError]:
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    for operation in document.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            yield from _check(operation, _Scale(fragments, variables, {}), may_introspect)
 
 
 @dataclass(slots=True)
@@ -129,16 +131,16 @@ class _Scale:
         return sum(each for each in numbers if isinstance(each, int))
 
 
-def _check(context: ValidationContext, operation: OperationDefinitionNode, scale: _Scale, may_introspect: bool) -> None:
+def _check(operation: OperationDefinitionNode, scale: _Scale, may_introspect: bool) -> Iterator[GraphQLError]:
     if not may_introspect and _introspects(operation.selection_set, scale.fragments, set()):
-        _refuse(context, operation, "forbidden", f"introspection needs one of the roles {', '.join(sorted(INTROSPECTION_ROLES))}")
+        yield _refusal(operation, "forbidden", f"introspection needs one of the roles {', '.join(sorted(INTROSPECTION_ROLES))}")
     found = scale.measure(operation.selection_set, True)
     if found.depth > MAX_DEPTH:
-        _refuse(context, operation, "query-too-deep", f"the query is {found.depth} fields deep, at most {MAX_DEPTH}")
+        yield _refusal(operation, "query-too-deep", f"the query is {found.depth} fields deep, at most {MAX_DEPTH}")
     if found.aliases > MAX_ALIASES:
-        _refuse(context, operation, "query-too-wide", f"the query has {found.aliases} aliases, at most {MAX_ALIASES}")
+        yield _refusal(operation, "query-too-wide", f"the query has {found.aliases} aliases, at most {MAX_ALIASES}")
     if found.cost > MAX_COST:
-        _refuse(context, operation, "query-too-costly", f"the query costs {found.cost}, at most {MAX_COST}")
+        yield _refusal(operation, "query-too-costly", f"the query costs {found.cost}, at most {MAX_COST}")
 
 
 def _introspects(selections: SelectionSetNode | None, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str]) -> bool:
@@ -155,5 +157,5 @@ def _introspects(selections: SelectionSetNode | None, fragments: Mapping[str, Fr
     return False
 
 
-def _refuse(context: ValidationContext, operation: OperationDefinitionNode, code: str, message: str) -> None:
-    context.report_error(GraphQLError(message, [operation], extensions={"code": code}))
+def _refusal(operation: OperationDefinitionNode, code: str, message: str) -> GraphQLError:
+    return GraphQLError(message, [operation], extensions={"code": code})
