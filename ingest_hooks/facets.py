@@ -95,7 +95,8 @@ def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | 
         bounds = [{"field": bound.field, "op": bound.op, "column": bound.column, "seconds": _whole(bound.seconds), "predicates": bound.predicates,
                    "grid": bound.grid} for bound in read.bounds]
         limits = [{"field": limit.field, "op": limit.op, "at": limit.at, "predicates": limit.predicates} for limit in read.limits]
-        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "limits": limits, "made": read.made, **place(read.line, read.column)})
+        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "limits": limits, "made": read.made, **place(read.line, read.column),
+                      **({"decides": True} if read.decides else {})})
     columns = {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()}
     return {"reads": reads, "columns": columns,
             "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons),

@@ -56,13 +56,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of the table at place `instance` make a value, by these columns. `facts` only hold for what makes this value (`FILTER (WHERE …)`)."""
+    """Rows of the table at place `instance` make a value, by these columns. `facts` only hold for what makes this value (`FILTER (WHERE …)`).
+
+    `decides`: they only decide whether the row that makes it is there (it is the latest of its key, or all of its group are old enough).
+    """
 
     instance: int
     fields: frozenset[str]
     single: bool = True
     bounds: frozenset[Bound] = frozenset()
     facts: frozenset[Fact] = frozenset()
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,7 @@ def gathered(parts: Iterable[Part], facts: Iterable[Fact], visible: Iterable[tup
                 if way.says_more_than(bounds.get((name, seen))):
                     bounds[name, seen] = way
         result.add(Part(part.instance, part.fields, False, frozenset(Bound(name, way.op, seen, way.seconds, way.predicates, way.grid)
-                                                                     for (name, seen), way in bounds.items())))
+                                                                     for (name, seen), way in bounds.items()), decides=part.decides))
     return frozenset(result)
 
 

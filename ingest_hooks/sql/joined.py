@@ -28,6 +28,8 @@ class Joined(Conditions):
         self.attached: dict[str, frozenset[Part]] = {}  # by source: what decides which of its rows are joined
         self.optional = []
         self.keys: dict[str, Cell] | None = None  # of GROUP BY, by their text
+        self.columns_of_keys: dict[str, exp.Column] = {}  # keys that are no columns, by their text, as columns
+        self.by_keys: dict[int, exp.Expr] = {}  # what is computed from such keys, by node; kept, since nodes are told apart by their identity
         self.visible: list[tuple[int, Op, int]] = []
         self.maxima: dict[str, int] = {}
         self.known: dict[tuple[int, bool], Cell] = {}  # by node, and whether it is asked for a row or for a group

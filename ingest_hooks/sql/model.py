@@ -123,7 +123,10 @@ class TimeLimit:
 
 @dataclass(frozen=True, slots=True)
 class TimedRead:
-    """Rows of `table`, as it stands at one place of the statement. `made`: output columns computed from this very row."""
+    """Rows of `table`, as it stands at one place of the statement. `made`: output columns computed from this very row.
+
+    `decides`: they only decide whether the row behind a value is there, as all rows of a key do of which the latest is kept.
+    """
 
     table: str
     bounds: tuple[TimeBound, ...]
@@ -132,6 +135,7 @@ class TimedRead:
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from ingest_hooks.sql.bounds import Fact, Op, Part
-from ingest_hooks.sql.joined import Joined
+from ingest_hooks.sql.groups import Groups
+from ingest_hooks.sql.picked import with_deciding
 from ingest_hooks.sql.rows import Cell, Environment, Rows, RowsOf
 from ingest_hooks.sql.times import Term, frame_bound, term
 
@@ -24,9 +25,10 @@ def select_rows(rows_of: RowsOf, scope: Scope, query: exp.Select, around: Enviro
     return _Select(rows_of, scope, query, around).rows()
 
 
-class _Select(Joined):
+class _Select(Groups):
     def rows(self) -> Rows:
         self._join()
+        deciding = self._deciding_before()
         where = self.query.args.get("where")
         if isinstance(where, exp.Where):
             self.facts += self.conjuncts(where.this)
@@ -34,7 +36,7 @@ class _Select(Joined):
         joined = frozenset().union(*(rows.places for rows in self.sources.values()))
         counted = self._counted()
         if self._is_grouped():
-            self._group()
+            deciding |= self._group()
             counted = self.rows_of.gathered(counted, self.facts, self.visible)
             having = self.query.args.get("having")
             if isinstance(having, exp.Having):
@@ -42,6 +44,8 @@ class _Select(Joined):
         cells: dict[str, Cell] = {}
         for number, item in enumerate(self.query.selects):
             cells.setdefault(item.alias_or_name or f"_col_{number}", self._star() if item.is_star else self.value(item))
+        deciding |= self._deciding_latest()
+        cells = {name: with_deciding(cell, deciding) for name, cell in cells.items()}
         qualify = self.query.args.get("qualify")
         if isinstance(qualify, exp.Qualify):
             self.facts += self.conjuncts(qualify.this)
@@ -53,37 +57,6 @@ class _Select(Joined):
             chosen = self.rows_of.gathered(chosen, self.facts, self.visible)
         return Rows(cells, facts, joined, counted, chosen)
 
-    # ---- groups
-
-    def _is_grouped(self) -> bool:
-        group = self.query.args.get("group")
-        if isinstance(group, exp.Group) and (group.expressions or group.args.get("all")):
-            return True
-        return any(_aggregates(item) for item in self.query.selects) or self.query.args.get("having") is not None
-
-    def _group(self) -> None:
-        group = self.query.args.get("group")
-        written: list[exp.Expr] = []
-        if isinstance(group, exp.Group):
-            written = [item.unalias() for item in self.query.selects if not _aggregates(item)] if group.args.get("all") else list(group.expressions)
-            if any(group.args.get(each) for each in ("cube", "rollup", "grouping_sets")):
-                written = []  # a key may be missing from a row
-        keys = {key.sql(): self.value(key) for key in written}
-        self.visible = [(cell.symbol, "=", cell.symbol) for cell in keys.values() if cell.symbol is not None]
-        for cells in self.around:
-            for rows in cells.values():
-                columns = self.rows_of.columns(rows.place).values() if rows.place is not None else (cell.symbol for cell in rows.cells.values())
-                self.visible += [(symbol, "=", symbol) for symbol in columns if symbol is not None]
-        having = self.query.args.get("having")
-        for node in {item.sql(): item for each in (*self.query.selects, having) if each is not None for item in each.find_all(exp.Max)}.values():
-            if isinstance(node.this, exp.Expr) and node.find_ancestor(exp.Window) is None:
-                symbol, more = self.defined(term(node.this, self._grid))
-                if symbol is not None:
-                    self.facts += more
-                    self.maxima[node.sql()] = highest = self.rows_of.symbol()
-                    self.visible.append((symbol, "<=", highest))
-        self.keys = keys
-
     # ---- values
 
     def _star(self) -> Cell:
@@ -94,6 +67,7 @@ class _Select(Joined):
         node = node.unalias().unnest()
         if self.keys is not None and node.sql() in self.keys:
             return self.keys[node.sql()]
+        node = self.over_keys(node)
         if isinstance(node, exp.Window):
             return self._window(node)
         if isinstance(node, exp.Filter) or (isinstance(node, exp.AggFunc) and not isinstance(node, exp.Lag | exp.Lead)):
@@ -283,17 +257,3 @@ def _never(node: exp.Expr) -> bool:
 
 def _under(cell: Cell, facts: frozenset[Fact]) -> Cell:
     return Cell(None, frozenset(replace(part, facts=part.facts | facts) for part in cell.parts), cell.reasons) if facts else cell
-
-
-def _aggregates(node: exp.Expr) -> bool:
-    """Whether an expression aggregates the rows of its query, and not only those of a window or of a subquery."""
-    own = node.find_ancestor(exp.Select)
-    return any(found.find_ancestor(exp.Select) is own and not _in_window(found) for found in node.find_all(exp.AggFunc))
-
-
-def _in_window(function: exp.Expr) -> bool:
-    """Whether this is the very function of an OVER, not an aggregate it is applied to."""
-    holder = function
-    while isinstance(holder.parent, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
-        holder = holder.parent
-    return isinstance(holder.parent, exp.Window) and holder.arg_key == "this"

@@ -76,7 +76,7 @@ def _in_order(reads: Iterable[TimedRead], columns: Mapping[str, Mapping[int, set
     told = [replace(read, bounds=tuple(replace(bound, predicates=numbered(bound.predicates)) for bound in read.bounds),
                     limits=tuple(replace(limit, predicates=numbered(limit.predicates)) for limit in read.limits)) for read in reads]
     order = sorted(range(len(reads)), key=lambda number: (*_place_of(told[number]), told[number].table, str(told[number].bounds), told[number].made,
-                                                          str(told[number].limits)))
+                                                          str(told[number].limits), told[number].decides))
     position = {number: at for at, number in enumerate(order)}
     uses = {name: tuple(sorted((position[number], tuple(sorted(fields))) for number, fields in found.items())) for name, found in columns.items()}
     return Timing(tuple(told[number] for number in order), uses, tuple(predicates[number] for number in used),
@@ -107,7 +107,7 @@ def _read(rows_of: RowsOf, rows: Rows, part: Part, cells: dict[str, Cell], place
                 limits.append(TimeLimit(name, way.op, moment.isoformat(), tuple(sorted(way.predicates))))
     found = sorted((TimeBound(name, way.op, column, way.seconds, tuple(sorted(way.predicates)), way.grid) for (name, column), way in bounds.items()),
                    key=lambda bound: (bound.field, bound.column))
-    return TimedRead(at.table.name, tuple(found), made, tuple(sorted(limits, key=lambda limit: (limit.field, limit.at))), *place(at.node))
+    return TimedRead(at.table.name, tuple(found), made, tuple(sorted(limits, key=lambda limit: (limit.field, limit.at))), *place(at.node), part.decides)
 
 
 def _same_row(part: Part, parts: Iterable[Part]) -> bool:

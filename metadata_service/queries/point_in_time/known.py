@@ -23,6 +23,14 @@ _CONTRADICTIONS = ("wrong-time", "no-predicate", "beyond", "delay-not-covered") 
 PROVEN, VIOLATION, SUSPECT, UNKNOWN = CheckState.PROVEN, CheckState.VIOLATION, CheckState.SUSPECT, CheckState.UNKNOWN
 
 
+def _only_decides(found: Finding) -> Finding:
+    """What a reading comes to whose rows make no value themselves, but decide whether the row that does is there."""
+    if found.state is not VIOLATION:
+        return found
+    return replace(found, state=SUSPECT, why="kept-by-later-rows", unbounded=False,
+                   detail=f"whether the row is there depends on rows that may have become known later: {found.detail}")
+
+
 class Judge:
     """Judges columns of versions. `label_time`: the roots' column at which outcomes are known, if it has one; `reference`: their reference time."""
 
@@ -53,7 +61,9 @@ class Judge:
             return [Finding(UNKNOWN, "too-deep", f"more than {MAX_STATEMENTS} statements behind each other", None, version, (column,))]
         found: list[Finding] = []
         for number, fields in made.timing.columns[column]:
-            found += self._read(made, made.timing.reads[number], fields, time, link, seconds, trail, depth)
+            read = made.timing.reads[number]
+            told = self._read(made, read, fields, time, link, seconds, trail, depth)
+            found += [_only_decides(each) for each in told] if read.decides else told
         said = made.timing.reasons.get(column, ())
         if EARLIER_ROWS in said:
             found.append(Finding(UNKNOWN, "earlier-rows", f"{name_of(version)} also holds rows of earlier runs, made by statements that are not looked at here",

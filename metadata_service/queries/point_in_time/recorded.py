@@ -81,7 +81,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Rows of a dataset, as it stands at one place of a statement. `made`: columns computed from this very row."""
+    """Rows of a dataset, as it stands at one place of a statement. `made`: columns computed from this very row.
+
+    `decides`: they only decide whether the row behind a value is there.
+    """
 
     dataset: str
     bounds: tuple[Bound, ...]
@@ -90,6 +93,7 @@ class Read:
     line: int | None
     column: int | None
     limits: tuple[Limit, ...] = ()
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ def _read(said: Any) -> Read | None:
         return None
     bounds = tuple(bound for each in _list(said.get("bounds")) if (bound := _bound(each)) is not None)
     return Read(dataset, bounds, frozenset(map(str, _list(said.get("made")))), _text(said.get("file")), _number(said.get("line")), _number(said.get("column")),
-                tuple(limit for each in _list(said.get("limits")) if (limit := _limit(each)) is not None))
+                tuple(limit for each in _list(said.get("limits")) if (limit := _limit(each)) is not None), said.get("decides") is True)
 
 
 def _limit(said: Any) -> Limit | None:

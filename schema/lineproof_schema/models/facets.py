@@ -78,13 +78,17 @@ class TimeLimit(EventData):
 
 
 class TimedRead(SqlPosition):
-    """Rows of a dataset, as it stands at one place of the statement. `made` are output columns computed from this very row."""
+    """Rows of a dataset, as it stands at one place of the statement. `made` are output columns computed from this very row.
+
+    `decides`: they only decide whether the row behind a value is there, as all rows of a key do of which the latest is kept.
+    """
 
     namespace: str
     name: str
     bounds: tuple[TimeBound, ...] = ()
     made: tuple[str, ...] = ()
     limits: tuple[TimeLimit, ...] = ()
+    decides: bool = False
 
 
 class TimedPredicate(SqlPosition):

@@ -30,6 +30,8 @@ JOINED: Final = "select s.id, s.ref, sum(e.temp) as x from spine s left join {ta
 EARLIER: Final = "select a.id, a.ref, avg(b.late) as x from spine a left join spine b on b.k = a.k and {condition} group by a.id, a.ref"
 FRAMED: Final = "select s.id, s.ref, m.m as x from spine s asof left join (select k, seen, {window} as m from obs) m on m.k = s.k and s.ref > m.seen"
 
+KEPT: Final = "select s.id, s.ref, e.temp as x from spine s left join ({rows}) e on e.k = s.k and e.loaded < s.ref"
+
 Conditions = Mapping[str, tuple[str, str]]
 
 # conditions between events (known at `loaded`) and the reference time
@@ -235,7 +237,7 @@ STATEMENTS: Final[Conditions] = {
                    "by s.id order by e.seen desc, e.id) = 1"),
     "qualify leak": (V, "select s.id, s.ref, e.temp as x from spine s join events e on e.k = s.k qualify row_number() over (partition by s.id order by "
                         "e.seen desc, e.id) = 1"),
-    "having": (P, "select s.id, s.ref, sum(e.temp) as x from spine s join events e on e.k = s.k group by s.id, s.ref having max(e.loaded) < s.ref"),
+    "having": (S, "select s.id, s.ref, sum(e.temp) as x from spine s join events e on e.k = s.k group by s.id, s.ref having max(e.loaded) < s.ref"),
     "having min": (V, "select s.id, s.ref, sum(e.temp) as x from spine s join events e on e.k = s.k group by s.id, s.ref having min(e.loaded) < s.ref"),
     "exists": (P, "select s.id, s.ref, exists (select 1 from events e where e.k = s.k and e.loaded < s.ref) as x from spine s"),
     "exists leak": (V, "select s.id, s.ref, exists (select 1 from events e where e.k = s.k and e.loaded >= s.ref) as x from spine s"),
@@ -321,6 +323,17 @@ STATEMENTS: Final[Conditions] = {
                          "events) select s.id, s.ref, sum(u.temp) as x from spine s left join u on u.k = s.k and u.t < s.ref group by s.id, s.ref"),
     "except": (V, "select id, ref, sum(temp) as x from (select s.id, s.ref, e.temp from spine s join events e on e.k = s.k and e.loaded < s.ref except "
                   "select s.id, s.ref, e.temp from spine s join obs e on e.k = s.k) u group by id, ref"),
+    "latest, bounded before": (P, "with p as (select s.id, s.ref, e.temp, row_number() over (partition by s.id order by e.loaded desc) as n from spine s "
+                                  "join events e on e.k = s.k and e.loaded < s.ref) select s.id, s.ref, p.temp as x from spine s left join p on "
+                                  "p.id = s.id and p.ref = s.ref and p.n = 1"),
+    "lateral latest": (P, "select s.id, s.ref, l.temp as x from spine s left join lateral (select e.temp from events e where e.k = s.k and e.loaded < s.ref "
+                          "order by e.loaded desc limit 1) l on true"),
+    "lateral qualify": (P, "select s.id, s.ref, l.temp as x from spine s left join lateral (select e.temp from events e where e.k = s.k and e.loaded < s.ref "
+                           "qualify row_number() over (order by e.loaded desc) = 1) l on true"),
+    "lateral latest, bounded after": (S, "select s.id, s.ref, l.temp as x from spine s left join lateral (select e.temp, e.loaded from events e where "
+                                         "e.k = s.k order by e.loaded desc limit 1) l on l.loaded < s.ref"),
+    "latest until a moment": (P, "select s.id, s.ref, e.temp as x from spine s left join (select * from events where loaded < timestamp '2025-12-31' "
+                                 "qualify row_number() over (partition by k order by loaded desc) = 1) e on e.k = s.k and e.loaded < s.ref"),
     "distinct on": (P, "select distinct on (s.id) s.id, s.ref, e.temp as x from spine s join events e on e.k = s.k and e.loaded < s.ref order by s.id, "
                        "e.loaded desc, e.id"),
     "distinct on leak": (V, "select distinct on (s.id) s.id, s.ref, e.temp as x from spine s join events e on e.k = s.k and e.seen < s.ref order by "
@@ -339,6 +352,30 @@ STATEMENTS: Final[Conditions] = {
     "values": (P, "select s.id, s.ref, v.w as x from spine s left join (values ('a', 1), ('b', 2)) v(k, w) on v.k = s.k"),
     "scd2": (P, "select s.id, s.ref, p.price as x from spine s left join prices p on p.k = s.k and s.ref > p.valid_from and s.ref <= p.valid_to"),
     "scd2 leak": (V, "select s.id, s.ref, p.price as x from spine s left join prices p on p.k = s.k and s.ref >= p.valid_from and s.ref < p.valid_to"),
+}
+# rows of events that are kept before anything bounds them: what is missing tells of later ones
+PICKED: Final[Conditions] = {
+    "latest": (S, "select * from events qualify row_number() over (partition by k order by loaded desc) = 1"),
+    "latest as number": (S, "select k, loaded, temp from (select *, row_number() over (partition by k order by loaded desc) as n from events) where n = 1"),
+    "rank and moment": (S, "select k, loaded, temp from (select *, rank() over (partition by k order by loaded desc) as n from events) "
+                           "where n < 2 and temp >= 0"),
+    "distinct on": (S, "select distinct on (k) k, loaded, temp from events order by k, loaded desc"),
+    "distinct on two keys": (S, "select distinct on (k, temp % 3) k, loaded, temp from events order by k, temp % 3, loaded desc"),
+    "limit": (S, "select k, loaded, temp from events order by loaded desc limit 1"),
+    "latest time": (S, "select k, max(loaded) as loaded, sum(temp) as temp from events group by k"),
+    "latest value": (S, "select k, max(loaded) as loaded, max_by(temp, loaded) as temp from events group by k"),
+    "all early": (S, "select k, max(loaded) as loaded, sum(temp) as temp from events group by k having max(loaded) < timestamp '2030-01-01'"),
+    "latest of latest": (S, "select k, max(loaded) as loaded, sum(temp) as temp from (select k, id, max(loaded) as loaded, max_by(temp, loaded) as temp "
+                            "from events group by k, id) group by k"),
+    "latest time, union": (S, "select k, max(loaded) as loaded, sum(temp) as temp from (select k, loaded, temp from events union all "
+                              "select k, loaded, temp from events) group by k"),
+    "first": (P, "select * from events qualify row_number() over (partition by k order by loaded) = 1"),
+    "last of a moment": (P, "select * from events qualify row_number() over (partition by k, loaded order by temp desc) = 1"),
+    "latest of a day": (P, "select k, date_trunc('day', loaded) + interval 1 day as loaded, max_by(temp, loaded) as temp from events group by k, "
+                           "date_trunc('day', loaded)"),
+    "first on": (P, "select distinct on (k) k, loaded, temp from events order by k, loaded"),
+    "largest": (P, "select k, loaded, max(temp) as temp from events group by k, loaded"),
+    "all": (P, "select * from events where temp > 2"),
 }
 # several models, one after another
 PIPELINES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
@@ -390,6 +427,10 @@ PIPELINES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "g": "select k, date_trunc('hour', loaded) + interval 1 hour as upto, sum(temp) as temp from events group by 1, 2",
         "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.upto <= s.ref group by s.id, s.ref",
     }),
+    "2 models day of a key": (P, {
+        "g": "select k, date_trunc('day', loaded) + interval 1 day as upto, sum(temp) as temp from events group by k, date_trunc('day', loaded)",
+        "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.upto <= s.ref group by s.id, s.ref",
+    }),
     "2 models min": (V, {
         "g": "select k, min(loaded) as upto, sum(temp) as temp from events group by k",
         "f": "select s.id, s.ref, sum(e.temp) as x from spine s left join g e on e.k = s.k and e.upto < s.ref group by s.id, s.ref",
@@ -429,6 +470,8 @@ def all_cases() -> dict[str, tuple[str, dict[str, str]]]:
         found |= {f"{table}: {name}": (state, {"f": JOINED.format(table=table, condition=text)}) for name, (state, text) in conditions.items()}
     found |= {f"own: {name}": (state, {"f": EARLIER.format(condition=text)}) for name, (state, text) in OWN.items()}
     found |= {f"frame: {name}": (state, {"f": FRAMED.format(window=text)}) for name, (state, text) in FRAMES.items()}
+    found |= {f"picked: {name}": (state, {"f": KEPT.format(rows=text)}) for name, (state, text) in PICKED.items()}
+    found |= {f"picked in a model: {name}": (state, {"g": text, "f": KEPT.format(rows="select * from g")}) for name, (state, text) in PICKED.items()}
     found |= {f"statement: {name}": (state, {"f": text}) for name, (state, text) in STATEMENTS.items()}
     return found | {f"pipeline: {name}": (state, dict(models)) for name, (state, models) in PIPELINES.items()}
 

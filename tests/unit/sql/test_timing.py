@@ -88,7 +88,7 @@ def bounds_of(sql: str, column: str = "x") -> list[list[tuple[str, str, str, flo
     """The bounds of the other rows that make a column."""
     found = column_lineage(sql, dialect="duckdb", schema=SCHEMA, output="o").timing
     assert not found.reasons.get(column), found.reasons
-    reads = [found.reads[number].bounds for number, _ in found.columns[column]]
+    reads = [found.reads[number].bounds for number, _ in found.columns[column] if not found.reads[number].decides]
     return sorted([(bound.field, bound.op, bound.column, bound.seconds) for bound in bounds if bound.column == "ref"] for bounds in reads)
 
 
@@ -96,6 +96,13 @@ def bounds_of(sql: str, column: str = "x") -> list[list[tuple[str, str, str, flo
 def test_what_is_known_of_the_rows_that_make_a_column(name: str) -> None:
     sql, expected = STATEMENTS[name]
     assert bounds_of(sql) == sorted([(field, op, column, float(seconds)) for field, op, column, seconds in bounds] for bounds in expected)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_rows_that_decide_whether_the_latest_is_there_are_told_apart(name: str) -> None:
+    found = column_lineage(STATEMENTS[name][0], dialect="duckdb", schema=SCHEMA, output="o").timing
+    deciding = [read for read in found.reads if read.decides]
+    assert [[bound for bound in read.bounds if bound.column == "ref"] for read in deciding] == ([[]] if name == "latest by group" else [])
 
 
 @pytest.mark.parametrize("name", UNBOUNDED)
@@ -115,10 +122,11 @@ def test_rows_outside_the_bounds_change_nothing(name: str, seed: int) -> None:
         fill(connection, chance)
         before = {(row[0], row[1]): row[2] for row in connection.execute(f"select id, ref, x from ({sql})").fetchall()}
         assert any(value for value in before.values())
-        for number, _ in found.columns["x"]:
+        making = [number for number, _ in found.columns["x"] if not found.reads[number].decides]
+        for number in making:
             read = found.reads[number]
             bounds = [bound for bound in read.bounds if bound.column == "ref" and bound.op in ("<", "<=")]
-            others = [found.reads[other] for other, _ in found.columns["x"] if other != number and found.reads[other].table == read.table]
+            others = [found.reads[other] for other in making if other != number and found.reads[other].table == read.table]
             assert bounds
             for at in sorted({ref for _, ref in before})[1::3]:
                 # what this reading keeps out, and every other reading of the same table, too
