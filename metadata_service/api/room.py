@@ -7,6 +7,7 @@ from lineproof_audit.keyring import Keyring
 from metadata_service.api.services import Services
 from metadata_service.api.watched import watched
 from metadata_service.errors import ArtifactError
+from metadata_service.intake import CLASSIFIED
 from metadata_service.queries.context import Room
 
 __all__ = ["room_of"]
@@ -32,5 +33,5 @@ def room_of(services: Services, viewer: Any) -> Room:
     async def held(digest: str) -> int | None:
         return await services.artifacts.size(viewer.tenant, digest.removeprefix("sha256:"))
 
-    graph = watched(services.graph, viewer, lambda: services.reads.note(viewer, "classified"))
+    graph = watched(services.graph, viewer, lambda: services.reads.note(viewer, CLASSIFIED))
     return Room(graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise, services.streams)

@@ -7,7 +7,12 @@ from typing import Any, cast
 from metadata_service.access import Viewer
 from metadata_service.graph.port import GraphStore, NodeRow
 
-__all__ = ["watched"]
+__all__ = ["is_classified", "watched"]
+
+
+def is_classified(level: object) -> bool:
+    """Whether a fact's classification is above `public`; what nobody classified is not."""
+    return isinstance(level, str) and level.lower() != "public"
 
 
 class _Watched:
@@ -25,7 +30,7 @@ class _Watched:
         rows = await self._graph.get(urns, at)
         for row in rows.values():
             level = row.facts.get("classification")
-            if isinstance(level, str) and level.lower() != "public" and self._viewer.can_see(row.namespace, level):
+            if is_classified(level) and self._viewer.can_see(row.namespace, level):
                 self._classified()
                 break
         return rows

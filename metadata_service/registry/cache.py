@@ -29,14 +29,15 @@ CHANGES: Final = ("lineproof.feature-version.v1", "lineproof.alias.v1", "linepro
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Where the answers stand, and the answers; `rendered` are those written out, by request body, for viewers from whom nothing is hidden.
+    """Where the answers stand, and the answers; `rendered` are those written out, by request body, for viewers from whom nothing is hidden, with
+    whether they show something classified.
 
     A snapshot shares them with the one before iff nothing happened between the two that can change an answer.
     """
 
     position: Position
     answers: dict[tuple[str | None, tuple[str, ...]], Resolved]
-    rendered: dict[bytes, bytes]
+    rendered: dict[bytes, tuple[bytes, bool]]
 
 
 class ResolutionCache:

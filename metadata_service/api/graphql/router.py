@@ -26,7 +26,7 @@ UNSUPPORTED = "Unsupported content type"  # the words of the framework for it
 @dataclass(frozen=True, slots=True)
 class GraphQLDependencies:
     """What the endpoint needs of the service: who sent a request (raises AccessError: unauthenticated), what is asked, who writes, and who is
-    told what auditors ask."""
+    told every question."""
 
     viewer: Callable[[Request], Awaitable[Viewer]]
     room: Callable[[Request, Viewer], Room]

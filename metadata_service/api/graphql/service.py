@@ -25,6 +25,6 @@ def graphql_router() -> APIRouter:
         return AliasMover(services_of(request), caller, room)
 
     def noted(request: Request, caller: Any, question: str) -> None:
-        services_of(request).reads.note(caller, question)
+        services_of(request).reads.asked(caller, question)
 
     return create_graphql_router(GraphQLDependencies(viewer, lambda request, caller: room_of(services_of(request), caller), mover, noted))

@@ -39,7 +39,9 @@ async def get_artifact(request: Request, digest: Digest) -> Response:
     """The bytes, always as a download: what a producer stored is never rendered in our origin."""
     viewer = await authenticate(request)
     require_any(viewer, "reader", "auditor", "ingest")
-    size, chunks = await services_of(request).artifacts.get(viewer.tenant, digest)
+    services = services_of(request)
+    services.reads.asked(viewer, "artifact")
+    size, chunks = await services.artifacts.get(viewer.tenant, digest)
     return StreamingResponse(chunks, media_type="application/octet-stream", headers={
         "Content-Length": str(size), "Content-Disposition": f'attachment; filename="{digest}"', "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox", "Cache-Control": "private, max-age=31536000, immutable"})

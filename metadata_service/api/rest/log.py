@@ -87,6 +87,8 @@ async def entry(request: Request, index: Index) -> Response:
     """
     services = services_of(request)
     viewer = await _log_read(request, services)
+    if viewer is not None:
+        services.reads.asked(viewer, "event")
     found = await anyio.to_thread.run_sync(services.reader.entry, index)
     body: dict[str, Any] = {"index": found.index, "leaf": _base64(found.leaf), "erased": found.envelope is None, "restricted": False}
     if found.envelope is not None and found.salt is not None:

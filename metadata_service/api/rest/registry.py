@@ -27,7 +27,9 @@ from metadata_service.api.rest.openapi import PROBLEMS, RESOLVE_ANSWER, RESOLVE_
 from metadata_service.api.rest.shapes import as_json
 from metadata_service.api.room import room_of
 from metadata_service.api.services import Services, services_of
+from metadata_service.api.watched import is_classified
 from metadata_service.errors import BodyRefused, NotFound
+from metadata_service.intake import CLASSIFIED
 from metadata_service.queries.context import Asked, QueryContext, answer
 from metadata_service.queries.feature_shapes import Feature, FeatureAnswer, Model, ModelAnswer
 from metadata_service.queries.features import aliases, feature, mask_resolved, model, refuse_hidden
@@ -71,7 +73,7 @@ At = Annotated[str | None, Query(description="A position: a tree size, or an RFC
 async def get_version(request: Request, name: str, version: str, at: At = None) -> Response:
     """`{computedAt, completeness, version}`. `name` is `<namespace>:<name>`, or a bare name if it is unique (else 409 with `candidates`)."""
     wanted = _segment(version)
-    found = await _answer(request, at, lambda context: feature(context, name, wanted))
+    found = await _answer(request, at, "feature", lambda context: feature(context, name, wanted))
     return _version("feature", name, wanted, found, found.feature)
 
 
@@ -87,7 +89,7 @@ async def get_alias(request: Request, name: str, alias: str, at: At = None) -> R
 async def get_model_version(request: Request, name: str, version: str, at: At = None) -> Response:
     """`{computedAt, completeness, version}`. `name` is `<namespace>:<name>`, or a bare name if it is unique (else 409 with `candidates`)."""
     wanted = _segment(version)
-    found = await _answer(request, at, lambda context: model(context, name, wanted))
+    found = await _answer(request, at, "model", lambda context: model(context, name, wanted))
     return _version("model", name, wanted, found, found.model)
 
 
@@ -116,21 +118,25 @@ async def post_resolve(request: Request) -> Response:
     if snapshot.position.size < least:
         raise LineproofError(f"the graph stands at {snapshot.position.size}, position {least} was asked for", code="not-projected",
                              projected=snapshot.position.size)
-    rendered = snapshot.rendered.get(body) if viewer.sees_all else None
-    if rendered is None:
-        rendered = await _render(services, snapshot, viewer, body)
+    known = snapshot.rendered.get(body) if viewer.sees_all else None
+    rendered, classified = known if known is not None else await _render(services, snapshot, viewer, body)
+    services.reads.asked(viewer, "resolve")
+    if classified:
+        services.reads.note(viewer, CLASSIFIED)
     head = b'{"computedAt":{"size":%d,"rootHash":"%s"},' % (snapshot.position.size, snapshot.position.root.encode())
     return Response(head + rendered, media_type="application/json")
 
 
-async def _render(services: Services, snapshot: Snapshot, viewer: Viewer, body: bytes) -> bytes:
+async def _render(services: Services, snapshot: Snapshot, viewer: Viewer, body: bytes) -> tuple[bytes, bool]:
+    """The answer written out, and whether it shows something classified."""
     references, subject = _question(body)
     refuse_hidden(viewer, subject)
     resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, subject))
     rendered = orjson.dumps({"subject": as_json(resolved.subject), "resolutions": as_json(resolved.rows)})[1:]
+    answered = rendered, any(is_classified(row.classification) for row in resolved.rows)
     if viewer.sees_all and len(snapshot.rendered) < MAX_RENDERED:
-        snapshot.rendered[body] = rendered
-    return rendered
+        snapshot.rendered[body] = answered
+    return answered
 
 
 def _question(body: bytes) -> tuple[tuple[str, ...], str | None]:
@@ -150,10 +156,13 @@ def _question(body: bytes) -> tuple[tuple[str, ...], str | None]:
     return tuple(references), subject
 
 
-async def _answer(request: Request, at: str | None, question: Callable[[QueryContext], Awaitable[T]]) -> T:
+async def _answer(request: Request, at: str | None, name: str, question: Callable[[QueryContext], Awaitable[T]]) -> T:
+    """`name` is that of the question in GraphQL."""
     viewer = await authenticate(request)
     require_any(viewer, *READERS)
-    return await answer(room_of(services_of(request), viewer), viewer, _asked(request, at), question)
+    services = services_of(request)
+    services.reads.asked(viewer, name)
+    return await answer(room_of(services, viewer), viewer, _asked(request, at), question)
 
 
 def _version(kind: Kind, name: str, wanted: str, found: FeatureAnswer | ModelAnswer, head: Feature | Model | None) -> Response:
@@ -165,7 +174,7 @@ def _version(kind: Kind, name: str, wanted: str, found: FeatureAnswer | ModelAns
 
 async def _alias(request: Request, kind: Kind, name: str, alias: str, at: str | None) -> Response:
     wanted = _segment(alias)
-    found = await _answer(request, at, lambda context: aliases(context, name, kind, wanted))
+    found = await _answer(request, at, "aliases", lambda context: aliases(context, name, kind, wanted))
     if not found.aliases:
         raise NotFound(f"there is no alias {wanted!r} of {kind} {name[:200]!r} at size {found.computed_at.size}{_hint(name)}", history=as_json(found.history))
     return json_response({"computedAt": as_json(found.computed_at), "completeness": as_json(found.completeness), kind: found.urn,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from metadata_service.graph.ops import Revise
 from tests.service_world import ServiceWorld
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +66,37 @@ async def test_reads_of_classified_data_are_logged_whoever_reads(projected: Serv
     await ask(world, reader, ENTITY, urn="urn:lineproof:dataset:demo:salaries")
     assert reads.flush(everything=True) == 1
     assert [body["what"] for body in logged(world, size)] == [["classified"]]
+
+
+FEATURE = {"namespace": "demo", "name": "delay", "version": "1", "column": {"namespace": "demo", "name": "features", "column": "delay"},
+           "definition": {"entities": ["flight"], "dtype": "double", "sql": "select 1", "sources": [{"namespace": "demo", "name": "raw"}]}}
+
+
+@pytest.mark.parametrize(("level", "shown"), [("confidential", ["classified"]), ("public", [])])
+async def test_what_is_resolved_over_rest_is_logged_like_the_same_question_in_graphql(projected: ServiceWorld, level: str, shown: list[str]) -> None:
+    world, services = projected, projected.app.state.services
+    answer = await world.post(world.cloudevent("lineproof.feature-version.v1", FEATURE), Prefer="wait=projected")
+    assert answer.json()["outcome"]["status"] == "applied"
+    stands = await services.graph.position()
+    version = Revise("urn:lineproof:feature-version:demo:delay:1", "classification", level, stands.size - 1)  # no event says so of a feature yet
+    await services.graph.apply([version], expected_size=stands.size, size=stands.size, root=stands.root, digest_delta=0)
+    for reference, seen in (("demo:delay@1", shown), ("demo:delay@1", shown), ("demo:none@1", [])):  # the second time from memory
+        for headers, what in ((world.as_("auditor", subject="ada"), ["resolve"]), (world.as_("reader", subject="cy"), [])):
+            size = world.size()
+            assert (await world.http.post("/resolve", json={"references": [reference]}, headers=headers)).status_code == 200
+            services.reads.flush(everything=True)
+            assert [each["what"] for each in logged(world, size)] == [sorted([*what, *seen])] * bool(what or seen)
+
+
+async def test_what_auditors_ask_over_rest_is_logged(projected: ServiceWorld) -> None:
+    world, reads = projected, projected.app.state.services.reads
+    size = world.size()
+    for path in ("/features/demo:delay/versions/1", "/features/demo:delay/aliases/none", "/models/demo:late/versions/1", f"/api/v1/log/entries/{size - 1}",
+                 f"/api/v1/artifacts/sha256:{'0' * 64}"):
+        for who in ("auditor", "reader"):
+            assert (await world.http.get(path, headers=world.as_(who, subject=who))).status_code in (200, 404)
+    reads.flush(everything=True)
+    assert [(each["reads"], each["what"]) for each in logged(world, size)] == [(5, ["aliases", "artifact", "event", "feature", "model"])]
 
 
 async def test_reads_that_cannot_be_appended_are_kept(world: ServiceWorld) -> None:
