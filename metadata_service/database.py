@@ -44,6 +44,8 @@ class Database:
             self._engine = sa.create_engine(f"sqlite:///{Path(location).absolute() / 'log.db'}", pool_size=4, connect_args={"check_same_thread": False})
             event.listen(self._engine, "connect", _sqlite_pragmas)
             event.listen(self._engine, "begin", _sqlite_begin)
+        if not tables:
+            return
         with self.write() as connection:
             for metadata in tables:
                 metadata.create_all(connection, checkfirst=True)

@@ -27,6 +27,8 @@ from metadata_service.api.erasures import Erasing
 from metadata_service.api.services import Services
 from metadata_service.artifacts import Artifacts
 from metadata_service.database import Database
+from metadata_service.deriver import progress as deriver_progress
+from metadata_service.deriver.task import deriving
 from metadata_service.errors import SettingError
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
@@ -75,7 +77,7 @@ def open_rooms(settings: Settings) -> Rooms:
                    state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, tiles=settings.tiles_url,
                    queue_size=settings.queue_size)
     try:
-        database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA])
+        database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA, deriver_progress.METADATA])
         keys = KeyringFollower(log.reader)
         tokens = tokens_of(log, database, keys)
         return Rooms(settings, log, database, keys, tokens, _first_admin_token(log, keys, tokens))
@@ -116,7 +118,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         integrator.start()
         followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow()), asyncio.create_task(_erase(erasing))]
         try:
-            async with projecting(settings, log.reader, graph, metrics):
+            async with projecting(settings, log.reader, graph, metrics), deriving(settings, log, graph, rooms.database):
                 yield services
         finally:
             for follower in followers:

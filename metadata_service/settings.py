@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     # clients on this machine
     url: str | None = Field(default=None, description="Where the command line finds the service; unset: the one on the data directory")
     token: SecretStr | None = Field(default=None, description="Bearer token of the command line; unset: the first admin token of this machine")
+    deriver: bool = Field(default=True, description="Parse the SQL of plain OpenLineage events and log what it says about columns; needs the sql extra")
     # limits
     max_event_bytes: int = Field(default=2 * 2**20, ge=1024, le=2 * 2**20, description="One envelope or plain OpenLineage event")
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="One request body, after decompression")

@@ -102,8 +102,8 @@ def openlineage_run(job: str = "job", *, namespace: str = "demo", run: str | Non
 
 
 def service_settings(directory: Path, **overrides: Any) -> Settings:
-    """Settings of a service that lives in `directory`, with the projector in its event loop."""
-    return load_settings(**{"data": directory / "data", "state_dir": directory / "state", "projector": "inline", **overrides})
+    """Settings of a service that lives in `directory`, with the projector in its event loop; nothing is in its log that a test did not say."""
+    return load_settings(**{"data": directory / "data", "state_dir": directory / "state", "projector": "inline", "deriver": False, **overrides})
 
 
 @asynccontextmanager

@@ -28,11 +28,13 @@ app = typer.Typer(help="The graph that is projected from the log: status, rebuil
 
 @app.command("status")
 def status(data: Data = None, as_json: Json = False) -> None:
-    """How far the projection is, and what the graph holds."""
-    async def work(_settings: Settings, log: Log, graph: GraphStore) -> dict[str, Any]:
+    """How far the projection and the deriver are, and what the graph holds."""
+    async def work(settings: Settings, log: Log, graph: GraphStore) -> dict[str, Any]:
+        from metadata_service.deriver.progress import progress_of
+
         position = await graph.position()
-        return {"log": await asyncio.to_thread(log.reader.size), "graph": position.size, "rootHash": position.root, "digest": position.digest,
-                "counts": await graph.counts()}
+        return {"log": await asyncio.to_thread(log.reader.size), "graph": position.size, "deriver": await asyncio.to_thread(progress_of, settings.log_url),
+                "rootHash": position.root, "digest": position.digest, "counts": await graph.counts()}
 
     found = _run(work, data)
     if as_json:
@@ -40,6 +42,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
         return
     behind = found["log"] - found["graph"]
     say(f"graph at {found['graph']} of {found['log']} entries{f', {behind} behind' if behind else ''}; root {found['rootHash']}")
+    say(f"SQL of plain events is read up to {found['deriver']}")
     for kind, count in found["counts"].items():
         say(f"  {kind:<12}{count}")
 

@@ -8,6 +8,8 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
+import rfc8785
+
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, set_key, slot_of
@@ -15,7 +17,7 @@ from metadata_service.projector.facets import show
 from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft
 
-__all__ = ["derived_key", "project_derivation", "shown_by_key"]
+__all__ = ["derived_key", "project_derivation", "result_digest", "shown_by_key"]
 
 
 @lru_cache(65_536)
@@ -30,6 +32,11 @@ def shown_by_key(job: str, sql: str) -> str:
     return "sqlsets:" + hashlib.sha256(f"{job}\n{sql}".encode()).hexdigest()[:32]
 
 
+def result_digest(data: DerivationData) -> str:
+    """What tells one result from another, whichever entry's SQL was read: SHA-256 in hex."""
+    return hashlib.sha256(rfc8785.dumps(data.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"entry"}))).hexdigest()
+
+
 def project_derivation(draft: Draft, data: DerivationData) -> None:
     """Remember the derivation, and let the open sets of its runs say what it found."""
     job = job_urn(data.job.namespace, data.job.name)
@@ -40,7 +47,9 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         output = dataset_urn(column.output.namespace, column.output.name)
         found = outputs.setdefault(output, {"columns": {}, "status": data.status, "parser": data.parser})
         found["columns"][column.field] = _column(column)
-    draft.put(key, {"id": draft.entry.index, "outputs": outputs})
+    draft.put(key, {"id": draft.entry.index, "outputs": outputs, "result": result_digest(data)})
+    draft.ensure(job)
+    draft.revise(job, "derivation", _without_columns(data))
     sets = draft.state(listed) or []
     for set_id in sets:
         state = draft.state(set_key(set_id))
@@ -55,6 +64,13 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
             slots = {slot_of(edge) for edge in shown}
             close_edges(draft, set_id, [slot for slot, row in state["edges"].items() if row[3] == "derivation" and slot not in slots])
             merge(draft, SetId(state["kind"], state["via"], state["transformation"], state["output"]), shown, rank=rank, firm=True)
+
+
+def _without_columns(data: DerivationData) -> dict[str, Any]:
+    """What the job remembers: which SQL was parsed, by what, how far it could be followed and why no further."""
+    told = {"sql": data.sql, "dialect": data.dialect, "parser": data.parser, "entry": data.entry, "status": data.status, "reason": data.reason,
+            "columns": len(data.columns)}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _column(column: ColumnDerivation) -> dict[str, Any]:

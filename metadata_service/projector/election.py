@@ -1,38 +1,40 @@
-"""One projector per graph: a file lock beside the embedded stores, an advisory lock where the log lies in PostgreSQL.
+"""One projector per graph and one deriver per log: a file lock beside the embedded stores, an advisory lock where the log lies in PostgreSQL.
 
-The lock only keeps others from working in vain; that none writes twice is the graph's own compare-and-set on its size.
+The lock only keeps others from working in vain; that none writes twice is the graph's own compare-and-set on its size, and the log's own sense for
+what it has.
 """
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from metadata_service.graph.errors import GraphUnavailable
 from metadata_service.settings import Settings
 
-__all__ = ["Election", "FileElection", "election_for"]
+__all__ = ["Election", "FileElection", "Office", "election_for"]
 
 _CLASS: Final = 0x4C504C47  # the log's class of advisory locks ("LPLG"); its numbers 1 and 2 are taken
-_PROJECTOR: Final = 3
+Office = Literal["projector", "deriver"]
+_NUMBERS: Final[dict[Office, int]] = {"projector": 3, "deriver": 4}
 
 
 class Election(Protocol):
     """Held from `won` returning True until `resign`, or until the process or its session ends."""
 
     def won(self) -> bool:
-        """Try to become, or confirm being, the projector."""
+        """Try to become, or confirm being, the one."""
 
     def resign(self) -> None:
         """Let another one take over. Idempotent."""
 
 
 class FileElection:
-    """`<directory>/projector.lock`."""
+    """`<directory>/projector.lock`, or that of another office."""
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "projector.lock"
+    def __init__(self, directory: Path, office: Office = "projector") -> None:
+        self._path = directory / f"{office}.lock"
         self._handle = -1
 
     def won(self) -> bool:
@@ -62,9 +64,10 @@ class FileElection:
 class _PostgresElection:
     """A session advisory lock, on a connection of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, office: Office) -> None:
         import psycopg  # an extra
 
+        self._office: Office = office
         self._error: type[Exception] = psycopg.Error
         self._connect = psycopg.connect
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
@@ -74,7 +77,7 @@ class _PostgresElection:
         try:
             if self._session is None:
                 self._session = self._connect(self._url, autocommit=True)
-                row = self._session.execute("SELECT pg_try_advisory_lock(%s, %s)", (_CLASS, _PROJECTOR)).fetchone()
+                row = self._session.execute("SELECT pg_try_advisory_lock(%s, %s)", (_CLASS, _NUMBERS[self._office])).fetchone()
                 if row is None or not row[0]:
                     self.resign()
                     return False
@@ -82,7 +85,7 @@ class _PostgresElection:
             self._session.execute("SELECT 1")  # the lock lives as long as this session
         except self._error as error:
             self.resign()
-            raise GraphUnavailable(f"the projector's lock cannot be reached: {type(error).__name__}") from error
+            raise GraphUnavailable(f"the {self._office}'s lock cannot be reached: {type(error).__name__}") from error
         return True
 
     def resign(self) -> None:
@@ -91,6 +94,6 @@ class _PostgresElection:
             self._session = None
 
 
-def election_for(settings: Settings) -> Election:
-    """Where this installation elects its projector."""
-    return _PostgresElection(settings.database_url) if settings.database_url else FileElection(settings.data)
+def election_for(settings: Settings, office: Office = "projector") -> Election:
+    """Where this installation elects its projector, or its deriver."""
+    return _PostgresElection(settings.database_url, office) if settings.database_url else FileElection(settings.data, office)

@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from lineproof_audit.erasures import Erasures
-from lineproof_audit.store import UNERASABLE_TYPES, StoredEntry
+from lineproof_audit.store import StoredEntry
 from lineproof_audit.tree import CompactRange, leaf_hash
 from lineproof_schema.errors import LineproofError
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
 from metadata_service.graph.ops import GraphOp, PutState, digest_delta
 from metadata_service.graph.port import GraphStore, Position
-from metadata_service.projector.entry import ProjectableEntry, open_entry
+from metadata_service.projector.bodies import BodySource, TodaysBodies
+from metadata_service.projector.entry import ProjectableEntry
 from metadata_service.projector.overlay import Overlay
 from metadata_service.projector.project import project, reads
 from metadata_service.projector.view import Missing
@@ -41,20 +41,11 @@ class LogDoesNotExtend(LineproofError):
     code = "corrupt-log"
 
 
-class EntrySource(Protocol):
+class EntrySource(BodySource, Protocol):
     """What the projector needs of a log reader. Called from worker threads."""
-
-    def size(self) -> int:
-        """Entries committed."""
-
-    def entry(self, index: int) -> StoredEntry:
-        """One entry."""
 
     def entries(self, start: int = 0, stop: int | None = None, batch: int = 1_000) -> Iterator[StoredEntry]:
         """Entries in order."""
-
-    def control_entries(self, start: int = 0, stop: int | None = None) -> Iterator[StoredEntry]:
-        """Genesis, key, policy and erasure entries in order."""
 
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries."""
@@ -74,8 +65,7 @@ class Projector:
         self._overlay = Overlay()
         self._position: Position | None = None
         self._tree = CompactRange()
-        self._erasures = Erasures()
-        self._scanned = 0
+        self._bodies = TodaysBodies(reader)
         self._erased: dict[str, int | None] = {}  # the erasures that the graph was projected with
         self._ahead = LEAST_AHEAD
         self._rebuilding: int | None = None  # the size at which an interrupted rebuild is whole again
@@ -128,7 +118,7 @@ class Projector:
             self._tree.append(leaf_hash(leaf))
         size = position.size + done
         delta = await asyncio.to_thread(digest_delta, ops) if len(ops) > 1_000 else digest_delta(ops)
-        erased = self._erasures.below(size)
+        erased = self._bodies.erasures.below(size)
         ops.append(PutState(TREE_STATE, self._tree.to_bytes().hex()))
         if erased != self._erased:
             ops.append(PutState(ERASURES_STATE, erased))
@@ -192,29 +182,14 @@ class Projector:
             self._overlay.fill(urns, states, loaded.nodes, loaded.states)
 
     def _read(self, start: int, stop: int) -> tuple[list[ProjectableEntry], list[bytes]]:
-        """Open the entries of a batch, with the erasures of the whole log known first."""
-        size = self._reader.size()
-        for stored in self._reader.control_entries(self._scanned, size):
-            self._erasures.apply(stored)
-        self._scanned = max(self._scanned, size)
+        """Open the entries of a batch."""
+        size = self._bodies.follow()
         entries: list[ProjectableEntry] = []
         leaves: list[bytes] = []
         for stored in self._reader.entries(start, min(stop, size)):
             leaves.append(stored.leaf)
-            entries.append(self._open(stored))
+            entries.append(self._bodies.open(stored))
         return entries, leaves
-
-    def _open(self, stored: StoredEntry) -> ProjectableEntry:
-        erased, replaced = self._erasures.stand_ins, self._erasures.replacements
-        if stored.fields.event_type in UNERASABLE_TYPES:
-            return open_entry(stored)  # the log stands on it: an erasure that names it is void
-        if stored.index in erased:
-            return open_entry(stored, stands_in_for=erased[stored.index])
-        if stored.index in replaced:
-            other = replaced[stored.index]
-            bare = StoredEntry(stored.index, stored.leaf, stored.fields, None, None)  # its body may be there a moment longer
-            return open_entry(bare, replacement=self._reader.entry(other) if other is not None and other < self._scanned else None)
-        return open_entry(stored)
 
     # -- beginning
 
@@ -240,7 +215,7 @@ class Projector:
 
     def _reaches_back(self, size: int) -> bool:
         """Whether an erasure concerns an entry that was projected with its body."""
-        return any(self._erased.get(entry, _NOT_ERASED) != replacement for entry, replacement in self._erasures.below(size).items())
+        return any(self._erased.get(entry, _NOT_ERASED) != replacement for entry, replacement in self._bodies.erasures.below(size).items())
 
     async def _start_over(self, size: int) -> Position:
         """Project everything again without the erased bodies; until it is done the graph says that it is being rebuilt."""

@@ -50,13 +50,14 @@ class ColumnDerivation(SqlPosition):
 class DerivationData(EventData):
     """`lineproof.derivation.v1`: the service's parser found column lineage in SQL that a producer sent.
 
-    It applies to all runs of (job, SHA-256 of the SQL) from its index on.
+    It applies to all runs of (job, SHA-256 of the SQL) from its index on. `entry` is the entry whose SQL was read.
     """
 
     job: DatasetRef
     sql: Sha256
     dialect: str | None = None
     parser: Name
+    entry: EventIndex | None = None
     columns: tuple[ColumnDerivation, ...] = ()
     time_predicates: tuple[TimePredicate, ...] = ()
     window_frames: tuple[WindowFrame, ...] = ()
