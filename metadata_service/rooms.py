@@ -75,7 +75,7 @@ def open_rooms(settings: Settings) -> Rooms:
         raise SettingError(f"cannot make the data directory {settings.data}: {error.strerror}") from error
     log = Log.open(settings.database_url or settings.data, create=True, data=settings.data if settings.database_url else None,
                    state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, tiles=settings.tiles_url,
-                   queue_size=settings.queue_size)
+                   queue_size=settings.queue_size, witnesses=settings.witnesses, patience=settings.witness_seconds)
     try:
         database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA, deriver_progress.METADATA])
         keys = KeyringFollower(log.reader)
@@ -108,13 +108,16 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, erasing=erasing, graph=graph, metrics=metrics,
                             resolutions=ResolutionCache(graph), streams=Streams(log.reader),
-                            checkpoint_problem=lambda: _problem(log),
+                            checkpoint_problem=lambda: _problem(log), witnesses=lambda: _witnesses(log),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))
         metrics.queue_waiting.set_function(lambda: log.appender.waiting)
         metrics.checkpoints_blocked.set_function(lambda: 0 if log.integrator.problem is None else 1)
+        if log.cosigners is not None:
+            log.cosigners.report = lambda witness, answer: metrics.witness_answers.labels(witness, answer.outcome).inc()
+            metrics.cosigned_size.set_function(lambda: 0 if log.cosigners is None else log.cosigners.cosigned_size)
         stop = threading.Event()
-        integrator = threading.Thread(target=log.integrator.run, args=(stop,), name="lineproof-integrate", daemon=True)
+        integrator = threading.Thread(target=log.integrator.run, args=(stop, settings.checkpoint_seconds), name="lineproof-integrate", daemon=True)
         integrator.start()
         followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow()), asyncio.create_task(_erase(erasing))]
         try:
@@ -152,6 +155,10 @@ async def _set_up(graph: GraphStore) -> None:
 def _problem(log: Log) -> str | None:
     problem = log.integrator.problem
     return None if problem is None else problem.code
+
+
+def _witnesses(log: Log) -> dict[str, str | None] | None:
+    return None if log.cosigners is None else {state.name: state.outcome for state in log.cosigners.states()}
 
 
 def _finish(log: Log, takes_in: Intake, reads: ReadLog, integrator: threading.Thread) -> None:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     state_dir: Path | None = Field(default=None, description="Where the root admin key, the lock record and the first admin token lie")
     artifacts_url: str | None = Field(default=None, description="fsspec URL of the artifact store; unset: artifacts/ in the data directory")
     tiles_url: str | None = Field(default=None, description="fsspec URL the log is published to as tlog-tiles files; unset: tiles/ in the data directory")
+    checkpoint_seconds: float = Field(default=1.0, gt=0, le=3600, description="Between two checkpoints of a log that grows")
+    witnesses: Path | None = Field(default=None, description="C2SP tlog-policy: the witnesses that cosign checkpoints, and how many of them it takes")
+    witness_seconds: float = Field(default=1.0, ge=0, le=60, description="How long a checkpoint waits for witnesses that answered in time before")
     # serving
     host: str = Field(default="127.0.0.1", description="Address to listen on; others than loopback need TLS or behind_proxy")
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535, description="Port to listen on; 0 picks a free one")

@@ -53,6 +53,9 @@ class Metrics:
         self.projector_restarts = Counter("lineproof_projector_restarts_total", "Times the projector process was started again", registry=self.registry)
         self.queue_waiting = Gauge("lineproof_queue_waiting", "Events waiting to be appended", registry=self.registry)
         self.checkpoints_blocked = Gauge("lineproof_checkpoints_blocked", "1 while no checkpoints are signed; readyz says why", registry=self.registry)
+        self.witness_answers = Counter("lineproof_witness_answers_total", "Answers of witnesses, by outcome (docs/operations.md)", ["witness", "outcome"],
+                                       registry=self.registry)
+        self.cosigned_size = Gauge("lineproof_cosigned_size", "Entries under the largest checkpoint with a quorum of witnesses", registry=self.registry)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

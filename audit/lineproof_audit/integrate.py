@@ -1,4 +1,4 @@
-"""Integrate and sign: entries -> tiles -> lock record -> signature -> published checkpoint.
+"""Integrate and sign: entries -> tiles -> lock record -> signature -> cosignatures -> published checkpoint.
 
 Each step can be repeated after a crash with the same result: tiles are a function of the entries, the lock record is only moved
 forward to a tree we have, and a signature is made of what the record says. One process does this, elected by the store; its
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
-from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
 from lineproof_audit.clock import Clock, SystemClock
+from lineproof_audit.cosigning import Cosigners
 from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog
 from lineproof_audit.held_keys import CheckpointSigners
 from lineproof_audit.lock import CheckpointLock
-from lineproof_audit.note import NoteVerifier
+from lineproof_audit.note import NoteVerifier, split_note
 from lineproof_audit.publish import Publication
 from lineproof_audit.reader import LogReader
 from lineproof_audit.store import LogStore, SignedCheckpoint
 from lineproof_audit.tiles import extend_tiles
 from lineproof_audit.tree import CompactRange, leaf_hash
+from lineproof_audit.witness import add_cosignatures
 
 __all__ = ["Integrator", "extend_stored_tree"]
 
@@ -39,16 +42,18 @@ class Integrator:
         signers: who signs a checkpoint of a size: the log key, and while its rotation overlaps both.
         lock: the record of what was signed, outside the log.
         publication: a folder of tiles and checkpoint to keep up to date, besides the store.
+        cosigners: the witnesses, if there are any.
     """
 
     def __init__(self, store: LogStore, origin: str, signers: CheckpointSigners, lock: CheckpointLock, *, publication: Publication | None = None,
-                 clock: Clock | None = None) -> None:
+                 cosigners: Cosigners | None = None, clock: Clock | None = None) -> None:
         self._store = store
         self._reader = LogReader(store)
         self._origin = origin
         self._signers = signers
         self._lock = lock
         self._publication = publication
+        self._cosigners = cosigners
         self._clock = clock or SystemClock()
         self.problem: AuditError | None = None
 
@@ -66,20 +71,27 @@ class Integrator:
         """
         epoch = self._store.elect()
         if epoch is None:
+            if self._cosigners is not None:
+                self._cosigners.rest()
             return None
         tree = extend_stored_tree(self._store, epoch)
         if tree is None or tree.size == 0:
             return None
         checkpoint = Checkpoint(self._origin, tree.size, tree.root())
         record = self._agreed(tree.size)
+        self._add_late_lines(epoch)
         latest = self._store.checkpoint()
         if latest is not None and latest.size == tree.size and record == checkpoint:
-            self._publish(latest.note)  # a folder that could not be written the last time
+            if self._cosigners is not None:
+                self._cosigners.offer(self._cosigners.seen(latest.note))
+            self._publish(latest.note)  # a folder that could not be written the last time, or lines that came since
             return None
         signers = self._signers.signing(tree.size)  # before the record moves: nothing is recorded that nobody can sign
         if record != checkpoint:
             self._lock.swap(record, checkpoint)
         note = sign_checkpoint(checkpoint, *signers)
+        if self._cosigners is not None:
+            note = self._cosigners.cosign(note)
         if not self._store.publish(epoch, SignedCheckpoint(checkpoint.size, checkpoint.root, note, self._clock.wall())):
             return None
         self._publish(note)
@@ -120,6 +132,13 @@ class Integrator:
     def resign(self) -> None:
         """Let another process integrate."""
         self._store.resign()
+
+    def _add_late_lines(self, epoch: int) -> None:
+        """Cosignatures of checkpoints that were published without them."""
+        for line in self._cosigners.late() if self._cosigners is not None else ():
+            published = self._store.checkpoint_covering(parse_checkpoint(line.text).size)
+            if published is not None and split_note(published.note)[0] == line.text:
+                self._store.publish(epoch, replace(published, note=add_cosignatures(published.note, {line.witness: line.signature})))
 
     def _agreed(self, size: int) -> Checkpoint:
         """The record, once the tree is found to extend it."""

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 from lineproof_audit.append import QUEUE_ENTRIES, Appender
 from lineproof_audit.clock import Clock
+from lineproof_audit.cosigning import PATIENCE_SECONDS, Cosigners, quorum_of
 from lineproof_audit.errors import CorruptLog, KeyFileError, LogUnavailable
 from lineproof_audit.folder import open_folder
 from lineproof_audit.held_keys import HeldKeys, LogSigners
@@ -20,6 +21,7 @@ from lineproof_audit.publish import Publication
 from lineproof_audit.reader import LogReader
 from lineproof_audit.store import LogStore, StoredEntry
 from lineproof_audit.store_sqlite import SqliteStore
+from lineproof_audit.trust import load_trust
 
 __all__ = ["Log", "LogReader", "StoredEntry", "open_store"]
 
@@ -49,16 +51,18 @@ class Log:
         origin: the log's name.
         reader: reads; always there.
         keyring: the fold of key and policy entries as they were when the log was opened.
+        cosigners: the witnesses that its checkpoints are sent to; None without a policy.
     """
 
     def __init__(self, store: LogStore, origin: str, keyring: Keyring, appender: Appender | None, integrator: Integrator | None, keys_dir: Path | None,
-                 notary: SigningKey | None, secrets: TenantSecrets | None, state_dir: Path) -> None:
+                 notary: SigningKey | None, secrets: TenantSecrets | None, state_dir: Path, cosigners: Cosigners | None = None) -> None:
         self.store = store
         self.origin = origin
         self.keyring = keyring
         self.reader = LogReader(store)
         self.state_dir = state_dir
         self.keys_dir = keys_dir
+        self.cosigners = cosigners
         self._appender = appender
         self._integrator = integrator
         self._notary = notary
@@ -67,7 +71,7 @@ class Log:
     @classmethod
     def open(cls, target: str | Path, *, create: bool = False, readonly: bool = False, data: Path | str | None = None, state_dir: Path | str | None = None,
              checkpoint_lock: Path | str | None = None, tiles: Path | str | None = None, queue_size: int = QUEUE_ENTRIES,
-             clock: Clock | None = None) -> Log:
+             witnesses: Path | str | None = None, patience: float = PATIENCE_SECONDS, clock: Clock | None = None) -> Log:
         """Open a log.
 
         Args:
@@ -78,6 +82,7 @@ class Log:
             state_dir: base of the state directories, see `lock.state_directory`.
             checkpoint_lock: the lock record, by default in the log's state directory.
             tiles: path or fsspec URL of the folder the log is published to as tlog-tiles, by default `tiles/` beside `keys/`.
+            witnesses: a C2SP tlog-policy with the URLs of the witnesses that checkpoints are sent to; `patience` as `Cosigners` has it.
 
         Raises:
             LogUnavailable: there is no log, or its database cannot be reached.
@@ -85,6 +90,7 @@ class Log:
             KeyFileError: a key is missing, readable by others, or not one of this log's.
             CheckpointLockError: creating, and the record says that this log has signed before.
             CorruptLog: the log does not begin with a valid genesis.
+            TrustFileError: the witness policy is none, or not of this log.
         """
         store = open_store(target, readonly=readonly)
         try:
@@ -106,10 +112,11 @@ class Log:
             secrets = TenantSecrets.load(keys_dir)
             store.bind_secret(secrets.check)
             state = state_directory(origin, state_dir)
+            cosigners = None if witnesses is None else Cosigners(quorum_of(load_trust(witnesses), origin), reader.consistency_proof, patience=patience)
             integrator = Integrator(store, origin, LogSigners(reader, log_keys), FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
-                                    publication=Publication(open_folder(tiles or home / "tiles"), reader), clock=clock)
+                                    publication=Publication(open_folder(tiles or home / "tiles"), reader), cosigners=cosigners, clock=clock)
             appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
-            return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state)
+            return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state, cosigners)
         except BaseException:
             store.close()
             raise
@@ -135,6 +142,8 @@ class Log:
         """Commit what is queued, then let go of everything. Idempotent."""
         if self._appender is not None:
             self._appender.close()
+        if self.cosigners is not None:
+            self.cosigners.close()
         self.store.close()
 
     def __enter__(self) -> Self:

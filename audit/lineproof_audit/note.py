@@ -14,8 +14,8 @@ from lineproof_audit.base64text import decode_base64, encode_base64
 from lineproof_audit.errors import BadSignature, InvalidKey, InvalidProof
 from lineproof_audit.keys import SigningKey, VerifyKey
 
-__all__ = ["MAX_NOTE_BYTES", "MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "note_key_id", "open_note",
-           "parse_vkey", "read_vkey", "sign_note", "split_note"]
+__all__ = ["MAX_NOTE_BYTES", "MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "format_signature",
+           "note_key_id", "open_note", "parse_vkey", "read_vkey", "sign_note", "split_note"]
 
 MAX_NOTE_BYTES = 1_000_000  # as Go's x/mod/sumdb/note: room for many post-quantum signatures of nearly 5 kB
 MAX_NOTE_SIGNATURES = 100  # the specification asks for at least 16; a note of noise must not cost more
@@ -128,8 +128,12 @@ def sign_note(text: str, signers: Sequence[NoteSigner]) -> str:
     if not text.endswith("\n") or not signers:
         raise InvalidProof("a note's text ends in a newline, and somebody signs it")
     body = _encode(text)
-    lines = [f"{_DASH} {signer.name} {encode_base64(signer.verifier.key_id + signer.key.sign(body))}\n" for signer in signers]
-    return text + "\n" + "".join(lines)
+    return text + "\n" + "".join(format_signature(signer.name, signer.verifier.key_id, signer.key.sign(body)) for signer in signers)
+
+
+def format_signature(name: str, key_id: bytes, signature: bytes) -> str:
+    """One signature line."""
+    return f"{_DASH} {name} {encode_base64(key_id + signature)}\n"
 
 
 def open_note(note: str, verifiers: Iterable[NoteVerifier]) -> Note:
@@ -197,8 +201,8 @@ def _signature(line: str) -> NoteSignature:
 
 
 def _check_name(name: str) -> None:
-    if not name or "+" in name or any(char.isspace() or char < " " for char in name):
-        raise InvalidKey("a key name is not empty and holds no space, control character or '+'")
+    if not name or "+" in name or any(char.isspace() or char < " " or "\ud800" <= char <= "\udfff" for char in name):
+        raise InvalidKey("a key name is not empty and holds no space, control character, '+' or half a surrogate pair")
 
 
 def _encode(text: str) -> bytes:

@@ -5,25 +5,34 @@ over the time and the whole text of the note: as of then, this was the largest c
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineproof_audit.errors import BadSignature, InvalidKey, InvalidProof
 from lineproof_audit.keys import VerifyKey
-from lineproof_audit.note import note_key_id, read_vkey, split_note
+from lineproof_audit.note import format_signature, note_key_id, read_vkey, split_note
 
-__all__ = ["COSIGNATURE_V1", "Group", "Witness", "check_quorum", "parse_witness_vkey", "parse_witnesses"]
+__all__ = ["COSIGNATURE_V1", "Group", "Witness", "add_cosignatures", "check_quorum", "cosigned_by_quorum_at", "enough", "members_of", "parse_witness_vkey",
+           "parse_witnesses", "without_cosignatures"]
 
 COSIGNATURE_V1 = 0x04
 _TIME_BYTES = 8
+_URL = re.compile(r"https?://[^\s@?#]+")  # no credentials: the file is handed out
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A witness by its name on signature lines and its key."""
+    """A witness by its name on signature lines and its key. `url`: the prefix of its `add-checkpoint`, for whoever publishes the log."""
 
     name: str
     key: VerifyKey
+    url: str | None = None
+
+    @property
+    def key_id(self) -> bytes:
+        """What its signature lines carry beside its name."""
+        return note_key_id(self.name, COSIGNATURE_V1, self.key)
 
     def cosigned_at(self, note: str) -> int | None:
         """When (POSIX seconds) it cosigned the note; None if it did not.
@@ -32,7 +41,7 @@ class Witness:
             InvalidProof: the note is malformed, or a line of this witness does not verify.
         """
         text, lines = split_note(note)
-        key_id, latest = note_key_id(self.name, COSIGNATURE_V1, self.key), None
+        key_id, latest = self.key_id, None
         for line in lines:
             if (line.name, line.key_id) != (self.name, key_id):
                 continue
@@ -61,18 +70,68 @@ def check_quorum(note: str, quorum: Witness | Group) -> None:
     Raises:
         InvalidProof: fewer, or a line of one of them does not verify.
     """
-    if not _met(note, quorum):
+    if cosigned_by_quorum_at(note, quorum) is None:
         raise InvalidProof("fewer witnesses cosigned the checkpoint than the quorum of the trust file asks for")
 
 
-def parse_witness_vkey(text: str, name: str) -> Witness:
+def cosigned_by_quorum_at(note: str, quorum: Witness | Group) -> int | None:
+    """Since when (POSIX seconds) the quorum vouches for the note: the time of the last line it takes, the newest lines counted first; None
+    if it does not.
+
+    Raises:
+        InvalidProof: the note is malformed, or a line of one of the quorum's witnesses does not verify.
+    """
+    if isinstance(quorum, Witness):
+        return quorum.cosigned_at(note)
+    found = [cosigned_by_quorum_at(note, member) for member in quorum.members]  # of all: every line that is there has to verify
+    times = sorted((time for time in found if time is not None), reverse=True)
+    return times[quorum.threshold - 1] if len(times) >= quorum.threshold else None
+
+
+def enough(quorum: Witness | Group, has: Callable[[Witness], bool]) -> bool:
+    """Whether those witnesses for which `has` holds make the quorum."""
+    if isinstance(quorum, Witness):
+        return has(quorum)
+    return sum(enough(member, has) for member in quorum.members) >= quorum.threshold
+
+
+def members_of(quorum: Witness | Group) -> list[Witness]:
+    """The witnesses of a quorum, in order."""
+    return [quorum] if isinstance(quorum, Witness) else [witness for member in quorum.members for witness in members_of(member)]
+
+
+def add_cosignatures(note: str, signatures: Mapping[Witness, bytes]) -> str:
+    """The note with these cosignatures (time and signature) added; a line that a witness had on it before gives way.
+
+    Raises:
+        InvalidProof: the note is malformed.
+    """
+    text, lines = split_note(note)
+    new = {(witness.name, witness.key_id): signature for witness, signature in signatures.items()}
+    kept = [(line.name, line.key_id, line.signature) for line in lines if (line.name, line.key_id) not in new]
+    every = [*kept, *((name, key_id, signature) for (name, key_id), signature in new.items())]
+    return text + "\n" + "".join(format_signature(*line) for line in every)
+
+
+def without_cosignatures(note: str, witnesses: Sequence[Witness]) -> str:
+    """The note without the lines of these witnesses.
+
+    Raises:
+        InvalidProof: the note is malformed.
+    """
+    text, lines = split_note(note)
+    theirs = {(witness.name, witness.key_id) for witness in witnesses}
+    return text + "\n" + "".join(format_signature(line.name, line.key_id, line.signature) for line in lines if (line.name, line.key_id) not in theirs)
+
+
+def parse_witness_vkey(text: str, name: str, url: str | None = None) -> Witness:
     """Read the vkey of a witness; `name` is for messages.
 
     Raises:
         InvalidKey: malformed, or no Ed25519 cosignature key.
     """
     try:
-        return Witness(*read_vkey(text, COSIGNATURE_V1))
+        return Witness(*read_vkey(text, COSIGNATURE_V1), url)
     except InvalidKey as error:
         raise InvalidKey(f"witness {name}: {error.detail}") from error
 
@@ -91,9 +150,12 @@ def parse_witnesses(lines: Sequence[Sequence[bytes]], quorum: bytes) -> Witness 
             raise InvalidKey(f"witness or group {shown} is defined again")
         if kind == b"witness":
             try:
-                witness = parse_witness_vkey(rest[0].decode("utf-8"), shown)
+                vkey, *url = [word.decode("utf-8") for word in rest]
             except UnicodeDecodeError as error:
                 raise InvalidKey(f"witness {shown}: {error}") from error
+            if url and not _URL.fullmatch(url[0]):
+                raise InvalidKey(f"witness {shown} is not asked at an http or https URL: {url[0]}")
+            witness = parse_witness_vkey(vkey, shown, url[0] if url else None)
             if any(isinstance(other, Witness) and other.key == witness.key for other in known.values()):
                 raise InvalidKey(f"witness {shown} has the key of another")
             known[name] = witness
@@ -109,9 +171,3 @@ def parse_witnesses(lines: Sequence[Sequence[bytes]], quorum: bytes) -> Witness 
     if quorum not in known:
         raise InvalidKey(f"the quorum names no witness or group defined before it: {quorum.decode('utf-8', 'replace')}")
     return known[quorum]
-
-
-def _met(note: str, quorum: Witness | Group) -> bool:
-    if isinstance(quorum, Witness):
-        return quorum.cosigned_at(note) is not None
-    return sum([_met(note, member) for member in quorum.members]) >= quorum.threshold  # a list: every line that is there has to verify

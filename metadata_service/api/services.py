@@ -38,6 +38,7 @@ class Services:
     graph: GraphStore
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
+    witnesses: Callable[[], dict[str, str | None] | None]  # the last outcome of each witness by name; None without a policy
     resolutions: ResolutionCache
     streams: Streams  # the numbers that producers gave their events, read once
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
