@@ -54,10 +54,10 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal, JSON elsewhere")
     projector: Literal["process", "inline", "off"] = Field(default="process", 
                                                               description="process: beside the service; inline: in it; off: another host runs it")
+    deriver: bool = Field(default=True, description="Parse the SQL of plain OpenLineage events and log what it says about columns; needs the sql extra")
     # clients on this machine
     url: str | None = Field(default=None, description="Where the command line finds the service; unset: the one on the data directory")
     token: SecretStr | None = Field(default=None, description="Bearer token of the command line; unset: the first admin token of this machine")
-    deriver: bool = Field(default=True, description="Parse the SQL of plain OpenLineage events and log what it says about columns; needs the sql extra")
     # limits
     max_event_bytes: int = Field(default=2 * 2**20, ge=1024, le=2 * 2**20, description="One envelope or plain OpenLineage event")
     max_body_bytes: int = Field(default=64 * 2**20, ge=1024, description="One request body, after decompression")
