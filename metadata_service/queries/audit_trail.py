@@ -165,8 +165,7 @@ async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bo
     if upstream:
         start = {root.urn for level in (Level.ASSET, Level.COLUMN) for root in await expand(context, urn, level)}
         reach = await context.graph.reachable(sorted(start), "UPSTREAM", None, [DERIVED_FROM, COLUMN_DERIVED_FROM], context.at, UPSTREAM_LIMITS)
-        if reach.truncated:
-            context.notes.truncate(*reach.reasons)
+        context.notes.cut(reach, UPSTREAM_LIMITS, "UPSTREAM")
         found |= start | {node.urn for node in reach.nodes}
         found |= {edge.via for edge in reach.edges if edge.via} | {edge.transformation for edge in reach.edges if edge.transformation}
     elif columns and parse_urn(urn).kind == "dataset":

@@ -41,6 +41,8 @@ async def code_changes(context: QueryContext, edges: Sequence[Edge], value: Valu
             before = await _before(context, group)
             found[key] = _change(group, before, value)
             level += before
+    if len(found) > MAX_CHANGES:
+        context.notes.truncate(f"versions of code on the path ({MAX_CHANGES} of {len(found)})")
     ordered = sorted(found.values(), key=_rank, reverse=True)[:MAX_CHANGES]
     dated = [replace(change, suspect=_suspect(change, since)) for change in await _dated(context, ordered)]
     return tuple(sorted(dated, key=lambda change: (change.suspect, _rank(change)), reverse=True))

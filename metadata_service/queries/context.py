@@ -5,7 +5,7 @@ the fixed size if the projector moved the graph meanwhile.
 """
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -17,7 +17,10 @@ from lineproof_audit.accounting import Streams
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
-from metadata_service.graph.port import GraphStore, Position
+from metadata_service.graph.ops import Edge, Family
+from metadata_service.graph.port import Direction as Way
+from metadata_service.graph.port import GraphStore, Limits, Position, Provenance, Reach
+from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW
 from metadata_service.projector.runner import REBUILDING_STATE
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
@@ -102,9 +105,21 @@ class Notes:
     reasons: dict[tuple[str, str | None], Reason] = field(default_factory=dict)
 
     def truncate(self, *reasons: str) -> None:
+        """Something was cut off; each reason says what, and at which limit."""
         self.truncated = True
-        for reason in reasons or ("limit",):
-            self._add("truncated", f"the walk stopped early: {reason}", reason)
+        for reason in reasons:
+            self._add("truncated", f"not all is here: {reason}", reason)
+
+    def cut(self, reach: Reach, limits: Limits, way: Way) -> None:
+        """Say why a walk stopped early, if it did, and how much is known to lie beyond it."""
+        if not reach.truncated:
+            return
+        hidden = [count for node in reach.nodes if (count := node.hidden_upstream if way == "UPSTREAM" else node.hidden_downstream)]
+        beyond = f"; {len(hidden)} of them lead on to {sum(hidden)} more" if hidden else ""
+        said = {TOO_MANY_NODES: f"the walk stopped at {limits.nodes} nodes{beyond}", TOO_MANY_EDGES: f"the first {limits.edges} edges are shown",
+                TOO_SLOW: f"the walk stopped after {limits.seconds:g} seconds at {len(reach.nodes)} nodes{beyond}",
+                MOVED: "the graph changed during every attempt, and edges may be missing; ask again"}
+        self.truncate(*(said.get(reason, reason) for reason in reach.reasons))
 
     def restrict(self, count: int) -> None:
         if count:
@@ -140,6 +155,21 @@ class QueryContext:
     @property
     def graph(self) -> GraphStore:
         return self.room.graph
+
+    async def edges(self, frontier: Sequence[str], way: Way, families: Sequence[Family], limit: int) -> list[Edge]:
+        """Edges that leave `frontier` at the position. Where there are more than `limit`, the answer says so."""
+        found = await self.graph.neighbours(frontier, way, families, self.at, limit + 1) if frontier else []
+        if len(found) > limit:
+            self.notes.truncate(f"edges of what was reached (the first {limit})")
+        return found[:limit]
+
+    async def links(self, urns: Sequence[str], types: Sequence[str], limit: int, what: str) -> dict[str, Provenance]:
+        """Links of these types at the position, as `GraphStore.provenance` gives them. Where there are more than `limit`, the answer says so."""
+        found = await self.graph.provenance(urns, types, self.at, limit + 1) if urns else {}
+        sides = [side for links in found.values() for side in (links.out, links.into) if len(side) > limit]
+        if any(sum(link.type == kind for link in side) > limit for side in sides for kind in types):
+            self.notes.truncate(f"{what} (the newest {limit})")
+        return found
 
     async def computed_at(self) -> ComputedAt:
         """The answer's header."""

@@ -155,8 +155,7 @@ async def _side(context: QueryContext, roots: Sequence[Root], direction: Directi
     edges: dict[tuple[str, int], Edge] = {}
     for way in ways[direction]:
         reach = await context.graph.reachable(start, way, depth, families, context.at, limits)
-        if reach.truncated:
-            context.notes.truncate(*reach.reasons)
+        context.notes.cut(reach, limits, way)
         urns.update(node.urn for node in reach.nodes)
         edges.update({(edge.key, edge.from_): edge for edge in reach.edges})
     return _Side(frozenset(urns), tuple(edges.values()), await context.graph.get(sorted(urns), context.at))
@@ -211,9 +210,7 @@ async def _positions(context: QueryContext, urn: str, roots: Sequence[Root], sta
     """Where the edges of the entity began or ended: its own, and of a dataset also those of every column it ever had."""
     own = {urn, *(root.urn for root in roots)}
     datasets = sorted(each for each in own if each.startswith("urn:lineproof:dataset:"))
-    links = await context.graph.provenance(datasets, ["COLUMN_OF"], context.at, COLUMN_LIMIT) if datasets else {}
-    if any(len(each.into) >= COLUMN_LIMIT for each in links.values()):
-        context.notes.truncate(f"columns (more than {COLUMN_LIMIT})")
+    links = await context.links(datasets, ["COLUMN_OF"], COLUMN_LIMIT, "columns of one dataset")
     own.update(link.src for each in links.values() for link in each.into)
     edges = await context.graph.edge_history(sorted(own), [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
     if len(edges) == HISTORY_LIMIT:

@@ -123,19 +123,19 @@ def _checked(kind: str, change: ChangeKind | None) -> ChangeKind:
 
 async def _spread_of_columns(context: QueryContext, columns: Sequence[str], limits: Limits) -> _Spread:
     certain = await context.graph.reachable(list(columns), "DOWNSTREAM", None, BOTH_FAMILIES, context.at, limits)
-    _admit(context, certain.truncated, certain.reasons)
+    context.notes.cut(certain, limits, "DOWNSTREAM")
     severity: dict[str, tuple[Severity, str]] = {}
     for node in certain.nodes:
         if node.urn not in columns:
             severity[node.urn] = (Severity.BREAKING, "reads the column" if node.distance == 1 else "made of what reads the column")
     edges = list(certain.edges)
     touched = sorted({str(parse_urn(urn).parent) for urn in (*columns, *severity) if urn.startswith("urn:lineproof:column:")})
-    readers = await context.graph.neighbours(touched, "DOWNSTREAM", [DERIVED_FROM], context.at, limits.edges)
+    readers = await context.edges(touched, "DOWNSTREAM", [DERIVED_FROM], limits.edges)
     whole = await _readers_of_the_whole(context, [edge for edge in readers if edge.downstream not in severity], limits)
     if whole:
         start = sorted({edge.downstream for edge in whole})
         beyond = await context.graph.reachable(start, "DOWNSTREAM", None, [DERIVED_FROM], context.at, limits)
-        _admit(context, beyond.truncated, beyond.reasons)
+        context.notes.cut(beyond, limits, "DOWNSTREAM")
         for edge in whole:
             severity.setdefault(edge.downstream, (Severity.POSSIBLE, "reads the dataset as a whole; its columns are not known"))
         for node in beyond.nodes:
@@ -152,7 +152,7 @@ async def _readers_of_the_whole(context: QueryContext, edges: Sequence[Edge], li
     readers = sorted({edge.downstream for edge in edges})
     columns = await columns_of(context, [urn for urn in readers if _is_dataset(urn)])
     owner = {column: dataset for dataset, found in columns.items() for column in found}
-    for edge in await context.graph.neighbours([*readers, *owner], "UPSTREAM", [COLUMN_DERIVED_FROM], context.at, limits.edges):
+    for edge in await context.edges([*readers, *owner], "UPSTREAM", [COLUMN_DERIVED_FROM], limits.edges):
         precise_columns.setdefault(owner.get(edge.downstream, edge.downstream), set()).add(str(parse_urn(edge.upstream).parent or edge.upstream))
     vague = ("partial", "unknown")
     return [edge for edge in edges if edge.basis == "inputsOutputs" or edge.status in vague or edge.upstream not in precise_columns.get(edge.downstream, ())]
@@ -162,14 +162,9 @@ async def _spread_of_asset(context: QueryContext, start: Sequence[str], limits: 
     columns = await columns_of(context, [urn for urn in start if _is_dataset(urn)])
     roots = [*start, *(column for found in columns.values() for column in found)]
     reach = await context.graph.reachable(roots, "DOWNSTREAM", None, BOTH_FAMILIES, context.at, limits)
-    _admit(context, reach.truncated, reach.reasons)
+    context.notes.cut(reach, limits, "DOWNSTREAM")
     severity = {node.urn: (Severity.BREAKING, "reads it" if node.distance == 1 else "made of what reads it") for node in reach.nodes if node.urn not in roots}
     return _Spread(severity, list(reach.edges), len(reach.edges), tuple(roots[len(start):]))
-
-
-def _admit(context: QueryContext, truncated: bool, reasons: Sequence[str]) -> None:
-    if truncated:
-        context.notes.truncate(*reasons)
 
 
 async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[RootEntity], spread: _Spread) -> Impact:

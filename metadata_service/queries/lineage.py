@@ -90,17 +90,17 @@ class Lineage:
     edges: tuple[LineageEdge, ...]
 
 
-def walk_limits(nodes: int | None, edges: int | None) -> Limits:
+def walk_limits(nodes: int | None, edges: int | None, seconds: float | None = None) -> Limits:
     """Limits of one walk, within the service's caps.
 
     Raises:
         InvalidArgument: not positive.
     """
     usual = Limits()
-    wanted = Limits(usual.nodes if nodes is None else nodes, usual.edges if edges is None else edges, usual.seconds)
-    if wanted.nodes < 1 or wanted.edges < 1:
+    wanted = Limits(usual.nodes if nodes is None else nodes, usual.edges if edges is None else edges, usual.seconds if seconds is None else seconds)
+    if wanted.nodes < 1 or wanted.edges < 1 or not wanted.seconds > 0:
         raise InvalidArgument("limits are positive numbers")
-    return Limits(min(wanted.nodes, MAX_NODES), min(wanted.edges, MAX_EDGES), wanted.seconds)
+    return Limits(min(wanted.nodes, MAX_NODES), min(wanted.edges, MAX_EDGES), min(wanted.seconds, usual.seconds))
 
 
 async def lineage(context: QueryContext, urn: str, *, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
@@ -147,8 +147,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
                         active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
     families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
     reach = await context.graph.reachable(roots, way, depth, families, context.at, limits)
-    if reach.truncated:
-        context.notes.truncate(*reach.reasons)
+    context.notes.cut(reach, limits, way)
     part = Subgraph.of(reach)
     if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):
         precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}

@@ -18,6 +18,7 @@ __all__ = ["Root", "columns_of", "expand", "live_versions"]
 
 COLUMN_LIMIT = 5_000  # columns of one dataset; the widest tables seen in practice have a few thousand
 VERSION_LIMIT = 5_000
+BESIDE_LIMIT = 1_000  # datasets that one activity stands for, deployments of one version
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ async def live_versions(context: QueryContext, parent: NodeRow) -> tuple[Root, .
         if fact.startswith("alias:") and isinstance(value, Mapping) and value.get("version") is not None:
             parsed = parse_urn(parent.urn)
             why.setdefault(format_urn(f"{parsed.kind}-version", *parsed.components, str(value["version"])), f"alias {fact[6:]}")
-    links = await context.graph.provenance([parent.urn], ["VERSION_OF"], context.at, VERSION_LIMIT)
+    links = await context.links([parent.urn], ["VERSION_OF"], VERSION_LIMIT, "versions")
     versions = [link for link in links[parent.urn].into] if parent.urn in links else []
     deployed = await _deployed(context, [link.src for link in versions])
     for urn, environment in deployed.items():
@@ -68,7 +69,7 @@ async def live_versions(context: QueryContext, parent: NodeRow) -> tuple[Root, .
 async def columns_of(context: QueryContext, datasets: Sequence[str]) -> dict[str, list[str]]:
     """The columns each dataset has at the position: those its schema names, or all that are known if it declares none."""
     rows = await context.graph.get(datasets, context.at)
-    links = await context.graph.provenance(list(rows), ["COLUMN_OF"], context.at, COLUMN_LIMIT)
+    links = await context.links(list(rows), ["COLUMN_OF"], COLUMN_LIMIT, "columns of one dataset")
     found: dict[str, list[str]] = {}
     for urn, row in rows.items():
         columns = sorted(link.src for link in links[urn].into) if urn in links else []
@@ -115,7 +116,7 @@ async def _beside(context: QueryContext, parsed: Urn) -> tuple[Root, ...]:
     if parsed.kind not in steps:
         return ()
     link_type, outwards, why = steps[parsed.kind]
-    links = (await context.graph.provenance([urn], [link_type], context.at)).get(urn)
+    links = (await context.links([urn], [link_type], BESIDE_LIMIT, why)).get(urn)
     if links is None:
         return ()
     ends = sorted({link.dst for link in links.out} if outwards else {link.src for link in links.into})
@@ -131,7 +132,7 @@ async def _deployed(context: QueryContext, versions: Sequence[str]) -> dict[str,
     """Version URN -> environment, for versions that a live deployment deploys or pins."""
     if not versions:
         return {}
-    links = await context.graph.provenance(versions, ["DEPLOYS", "PINS"], context.at)
+    links = await context.links(versions, ["DEPLOYS", "PINS"], BESIDE_LIMIT, "deployments")
     by_deployment: dict[str, list[Link]] = {}
     for row in links.values():
         for link in row.into:

@@ -93,7 +93,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     rows = [row for change in changes for row in await _of_code(context, path, change)]
     holders = sorted({holder(each) for each in found.distance} - masked, key=lambda each: (path.distance(each), each))
     if len(holders) > MAX_DATASETS:
-        context.notes.truncate(f"datasets (more than {MAX_DATASETS})")
+        context.notes.truncate(f"history of datasets (the nearest {MAX_DATASETS} of {len(holders)})")
     raw = set(holders) - {holder(edge.downstream) for edge in found.edges}
     for each in holders[:MAX_DATASETS]:
         history = await context.graph.revisions(each, context.at)
@@ -183,6 +183,8 @@ async def _of_pins(context: QueryContext, path: _Path, edges: Sequence[Edge], st
     if not pinned:
         return []
     ended = await context.graph.edge_history(sorted({each[0] for each in pinned}), [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)
+    if len(ended) == HISTORY_LIMIT:
+        context.notes.truncate(f"history (the first {HISTORY_LIMIT} edges)")
     found = {}
     for edge in ended:
         now = pinned.get((edge.downstream, edge.upstream, edge.via))

@@ -28,6 +28,7 @@ class Position:
 class LimitsInput:
     nodes: int | None = None
     edges: int | None = None
+    seconds: float | None = None
 
 
 @strawberry.input(name="SchemaColumn", description="A column of a schema that is going to be; what is left out is not compared.")

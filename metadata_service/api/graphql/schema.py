@@ -84,7 +84,7 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
     room, viewer, where = position_of(info, at)
     if active_since is not None:
         now_only(where, "activeSince")
-    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     facts = _selects_facts(info)
     return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
                                                                               active_since=active_since, limits=caps, facts=facts))
@@ -94,7 +94,7 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
                          limits: LimitsInput | None = None) -> Impact:
     if (urn is None) == (change is None):
         raise InvalidArgument("give either urn or change")
-    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     subject, kind, schema = (change.urn, change.kind, change.columns) if change is not None else (urn, None, None)
     columns = [Column(each.name, each.type, each.nullable) for each in schema] if schema is not None else None
     return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns))
@@ -110,7 +110,7 @@ async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at
 async def resolve_diff(info: Info, urn: ID, from_: Annotated[Position, strawberry.argument(name="from")], to: Position | None = None,
                        direction: Direction = Direction.UPSTREAM, depth: int | None = None, level: Level = Level.COLUMN,
                        limits: LimitsInput | None = None) -> differences.GraphDiff:
-    caps = lineages.walk_limits(limits.nodes, limits.edges) if limits is not None else None
+    caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     room, viewer, where = position_of(info, to)
     start = await _index(room, from_) or 0
     return await answer(room, viewer, where, lambda context: differences.diff(context, urn, start, direction=direction, depth=depth, level=level, limits=caps))
