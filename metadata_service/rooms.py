@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lineproof_audit.accounting import Streams
+from lineproof_audit.durable import write_durably
 from lineproof_audit.envelope import sign_envelope
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
@@ -183,15 +183,14 @@ def _first_admin_token(log: Log, keys: KeyringFollower, tokens: Tokens) -> str |
     policy = keys.current.policy
     if policy is None or not policy.tenants:
         raise SettingError("the log has no tenant; its policy entry is missing")
-    issued = tokens.create("admin", tenant=policy.tenants[0].id, roles=["admin"], days=ADMIN_TOKEN_DAYS)
-    _write_secret(log.state_dir / ADMIN_TOKEN_FILE, issued.secret)
-    return issued.secret
+    path = log.state_dir / ADMIN_TOKEN_FILE
+    return tokens.create("admin", tenant=policy.tenants[0].id, roles=["admin"], days=ADMIN_TOKEN_DAYS, keep=lambda secret: _keep(path, secret)).secret
 
 
-def _write_secret(path: Path, secret: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # of a log that was lost; a new file gets our mode whatever the old one had
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(secret + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _keep(path: Path, secret: str) -> None:
+    """Replaces what a log that was lost, or a start that was cut short, left there."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_durably(path, secret.encode("ascii") + b"\n", 0o600)
+    except OSError as error:
+        raise SettingError(f"cannot write the first admin token to {path}: {error.strerror}") from error

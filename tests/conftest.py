@@ -18,6 +18,7 @@ from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.outside import build_outside
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
+from tests.services.strace import Forbidden, find_strace
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Played
@@ -135,3 +136,16 @@ def outside() -> str:
     except Missing as reason:
         _without("go", reason)
         raise
+
+
+@pytest.fixture(scope="session")
+def strace() -> str:
+    """The path of a strace that may trace: it injects faults into system calls."""
+    try:
+        return find_strace()
+    except Missing as reason:
+        _without("strace", reason)
+        raise
+    except Forbidden as reason:  # with CI=true as well: no package mends it, and the other fault tests go on
+        _missing["strace"] = str(reason)
+        pytest.skip(f"strace: {reason}")

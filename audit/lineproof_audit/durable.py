@@ -1,11 +1,28 @@
-"""Replacing a file so that a crash leaves the old or the new one, never a part."""
+"""Writing a file so that a crash leaves all of it or what was there before, never a part."""
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["fsync_directory", "replace_file", "write_durably"]
+__all__ = ["create_durably", "fsync_directory", "replace_file", "write_durably"]
+
+
+def create_durably(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that is not there yet: whole, with its mode, or not at all.
+
+    Raises:
+        FileExistsError: it is there; it is left alone.
+        OSError: the file system refuses; there is no `path`, or all of it without a promise that its name lasts.
+    """
+    name = _beside(path, data, mode)
+    try:
+        os.link(name, path)  # unlike a rename it never replaces
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # becomes its subclass again
+    finally:
+        Path(name).unlink(missing_ok=True)
+    fsync_directory(path.parent)
 
 
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -20,13 +37,8 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """As `write_durably`, but the new name lasts only once the directory is synced: for many files of one directory."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    name = _beside(path, data, mode)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
         os.replace(name, path)
     except OSError:
         Path(name).unlink(missing_ok=True)
@@ -40,3 +52,18 @@ def fsync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _beside(path: Path, data: bytes, mode: int) -> str:
+    """A temporary file with these bytes on disk, in the directory of `path`; its name begins with a dot."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return name

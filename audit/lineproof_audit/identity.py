@@ -11,6 +11,7 @@ import hmac
 import os
 from pathlib import Path
 
+from lineproof_audit.durable import create_durably
 from lineproof_audit.errors import KeyFileError
 
 __all__ = ["HASH_BYTES", "SECRET_FILE", "TenantSecrets"]
@@ -41,11 +42,7 @@ class TenantSecrets:
         try:
             if create and not path.exists():
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(os.urandom(SECRET_BYTES))
-                    file.flush()
-                    os.fsync(file.fileno())
+                create_durably(path, os.urandom(SECRET_BYTES), 0o600)
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_mode & 0o077:
                     raise KeyFileError(f"{path} is readable by others: it must be 0600")

@@ -6,6 +6,7 @@ Sources: RFC 8032 (Ed25519), RFC 8410 (its SPKI and PKCS#8 form).
 """
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from lineproof_audit.durable import create_durably, write_durably
 from lineproof_audit.errors import BadSignature, InvalidKey, KeyFileError
 
 __all__ = ["KeyInfo", "SigningKey", "VerifyKey"]
@@ -146,6 +148,8 @@ class SigningKey:
     def save(self, directory: Path | str, name: str, origin: str, url: str | None = None, tenant: str | None = None) -> Path:
         """Write `<directory>/<name>.pem` (0600) and `<name>.json`, fsynced; the directory is made 0700 if it is missing.
 
+        The PEM comes last and whole: where it lies, the other lies too. A crash before leaves at most a `<name>.json` that names no key.
+
         Returns:
             The path of the PEM file.
 
@@ -160,13 +164,10 @@ class SigningKey:
         document = json.dumps({"origin": origin, "url": url, "keyid": self.keyid, "tenant": tenant}, indent=2) + "\n"
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_new(pem, body, 0o600)
-            _write_new(info, document.encode("utf-8"), 0o644)
-            handle = os.open(directory, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            if pem.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(pem))
+            write_durably(info, document.encode("utf-8"))
+            create_durably(pem, body, 0o600)
         except FileExistsError as error:
             raise KeyFileError(f"{error.filename} exists; a key is never overwritten") from error
         except OSError as error:
@@ -176,10 +177,3 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte Ed25519 signature over `message`."""
         return self._key.sign(message)
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

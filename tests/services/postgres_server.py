@@ -45,42 +45,107 @@ def _account() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
+class PostgresServer:
+    """A throw-away cluster whose server can be stopped, killed and started again on the same data and port. `own_postgres` makes one."""
+
+    def __init__(self, binaries: Path, base: Path, *, durable: bool) -> None:
+        self._binaries, self._base, self._user = binaries, base, _account()
+        self._console = base.with_suffix(".log")
+        self._port = free_port()
+        self._careless = [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        self._process: subprocess.Popen[bytes] | None = None
+        if self._user is not None:
+            shutil.chown(base, self._user)
+        initdb = start([str(binaries / "initdb"), "-D", str(base / "data"), "-U", "test", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+                       console=self._console, death_signal=signal.SIGKILL, user=self._user, cwd=Path("/"))
+        if initdb.wait(120) != 0:
+            raise RuntimeError(f"initdb failed:\n{tail(self._console)}")
+
+    @property
+    def url(self) -> str:
+        """Of the maintenance database: superuser `test`, no password."""
+        return f"postgresql+psycopg://test@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            RuntimeError: it did not start; the text carries its output.
+        """
+        server = start([str(self._binaries / "postgres"), "-D", str(self._base / "data"), "-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._base),
+                        "-c", "max_connections=200", *self._careless], console=self._console, death_signal=signal.SIGQUIT, user=self._user, cwd=Path("/"))
+        self._process = server
+        deadline = time.monotonic() + START_SECONDS
+        ready = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port), "-U", "test", "-d", "postgres"]
+        while subprocess.run(ready, check=False).returncode != 0:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{tail(self._console)}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """In order: clients are cut off, nothing is lost. Idempotent."""
+        if self._process is not None:
+            stop(self._process, signal.SIGINT, seconds=20)
+            self._process = None
+
+    def backends(self) -> list[int]:
+        """The pids of the server's children: backends and its own workers."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill(self) -> None:
+        """Kill -9 of all of it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # it starts no child while we count them
+        children = self.backends()
+        for pid in (*children, self._process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait(20)
+        self._process = None
+        deadline = time.monotonic() + START_SECONDS
+        while any(_runs(pid) for pid in children) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop it and leave nothing behind."""
+        self.stop()
+        self._console.unlink(missing_ok=True)
+
+
 @contextmanager
-def run_postgres(*, durable: bool = False) -> Iterator[str]:
-    """Start PostgreSQL and yield its URL (`postgresql+psycopg://…/postgres`, superuser `test`, no password).
+def own_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Start a PostgreSQL that its user may stop and kill.
 
     Raises:
         Missing: PostgreSQL is not installed.
         RuntimeError: it did not start; the text carries its output.
     """
     binaries = find_binaries()
-    user = _account()
     base = Path(tempfile.mkdtemp(prefix="lineproof-pg-"))
     try:
-        if user is not None:
-            shutil.chown(base, user)
-        console = base.with_suffix(".log")
-        initdb = start([str(binaries / "initdb"), "-D", str(base / "data"), "-U", "test", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-                       console=console, death_signal=signal.SIGKILL, user=user, cwd=Path("/"))
-        if initdb.wait(120) != 0:
-            raise RuntimeError(f"initdb failed:\n{tail(console)}")
-        port = free_port()
-        careless = [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        server = start([str(binaries / "postgres"), "-D", str(base / "data"), "-h", "127.0.0.1", "-p", str(port), "-k", str(base), "-c", "max_connections=200",
-                        *careless], console=console, death_signal=signal.SIGQUIT, user=user, cwd=Path("/"))
+        server = PostgresServer(binaries, base, durable=durable)
         try:
-            deadline = time.monotonic() + START_SECONDS
-            ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "test", "-d", "postgres"]
-            while subprocess.run(ready, check=False).returncode != 0:
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL did not start:\n{tail(console)}")
-                time.sleep(0.05)
-            yield f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            stop(server, signal.SIGINT, seconds=20)
-            console.unlink(missing_ok=True)
+            server.close()
     finally:
         shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def run_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Start PostgreSQL and yield its URL (`postgresql+psycopg://…/postgres`, superuser `test`, no password). Raises as `own_postgres`."""
+    with own_postgres(durable=durable) as server:
+        yield server.url
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

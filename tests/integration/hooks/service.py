@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ START_SECONDS = 60.0
 
 @dataclass
 class Service:
-    """A service that can be stopped and started again on the same data and port."""
+    """A service that can be stopped and started again on the same data and port; `settings` are further variables of its environment."""
 
     home: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -35,11 +36,13 @@ class Service:
     @property
     def environ(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
-        return {**clean, "LINEPROOF_DATA": str(self.home / "data"), "LINEPROOF_STATE_DIR": str(self.home / "state"), "LINEPROOF_PORT": str(self.port)}
+        return {**clean, "LINEPROOF_DATA": str(self.home / "data"), "LINEPROOF_STATE_DIR": str(self.home / "state"), "LINEPROOF_PORT": str(self.port),
+                **self.settings}
 
-    def start(self) -> None:
+    def start(self, *before: str) -> None:
+        """Start it, by way of the command `before` if there is one."""
         with (self.home / "serve.log").open("ab") as out:
-            self.process = subprocess.Popen([*CLI, "serve"], env=self.environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = subprocess.Popen([*before, *CLI, "serve"], env=self.environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
@@ -51,11 +54,16 @@ class Service:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is not None:
             if how is signal.SIGKILL:
-                os.killpg(self.process.pid, how)  # the projector, too
+                with contextlib.suppress(ProcessLookupError):  # it may have died by itself
+                    os.killpg(self.process.pid, how)  # the projector, too
             else:
                 self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+    def kill(self) -> None:
+        """At once, with its projector."""
+        self.stop(signal.SIGKILL)
 
     def wait_projected(self, seconds: float = 60.0) -> None:
         """Until the graph has reached the log."""

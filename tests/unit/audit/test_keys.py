@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match="never overwritten"):
         key("other").save(tmp_path, "etl", "log.example/1")
     assert SigningKey.load(pem).keyid == PRODUCER.keyid
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_key_whose_saving_was_cut_short_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    calls = iter(range(1, at + 1))
+
+    def crash(_: int) -> None:
+        if next(calls) == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", crash)
+    with pytest.raises(KeyboardInterrupt):
+        PRODUCER.save(tmp_path, "etl", "log.example/1")
+    monkeypatch.undo()
+    pem = tmp_path / "etl.pem"
+    if not pem.exists():
+        PRODUCER.save(tmp_path, "etl", "log.example/1")
+    assert SigningKey.load(pem).keyid == KeyInfo.beside(pem).keyid == PRODUCER.keyid
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
