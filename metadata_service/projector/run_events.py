@@ -52,6 +52,8 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
     draft.ensure(run)
     draft.commit = state["commit"]
     behind = before is not None and exact(event.event_time_us) < before["statusAt"]
+    if code is not None and code.transformation != state["code"]:
+        code = None  # another event of the run says better what it ran; of this one nothing may be known
     at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), behind)
     project_run_facts(draft, run, event, state)
     _provenance(draft, at)
@@ -75,7 +77,7 @@ def _speaks(draft: Draft, job: str, state: Mapping[str, Any]) -> bool:
 
 def _provenance(draft: Draft, at: RunEvent) -> None:
     once(draft, at, "OF", at.job)
-    if at.code is not None and at.code.transformation == at.state["code"]:
+    if at.code is not None:
         enrich(draft, at.code)
         draft.touch(at.code.transformation, "mention")
         once(draft, at, "EXECUTED", at.code.transformation)

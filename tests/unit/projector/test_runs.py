@@ -7,7 +7,7 @@ import pytest
 
 from lineproof_schema.openlineage import run_uuid
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
-from tests.unit.projector.recorded import columns, uid
+from tests.unit.projector.recorded import columns, ds, uid
 from tests.unit.projector.world import World, dataset
 
 pytestmark = pytest.mark.anyio
@@ -116,6 +116,17 @@ async def test_a_derivation_applies_to_open_edges_at_once_and_to_runs_after_it(w
     await world.project()
     assert len(world.graph.edges) == edges
     assert world.assets() == {("t", "x")}
+
+
+async def test_an_event_that_names_lesser_code_than_another_of_its_run_keeps_what_it_says_with_the_run(world: World) -> None:
+    better = "urn:lineproof:transformation:jobs:a:1"
+    timing = {"columns": {"c": {"kind": "event"}}}
+    world.log.run("a", "r1", state="START", lineproof_transformation={"urn": better})
+    index = world.log.run("a", "r1", outputs=[ds("t", schema=columns("c"), lineproof_columns={"timing": timing, "fields": {}})], code="v1", minutes=1)
+    await world.project()
+    assert world.outcome(index) == ("applied", None)
+    run = world.facts(f"urn:lineproof:run:{uid('r1')}")
+    assert (run["transformation"], run[f"timing:{dataset('t')}"]) == (better, timing)
 
 
 async def test_a_commit_names_its_author_and_runs_name_the_commit(world: World) -> None:
