@@ -120,7 +120,7 @@ def parse_urn(text: str) -> Urn:
             continue
         try:
             part = unquote_to_bytes(encoded).decode("utf-8")
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:  # bytes that are no UTF-8, or half a surrogate pair, which JSON can spell
             raise UrnError(f"component {encoded!r} is not UTF-8") from error
         if encode(part) != encoded:
             raise UrnError(f"component {encoded!r} is not in its canonical spelling {encode(part)!r}")

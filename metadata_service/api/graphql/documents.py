@@ -10,20 +10,30 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, TokenKind, parse
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
-__all__ = ["KnownDocuments"]
+__all__ = ["MAX_DIGITS", "KnownDocuments"]
 
 KEPT: Final = 64  # of the longest that are accepted, each takes some 2 MB
+MAX_DIGITS: Final = 20  # of an integer: 64 bits and a sign
 
 _parsed = lru_cache(KEPT)(parse)
 
 
 @lru_cache(KEPT)
 def _faults(schema: GraphQLSchema, document: DocumentNode, rules: tuple[type, ...]) -> tuple[GraphQLError, ...]:
-    return tuple(validate_document(schema, document, rules))
+    return tuple(_long_integers(document)) or tuple(validate_document(schema, document, rules))
+
+
+def _long_integers(document: DocumentNode) -> Iterator[GraphQLError]:
+    """No number here is that long, and the framework's rules fail on one of more digits than Python converts (4,300)."""
+    token, source = (None, None) if document.loc is None else (document.loc.start_token, document.loc.source)
+    while token is not None:
+        if token.kind is TokenKind.INT and len(token.value or "") > MAX_DIGITS:
+            yield GraphQLError(f"an integer has at most {MAX_DIGITS} digits", source=source, positions=[token.start])
+        token = token.next
 
 
 class KnownDocuments(SchemaExtension):

@@ -25,6 +25,8 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
+from metadata_service.api.graphql.documents import MAX_DIGITS
+
 __all__ = ["INTROSPECTION_ROLES", "MAX_ALIASES", "MAX_COST", "MAX_DEPTH", "MAX_TOKENS", "QueryLimits"]
 
 MAX_DEPTH: Final = 10  # the deepest field of the schema stands at 6
@@ -119,7 +121,7 @@ class _Scale:
 
     def _number(self, value: ValueNode, otherwise: int) -> int:
         if isinstance(value, IntValueNode):
-            return int(value.value)
+            return int(value.value[:MAX_DIGITS])  # a longer one is a fault of the document, and too much either way
         given = self.variables.get(value.name.value) if isinstance(value, VariableNode) else None
         return given if isinstance(given, int) and not isinstance(given, bool) else otherwise
 

@@ -58,10 +58,19 @@ async def page(request: Request, path: str) -> Response:
         return HTMLResponse(_HINT, headers={**_HEADERS, "Cache-Control": _EACH_TIME})
     if "." not in path.rpartition("/")[2]:
         return _file(document, request, _EACH_TIME)
-    found = (BUILT / path).resolve()
-    if not found.is_relative_to(BUILT) or found.suffix not in _TYPES or not found.is_file():
+    found = _built(path)
+    if found is None:
         raise NotFound("the page has no such file")
     return _file(found, request, _FOR_GOOD if path.startswith("assets/") else _EACH_TIME)
+
+
+def _built(path: str) -> Path | None:
+    """The file of the build at `path`."""
+    try:
+        found = (BUILT / path).resolve()
+        return found if found.is_relative_to(BUILT) and found.suffix in _TYPES and found.is_file() else None
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL: no file has it
+        return None
 
 
 def _file(path: Path, request: Request, cache: str) -> Response:
