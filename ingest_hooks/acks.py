@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,10 @@ class AcknowledgementLog:
         if not files or files[-1].stat().st_size + len(lines) > MAX_FILE_BYTES:
             number = int(files[-1].stem) + 1 if files else 1
             files.append(self.directory / f"{number:012d}.ndjson")
-        with files[-1].open("a", encoding="ascii") as file:
-            file.write(lines)
+        with files[-1].open("ab+") as file:
+            if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":  # a full disk tore the last line: it must not take the next one along
+                file.write(b"\n")
+            file.write(lines.encode("ascii"))
         for old in files[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 

@@ -87,8 +87,7 @@ class Integrator:
             self._publish(latest.note)  # a folder that could not be written the last time, or lines that came since
             return None
         signers = self._signers.signing(tree.size)  # before the record moves: nothing is recorded that nobody can sign
-        if record != checkpoint:
-            self._lock.swap(record, checkpoint)
+        self._lock.swap(record, checkpoint)  # also where it says so already: the write that said so may not have lasted
         note = sign_checkpoint(checkpoint, *signers)
         if self._cosigners is not None:
             note = self._cosigners.cosign(note)
@@ -125,8 +124,7 @@ class Integrator:
         if checkpoint.size > size or self._reader.root_at(checkpoint.size) != checkpoint.root:
             raise CheckpointLockError(f"this log of {size} entries does not hold the tree of that checkpoint (size {checkpoint.size}): it is another copy or a "
                                       "restored backup; restore the missing entries or begin a log with another origin")
-        if record != checkpoint:
-            self._lock.swap(record, checkpoint)
+        self._lock.swap(record, checkpoint)
         return checkpoint
 
     def resign(self) -> None:

@@ -1,6 +1,7 @@
 """Integrating and signing: what is signed, what is refused, and what a crash in between leaves."""
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -116,6 +117,23 @@ def test_a_crash_between_two_steps_is_made_good_by_the_next(log: Log, monkeypatc
     assert published == signed(log) == record_of(log).read()
     assert published is not None
     assert (published.size, published.root) == (17, log.store.head().tree.root())
+
+
+def test_nothing_is_signed_while_the_record_of_it_may_not_last(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record was replaced and its directory could not be synced: it says the right thing, but a crash of the machine may undo that."""
+    fill(log, 3)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lineproof_audit.durable.fsync_directory", refuse)
+        for _ in range(2):
+            with pytest.raises(CheckpointLockError):
+                log.integrator.step()
+            assert record_of(log).read() == Checkpoint(log.origin, 5, log.store.head().tree.root())
+            assert log.reader.checkpoint() is None
+    assert log.integrator.step() == signed(log)
 
 
 def test_integrating_again_from_nothing_gives_the_same_tiles(log: Log) -> None:
