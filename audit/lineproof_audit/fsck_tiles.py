@@ -60,7 +60,9 @@ class TilesSource(FsckSource):
         kept = self._tiles.get(tile_level)
         if kept is None or kept[0] != number:
             width = min(TILE_WIDTH, (self._covered() >> (TILE_HEIGHT * tile_level)) - number * TILE_WIDTH)
-            kept = self._tiles[tile_level] = (number, self._hashes(TileAddress(tile_level, number, width)))
+            kept = self._tiles[tile_level] = (number, self._hashes(TileAddress(tile_level, number, width)) if width > 0 else [])
+        if len(kept[1]) <= at:
+            raise CorruptLog(f"the tiles of {self._covered()} entries do not reach hash {number * TILE_WIDTH + at} of level {tile_level}")
         return kept[1][at]
 
     def _entry(self, index: int, leaf: bytes) -> RawEntry:

@@ -6,7 +6,8 @@ another, unless they compare (`others`); that is what witnesses are for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lineproof_audit.checkpoint import Checkpoint, peek_checkpoint
@@ -19,10 +20,12 @@ from lineproof_audit.promises import Broken, Promise, check_promise, shown_leaf
 from lineproof_audit.tree import NodeReader
 from lineproof_audit.trust import Trust
 from lineproof_audit.watch_state import Kept, WatchState
+from lineproof_audit.witness import cosigned_by_quorum_at
 
-__all__ = ["Alarm", "Expectations", "Look", "Monitor"]
+__all__ = ["Alarm", "Behind", "Expectations", "Look", "Monitor"]
 
 _SECOND: Final = 1_000_000
+_CLOCKS_DIFFER: Final = 300  # seconds that a witness's clock may be ahead of ours; a line of later than that makes no log fresh
 _RACES: Final = 3  # a folder may be published to while it is read; then the checkpoint is another one afterwards
 
 
@@ -53,26 +56,39 @@ class Expectations:
     """What is asked of a log beyond that it only grows.
 
     Attributes:
-        max_age: seconds since its newest entry was received, None for any. A checkpoint carries no time of its own.
+        max_age: seconds since its newest entry was received, or since the quorum of the trust file cosigned it; None for any. A checkpoint
+            carries no time of its own.
+        lag: seconds for which a checkpoint that was seen to be outgrown may still be shown, as by a cache on the way.
         merge_delay: seconds within which an acknowledged entry is under a checkpoint.
         producer_gaps: that no number of a producer is missing; reads every entry once.
     """
 
     max_age: float | None = None
+    lag: float = 0.0
     merge_delay: float = 60.0
     producer_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The log shows an older checkpoint of `size` entries, which is excused for `seconds` more."""
+
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one look found. `checkpoint` is the verified one that is kept now, None if there is none; `before` the size kept until then;
-    `proven` counts the promises found kept in this look; `notes` say what could not be looked at."""
+    `proven` counts the promises found kept in this look; `notes` say what could not be looked at; `behind` is set while nothing was, because
+    an older checkpoint is shown."""
 
     checkpoint: Checkpoint | None
     before: int | None
     alarms: tuple[Alarm, ...]
     proven: int = 0
     notes: tuple[str, ...] = ()
+    behind: Behind | None = None
 
 
 class Monitor:
@@ -102,9 +118,10 @@ class Monitor:
             CorruptLog: it is too damaged to be read, see `damaged`.
         """
         before = None if self._state.kept is None else self._state.kept.checkpoint.size
-        alarm, node = self._advance(source)
-        if alarm is not None or self._state.kept is None or node is None:
-            return Look(None if self._state.kept is None else self._state.kept.checkpoint, before, () if alarm is None else (alarm,))
+        found, node = self._advance(source)
+        if found is not None or self._state.kept is None or node is None:
+            kept_now = None if self._state.kept is None else self._state.kept.checkpoint
+            return Look(kept_now, before, (), behind=found) if isinstance(found, Behind) else Look(kept_now, before, () if found is None else (found,))
         kept = self._state.kept
         alarms, notes = self._others(kept, others, node)
         alarms += self._age(kept, source, node)
@@ -121,20 +138,20 @@ class Monitor:
         kept = None if self._state.kept is None else self._state.kept.checkpoint
         return Look(kept, None if kept is None else kept.size, (_corrupt(error),))
 
-    def _advance(self, source: FsckSource) -> tuple[Alarm | None, NodeReader | None]:
+    def _advance(self, source: FsckSource) -> tuple[Alarm | Behind | None, NodeReader | None]:
         """Take the shown checkpoint as the kept one, or say why not."""
         note = source.checkpoint()
         for _ in range(_RACES):
             node = nodes_of(source)
-            alarm = self._compared(note, node)
-            if alarm is None or alarm.kind != "unproven":
-                return alarm, node
+            found = self._compared(note, node)
+            if not isinstance(found, Alarm) or found.kind != "unproven":
+                return found, node
             if (again := source.checkpoint()) == note:
-                return alarm, node
+                return found, node
             note = again
         raise LogUnavailable("the log's checkpoint changes faster than its tiles can be read")
 
-    def _compared(self, note: str | None, node: NodeReader) -> Alarm | None:
+    def _compared(self, note: str | None, node: NodeReader) -> Alarm | Behind | None:
         kept = self._state.kept
         if note is None:
             if kept is None:
@@ -145,8 +162,8 @@ class Monitor:
             shown = self._signed(note)
             if before is not None and shown.origin != before.origin:
                 raise InvalidProof(f"the log calls itself {shown.origin}, and was {before.origin}")
-            if before is not None and shown.size < before.size:
-                return Alarm("rollback", f"the log shows {shown.size} entries and had signed {before.size}", kept=held, shown=note)
+            if kept is not None and shown.size < kept.checkpoint.size:
+                return self._smaller(kept, note, shown, node)
             check_extends(before, shown, node)
         except Forked as error:
             return Alarm("fork", error.detail, kept=held, shown=note)
@@ -154,9 +171,36 @@ class Monitor:
             return Alarm("unproven", error.detail, kept=held, shown=note)
         except InvalidProof as error:
             return Alarm("signature", error.detail, kept=held, shown=note)
-        if shown != before:
+        if kept is None or shown != kept.checkpoint:
             self._state.keep(Kept(note, self._now()))
+        elif kept.behind is not None or self._cosigned(note) > self._cosigned(kept.note):
+            self._state.keep(Kept(note, kept.since))
         return None
+
+    def _smaller(self, kept: Kept, note: str, shown: Checkpoint, node: NodeReader) -> Alarm | Behind:
+        """The log shows less than before. A cache does that for a while; what it shows then is the beginning of what was seen.
+
+        Raises:
+            Forked: it is not.
+        """
+        rollback = Alarm("rollback", f"the log shows {shown.size} entries and had signed {kept.checkpoint.size}", kept=kept.note, shown=note)
+        if not self._expect.lag:
+            return rollback
+        with suppress(Unproven):  # tiles may be behind as well; what was kept stays, so that a fork is found when the log has grown again
+            check_extends(shown, kept.checkpoint, node)
+        since = kept.behind or self._now()
+        if kept.behind is None:
+            self._state.keep(replace(kept, behind=since))
+        left = self._expect.lag - (self._now() - since) / _SECOND
+        if left >= 0:
+            return Behind(shown.size, left)
+        return replace(rollback, detail=f"{rollback.detail}; it has done so for longer than {self._expect.lag:.0f} s")
+
+    def _cosigned(self, note: str) -> int:
+        """When the quorum cosigned the note, in seconds; 0 without one, or by a clock that is far ahead."""
+        quorum = self._trust.quorum
+        time = None if quorum is None else cosigned_by_quorum_at(note, quorum)
+        return 0 if time is None or time * _SECOND > self._now() + _CLOCKS_DIFFER * _SECOND else time
 
     def _signed(self, note: str) -> Checkpoint:
         return self._trust.open(note, peek_checkpoint(note).origin)
@@ -183,7 +227,8 @@ class Monitor:
         return alarms, notes
 
     def _age(self, kept: Kept, source: FsckSource, node: NodeReader) -> list[Alarm]:
-        """Of the newest entry, or of the first sight of the checkpoint if that was earlier: an entry of the future makes no log fresh."""
+        """Of the newest entry, or of the first sight of the checkpoint if that was earlier: an entry of the future makes no log fresh. Witnesses that
+        say that a log which is idle was still the same make it younger."""
         if self._expect.max_age is None:
             return []
         since = kept.since
@@ -193,10 +238,12 @@ class Monitor:
                 since = min(since, parse_leaf(shown_leaf(last, kept.checkpoint, source, node)).received)
             except (InvalidProof, CorruptLog) as error:
                 return [Alarm("unproven", error.detail, last, shown=kept.note)]
-        age = (self._now() - since) / _SECOND
+        cosigned = self._cosigned(kept.note) * _SECOND
+        age = (self._now() - max(since, cosigned)) / _SECOND
         if age <= self._expect.max_age:
             return []
-        return [Alarm("stale", f"the newest of {kept.checkpoint.size} entries is {age:.0f} s old, more than {self._expect.max_age:.0f}", shown=kept.note)]
+        what = "the newest of {} entries is" if cosigned <= since else "the last cosignature of {} entries is"
+        return [Alarm("stale", f"{what.format(kept.checkpoint.size)} {age:.0f} s old, more than {self._expect.max_age:.0f}", shown=kept.note)]
 
     def _promises(self, checkpoint: Checkpoint, promises: Iterable[Promise], source: FsckSource, node: NodeReader) -> tuple[int, list[Alarm]]:
         """What was proven under an earlier checkpoint is so under every one that extends it."""

@@ -24,10 +24,12 @@ MAX_STATE_BYTES = 2_000_000  # a note has at most a million
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A verified checkpoint: the signed note, and when (µs since the epoch, by the monitor's clock) it was first seen."""
+    """A verified checkpoint: the signed note, and when (µs since the epoch, by the monitor's clock) it was first seen. `behind`: since when the log
+    shows an older one instead, None while it does not."""
 
     note: str
     since: int
+    behind: int | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -64,7 +66,8 @@ class WatchState:
         Raises:
             LogUnavailable: the disk refuses; the file is as it was.
         """
-        document = {"version": VERSION, "origin": kept.checkpoint.origin, "size": kept.checkpoint.size, "since": kept.since, "note": kept.note}
+        document = {"version": VERSION, "origin": kept.checkpoint.origin, "size": kept.checkpoint.size, "since": kept.since, "behind": kept.behind,
+                    "note": kept.note}
         try:
             write_durably(self._path.absolute(), json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8") + b"\n")
         except OSError as error:
@@ -102,12 +105,12 @@ def _read(path: Path, *, checkpoint_too: bool = False) -> Kept | None:
             peek_checkpoint(text)
             return Kept(text, 0)
         document = json.loads(text)
-        note, since = document["note"], document["since"]
-        if document["version"] != VERSION or type(note) is not str or type(since) is not int:
+        note, since, behind = document["note"], document["since"], document.get("behind")  # the last is younger than the format
+        if document["version"] != VERSION or type(note) is not str or type(since) is not int or (behind is not None and type(behind) is not int):
             raise ValueError("it is of another version")
         peek_checkpoint(note)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InvalidProof) as error:
         raise AuditError(f"{path} is not the state of a monitor: {error}", code="invalid-setting") from error
-    return Kept(note, since)
+    return Kept(note, since, behind)

@@ -33,7 +33,8 @@ def watch(target: Annotated[str, typer.Argument(help="A URL (…/api/v1/log), a 
           state: Annotated[Path, typer.Option("--state", help="File that keeps the last verified checkpoint; made at the first look.")],
           once: Annotated[bool, typer.Option("--once", help="Look once: exit 1 on an alarm, 3 if the log cannot be reached.")] = False,
           interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 30.0,
-          max_age: Annotated[float | None, typer.Option(min=0, help="Alarm if the newest entry is older, in seconds; a checkpoint carries no time.")] = None,
+          max_age: Annotated[float | None, typer.Option(min=0, help="Alarm if newest entry and cosignatures are older, in seconds.")] = None,
+          lag: Annotated[float, typer.Option(min=0, help="Seconds for which an outgrown checkpoint may be shown, by a cache on the way.")] = 0.0,
           producer_gaps: Annotated[bool, typer.Option("--producer-gaps", help="Alarm if a number that a producer counts never arrived. Reads every entry.")]
           = False,
           promised: Annotated[list[str] | None, typer.Option("--promised", help="An index, or a file of acknowledgements, that the log must keep. "
@@ -58,7 +59,7 @@ def watch(target: Annotated[str, typer.Argument(help="A URL (…/api/v1/log), a 
     backoff = Backoff(first=1.0, longest=LONGEST_SECONDS)
     teller = _Teller(as_json, None if execute is None else shlex.split(execute))
     with _ended_by_signals(), WatchState(state) as memory:
-        monitor = Monitor(believed, memory, Expectations(max_age, merge_delay, producer_gaps), lambda: time.time_ns() // 1_000)
+        monitor = Monitor(believed, memory, Expectations(max_age, lag, merge_delay, producer_gaps), lambda: time.time_ns() // 1_000)
         try:
             while True:
                 try:
@@ -137,7 +138,10 @@ class _Teller:
                 self._line({"event": "note", "detail": text}, f"note: {text}")
         self._notes = set(look.notes)
         found = look.checkpoint
-        if found is not None and (found.size != self._size or look.proven):
+        if look.behind is not None and found is not None:
+            self._line({"event": "behind", "size": look.behind.size, "kept": found.size, "alarmInSeconds": round(look.behind.seconds, 1)},
+                       f"behind: {look.behind.size} entries are shown, {found.size} were seen; an alarm in {look.behind.seconds:.0f} s")
+        elif found is not None and (found.size != self._size or look.proven):
             self._size = found.size
             grown = "first look" if look.before is None else f"extends the {look.before} seen before"
             promises = f", {look.proven} promised entries are in it" if look.proven else ""

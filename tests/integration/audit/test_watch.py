@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lineproof_audit.append import NewEntry
+from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.init import ROOT_ADMIN_KEY, register_key
 from lineproof_audit.keys import SigningKey
@@ -32,6 +35,14 @@ from tests.serve_process import ENTRY, environment, lineproof, serving
 
 STREAM = "0198c0de-0000-7000-8000-000000000002"
 ENV = {"LINEPROOF_PROJECTOR": "off"}
+# What `--json` says, one document a line. Programs read it: names are only ever added.
+SHAPES = {
+    "checkpoint": {"event", "origin", "size", "rootHash", "before", "promisesProven"},
+    "behind": {"event", "size", "kept", "alarmInSeconds"},
+    "note": {"event", "detail"},
+    "unreachable": {"event", "detail", "retryInSeconds"},
+    "alarm": {"event", "kind", "detail", "index", "kept", "shown"},
+}
 
 
 @dataclass
@@ -49,7 +60,9 @@ class World:
                                   env={"LINEPROOF_TOKEN": token or None})
         code = _exit_code(done.exception) if isinstance(done.exception, LineproofError) else done.exit_code
         assert code == expect, (done.output, done.exception)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert all(set(line) == SHAPES[line["event"]] for line in lines), lines
+        return lines
 
 
 def say(folder: Path, producer: SigningKey, word: str, numbers: list[int], previous: str = "") -> tuple[list[dict[str, Any]], str]:
@@ -115,6 +128,55 @@ def test_a_served_log_is_followed_and_a_fork_a_rollback_and_age_are_alarms(world
     other = tmp_path / "other.json"
     world.watch("forked", state=other, expect=0)
     assert kinds(world.watch("forked", "--against", str(state), state=other, expect=1)) == [("fork", None)]
+
+
+class Cache:
+    """A web server in front of folders of tiles, which shows one after the other under the same URL."""
+
+    def __init__(self, first: Path) -> None:
+        cache = self
+        self.shown = first
+
+        class Handler(SimpleHTTPRequestHandler):
+            def translate_path(self, path: str) -> str:
+                return str(cache.shown / path.lstrip("/"))
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_one_url_that_falls_behind_goes_back_and_forks(world: World, tmp_path: Path) -> None:
+    state, lag = tmp_path / "watch.json", ("--lag", "100000")
+    tiles = {name: world.folder / name / ".lineproof" / "tiles" for name in ("old", "honest", "forked")}
+    with Cache(tiles["old"]) as cache:
+        assert [line["event"] for line in world.watch(cache.url, state=state, expect=0)] == ["checkpoint"]
+        cache.shown = tiles["honest"]
+        (grown,) = world.watch(cache.url, *lag, state=state, expect=0)
+        assert (grown["before"], grown["size"]) == (world.parted, world.parted + 3)
+        cache.shown = tiles["old"]
+        (behind,) = world.watch(cache.url, *lag, state=state, expect=0)
+        assert (behind["event"], behind["size"], behind["kept"]) == ("behind", world.parted, world.parted + 3)
+        (alarm,) = world.watch(cache.url, state=state, expect=1)
+        assert (alarm["kind"], peek_checkpoint(alarm["kept"]).size, peek_checkpoint(alarm["shown"]).size) == ("rollback", world.parted + 3, world.parted)
+        (alarm,) = world.watch(cache.url, "--lag", "0.000001", state=state, expect=1)
+        assert alarm["kind"] == "rollback"
+        cache.shown = tiles["forked"]
+        assert kinds(world.watch(cache.url, *lag, state=state, expect=1)) == [("fork", None)]
+        cache.shown = tmp_path / "nothing"
+        assert kinds(world.watch(cache.url, *lag, state=state, expect=1)) == [("rollback", None)]
+        cache.shown = tiles["honest"]
+        assert [line["event"] for line in world.watch(cache.url, state=state, expect=0)] == ["checkpoint"]
 
 
 def test_a_lost_index_another_leaf_and_a_missing_number_are_alarms(world: World, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_restart_a_witness_without_memory_and_one_that_was_fed_by_others_are_c
         assert set(outcomes(service).values()) == {"cosigned"}
 
 
-def test_witnesses_refuse_a_log_that_was_rolled_back_with_its_lock_record_and_one_that_forked(world: World) -> None:
+def test_witnesses_and_a_monitor_refuse_a_log_that_was_rolled_back_with_its_lock_record_and_one_that_forked(world: World) -> None:
     with serving(world.folder, env=ENV) as service:
         old = checkpoint(service, world.believed)
         assert service.stop() == 0
@@ -161,6 +161,7 @@ def test_witnesses_refuse_a_log_that_was_rolled_back_with_its_lock_record_and_on
     with serving(world.folder, env=ENV) as service:
         say(service, 30, "lost")
         seen = checkpoint(service, lambda note: size(note) >= size(old) + 30 and all(f"— {name} " in note for name in NAMES))
+        assert watched(world, service, 0) == []
         assert service.stop() == 0
     world.restore("backup")
     with serving(world.folder, env=ENV) as service:  # nothing here knows better: the record came from the backup too
@@ -170,15 +171,25 @@ def test_witnesses_refuse_a_log_that_was_rolled_back_with_its_lock_record_and_on
         while set(outcomes(service).values()) != {"ahead"}:
             time.sleep(0.05)
         assert "it has cosigned a larger tree of this log" in service.log_text
+        assert watched(world, service, 1) == ["rollback"]
         say(service, 40, "others")
         forked = checkpoint(service, lambda note: size(note) > size(seen))
         while set(outcomes(service).values()) != {"conflict"}:
             time.sleep(0.05)
         assert not world.believed(forked)
+        assert watched(world, service, 1) == ["fork"]
         assert 'lineproof_witness_answers_total{outcome="conflict",witness="w1.example"}' in httpx.get(f"{service.url}/metrics").text
     for witness in world.witnesses:  # asked by hand, each refuses a smaller tree, another of the same size, and one that does not extend
         assert witness.ask(shown, size(shown)).status_code == 409
         assert witness.ask(forked, size(seen)).status_code == 422
+
+
+def watched(world: World, service: Serving, expect: int) -> list[str]:
+    """What a monitor without witnesses says of it."""
+    (world.folder / "trust.txt").write_text(f"{(world.folder / 'policy.txt').read_text().splitlines()[0]}\nquorum none\n")
+    done = lineproof(world.folder, "log", "watch", f"{service.url}/api/v1/log", "--trust", "trust.txt", "--state", "watch.json", "--once", "--json")
+    assert done.returncode == expect, done.stderr
+    return [line["kind"] for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "alarm"]
 
 
 def test_a_witnessed_log_grows_over_many_tiles(world: World) -> None:

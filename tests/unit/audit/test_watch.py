@@ -14,9 +14,11 @@ import pytest
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.errors import AuditError, DataDirectoryLocked, LogUnavailable
 from lineproof_audit.promises import Promise, read_promises
-from lineproof_audit.watch import Expectations, Look, Monitor
+from lineproof_audit.trust import parse_trust
+from lineproof_audit.watch import Behind, Expectations, Look, Monitor
 from lineproof_audit.watch_state import Kept, WatchState, read_note
 from tests.unit.audit.memory_log import DATA, NOTARY, PRODUCER, MemoryLog, key, trust
+from tests.unit.audit.test_witness import LOG_LINE, line, vkey
 
 ROOT = DATA.parents[2]
 NOW = 1_800_000_100_000_000  # 100 s after the first entry
@@ -112,6 +114,60 @@ def test_age_is_that_of_the_newest_entry_and_an_entry_of_the_future_makes_no_log
     log.say("lineproof.dataset.v1", {}, received=NOW + 10**12)
     assert kinds(monitor(state, max_age=99).look(log.sign())) == []
     assert kinds(monitor(state, NOW + 100_000_000, max_age=99).look(log)) == ["stale"]
+
+
+def test_an_outgrown_checkpoint_is_excused_for_the_lag_that_is_allowed_and_no_longer(tmp_path: Path) -> None:
+    def look(size: int, seconds: int, **lag: float) -> Look:
+        with WatchState(tmp_path / "watch.json") as state:  # anew each time: how long it lasts is remembered, as --once needs it
+            return monitor(state, NOW + seconds * 1_000_000, **lag).look(log_of(size))
+
+    assert look(9, 0).checkpoint is not None
+    excused = look(7, 100, lag=60)
+    assert (kinds(excused), excused.behind) == ([], Behind(7, 60.0))
+    assert look(6, 150, lag=60).behind == Behind(6, 10.0)
+    late = look(7, 161, lag=60)
+    assert kinds(late) == ["rollback"]
+    assert "for longer than 60 s" in late.alarms[0].detail
+    assert kinds(look(7, 162)) == ["rollback"]  # and at once where none is allowed
+    assert (kinds(look(9, 163, lag=60)), look(9, 164, lag=60).behind) == ([], None)
+    assert look(7, 300, lag=60).behind == Behind(7, 60.0)  # the time begins anew
+    grown = look(12, 310, lag=60)
+    assert (grown.before, grown.checkpoint and grown.checkpoint.size, grown.alarms) == (9, 12, ())
+
+
+def test_a_cache_excuses_no_fork(state: WatchState) -> None:
+    follower = monitor(state, lag=60)
+    honest = log_of(9)
+    follower.look(honest)
+    other = log_of(12, other_from=4)
+    other.note = log_of(7, other_from=4).note  # signed, smaller, and not the beginning of what was seen
+    assert kinds(follower.look(other)) == []  # its tiles show nothing about the tree that was kept
+    assert kinds(follower.look(log_of(12, other_from=4))) == ["fork"]
+    mixed = log_of(9)
+    mixed.note = log_of(7, other_from=4).note
+    assert kinds(follower.look(mixed)) == ["fork"]  # here they do
+    assert state.kept is not None
+    assert state.kept.note == honest.note
+
+
+def test_a_cosignature_says_that_an_idle_log_is_fresh_and_one_of_the_future_does_not(state: WatchState) -> None:
+    believed = parse_trust(f"{LOG_LINE}\nwitness w1 {vkey('w1')}\nquorum w1\n".encode())
+    log = log_of(5)
+    bare = log.note or ""
+
+    def look(cosigned: int, now: int) -> list[str]:
+        log.note = bare + line("w1", bare, time=cosigned)
+        return kinds(Monitor(believed, state, Expectations(max_age=1_000), lambda: now * 1_000_000).look(log))
+
+    start = NOW // 1_000_000
+    assert look(start, start) == []
+    assert look(start, start + 1_001) == ["stale"]
+    assert look(start + 1_000, start + 1_001) == []
+    assert look(start + 1_000, start + 2_001) == ["stale"]
+    assert look(start + 500, start + 2_002) == ["stale"]  # an older line of the same checkpoint takes nothing back
+    assert state.kept is not None
+    assert f"— w1 {line('w1', bare, time=start + 1_000).split()[2]}" in state.kept.note
+    assert look(start + 9_000, start + 2_002) == ["stale"]
 
 
 def numbered(*numbers: int) -> MemoryLog:
