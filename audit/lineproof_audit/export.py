@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from lineproof_audit.bodies import pack, unpack
+from lineproof_audit.body_fields import BodyError
 from lineproof_audit.checkpoint import peek_checkpoint
-from lineproof_audit.errors import CorruptLog, LogUnavailable
+from lineproof_audit.envelope import parse_envelope
+from lineproof_audit.erasures import ERASURE, read_erasure
+from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable
 from lineproof_audit.export_format import (
     MANIFEST,
     ExportManifest,
@@ -24,9 +27,9 @@ from lineproof_audit.export_format import (
     parse_checkpoints,
     parse_manifest,
 )
+from lineproof_audit.facts import load_object
 from lineproof_audit.folder import Folder
-from lineproof_audit.fsck import ERASURE, FsckReport, fsck
-from lineproof_audit.fsck_bodies import Body, check_body
+from lineproof_audit.fsck import FsckReport, fsck
 from lineproof_audit.fsck_source import KeptCheckpoint, Leftover, RawEntry
 from lineproof_audit.fsck_tiles import FolderTiles
 from lineproof_audit.integrate import extend_stored_tree
@@ -87,7 +90,7 @@ class ExportSource(FolderTiles):
                 yield Leftover(name, None, "it belongs to no export of this size")
         yield from super().leftovers()
 
-    def checkpoints(self, size: int) -> Iterator[KeptCheckpoint]:
+    def checkpoints(self, size: int, since: int) -> Iterator[KeptCheckpoint]:
         for note, _ in self.signed():
             yield KeptCheckpoint("the exported checkpoint", note)
 
@@ -290,7 +293,11 @@ def _write_batch(store: LogStore, batch: Sequence[tuple[int, bytes, MovedBody]])
 
 
 def _erases(index: int, leaf: bytes, body: MovedBody) -> int | None:
-    fields = parse_leaf(leaf)
-    if fields.event_type != ERASURE or body.salt is None or body.envelope is None:
+    """The entry that an erasure names; whether it may, `fsck` has looked at before."""
+    if parse_leaf(leaf).event_type != ERASURE or body.envelope is None:
         return None
-    return check_body(Body(fields.body, body.salt, body.envelope, None, erasure=True)).erased
+    try:
+        data = (load_object(parse_envelope(body.envelope).payload) or {}).get("data")
+        return read_erasure(index, data).entry if isinstance(data, dict) else None
+    except (BodyError, AuditError):
+        return None

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 from lineproof_audit.envelope import parse_envelope, verify_envelope
 from lineproof_audit.errors import AuditError
-from lineproof_audit.facts import EventFacts, event_facts, load_object
+from lineproof_audit.facts import EventFacts, event_facts
 from lineproof_audit.keys import VerifyKey
 from lineproof_audit.leaf import body_commitment
 
@@ -41,14 +41,12 @@ class Body:
         commitment: the leaf's `body`.
         salt, envelope: as stored.
         spki: the key that the leaf names as signer; None leaves the signature unchecked.
-        erasure: read which entry it erased.
     """
 
     commitment: str
     salt: bytes
     envelope: bytes
     spki: bytes | None
-    erasure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,6 @@ class BodyVerdict:
     facts: EventFacts = _NO_FACTS
     payload_hash: str = ""
     unsigned: str | None = None
-    erased: int | None = None
 
 
 def check_body(body: Body) -> BodyVerdict:
@@ -78,13 +75,8 @@ def check_body(body: Body) -> BodyVerdict:
             verify_envelope(envelope, _key(body.spki))
         except AuditError as error:
             unsigned = error.detail
-    erased: int | None = None
-    if body.erasure:
-        data = (load_object(envelope.payload) or {}).get("data")
-        named = data.get("entry") if isinstance(data, dict) else None
-        erased = named if type(named) is int else None
     return BodyVerdict(None, envelope.payload_type, event_facts(envelope.payload_type, envelope.payload), hashlib.sha256(envelope.payload).hexdigest(),
-                       unsigned, erased)
+                       unsigned)
 
 
 class BodyChecks(Generic[T]):

@@ -1,7 +1,10 @@
-"""Old checkpoints of a log that is being checked: each must be signed, and be the root of the leaves before its size."""
+"""Old checkpoints of a log that is being checked: each must be signed, and be the root of the leaves before its size.
+
+How many witnesses an old one has, is not asked: they may have come later. Lines of those that the trust file asks today have to verify.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, peek_checkpoint
@@ -9,6 +12,7 @@ from lineproof_audit.errors import AuditError, CorruptLog
 from lineproof_audit.fsck_source import KeptCheckpoint
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.tree import CompactRange
+from lineproof_audit.witness import Witness
 
 __all__ = ["CheckpointChecks"]
 
@@ -23,13 +27,17 @@ class CheckpointChecks:
         copies: from elsewhere.
         latest: the note that is checked by itself, of which only what is kept beside it is checked here.
         keys: the log keys known by now.
+        witnesses: of the trust file's quorum.
         error: told what is wrong.
+        since: smaller ones were checked before.
     """
 
     def __init__(self, kept: Iterable[KeptCheckpoint], copies: Iterable[KeptCheckpoint], latest: str | None, keys: Callable[[], list[NoteVerifier]],
-                 error: Tell) -> None:
+                 witnesses: Sequence[Witness], error: Tell, *, since: int = 0) -> None:
         self._latest = latest
         self._keys = keys
+        self._witnesses = witnesses
+        self._since = since
         self._error = error
         self._coming = merge(self._read(kept), sorted(self._read(copies), key=_size), key=_size)
         self._next: tuple[KeptCheckpoint, Checkpoint] | None = next(self._coming, None)
@@ -65,7 +73,7 @@ class CheckpointChecks:
                 continue
             if item.size not in (None, checkpoint.size) or item.root not in (None, checkpoint.root):
                 self._error(f"{item.name} of size {item.size}: what is kept beside the note is not what it says")
-            elif item.note != self._latest:
+            elif item.note != self._latest and checkpoint.size >= self._since:
                 yield item, checkpoint
 
     def _readable(self, kept: Iterable[KeptCheckpoint]) -> Iterator[KeptCheckpoint]:
@@ -80,6 +88,8 @@ class CheckpointChecks:
             return  # said once, of the latest
         try:
             open_checkpoint(kept.note, *keys)
+            for witness in self._witnesses:
+                witness.cosigned_at(kept.note)
         except AuditError as error:
             self._error(f"{kept.name} of size {checkpoint.size}: {error.detail}")
 

@@ -83,6 +83,14 @@ class FsckSource(Protocol):
         """How many entries the tiles are over; `covered` are under the checkpoint."""
         return covered
 
+    def control_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """Of entries `start..stop-1` at least the genesis, key and policy entries."""
+        return self.raw_entries(start, stop)
+
+    def later(self) -> Iterable[RawEntry]:
+        """Erasures, key and policy entries that came since `size` was asked: on a live log a body may be erased while the pass is at it."""
+        return ()
+
     def trees(self) -> Sequence[StoredTree]:
         """What appending and signing go on from."""
         return ()
@@ -91,8 +99,8 @@ class FsckSource(Protocol):
         """Checkpoints that lie elsewhere and should be of this log, such as that of the folder it is published to."""
         return ()
 
-    def checkpoints(self, size: int) -> Iterable[KeptCheckpoint]:
-        """Every published checkpoint up to `size`, the smallest first."""
+    def checkpoints(self, size: int, since: int) -> Iterable[KeptCheckpoint]:
+        """Every published checkpoint of `since` to `size` entries, the smallest first; smaller ones may be among them."""
         return ()
 
     def leftovers(self) -> Iterable[Leftover]:

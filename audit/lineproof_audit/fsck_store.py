@@ -32,6 +32,7 @@ class StoreSource(FsckSource):
         self._store = store
         self._published = published
         self._integrated = 0
+        self._size = 0
         self._tiles: dict[int, tuple[int, bytes]] = {}  # tile level -> number and hashes
 
     @property
@@ -52,9 +53,9 @@ class StoreSource(FsckSource):
         return () if lying is None or self._published is None else (
             KeptCheckpoint(f"the checkpoint in {self._published.location}", lying.decode("utf-8", "replace")),)
 
-    def checkpoints(self, size: int) -> Iterator[KeptCheckpoint]:
+    def checkpoints(self, size: int, since: int) -> Iterator[KeptCheckpoint]:
         """The rows that published checkpoints are kept in."""
-        at = -1
+        at = since - 1
         while found := self._store.checkpoints_after(at, BATCH_ENTRIES):
             for row in found:
                 if row.size > size:
@@ -64,7 +65,8 @@ class StoreSource(FsckSource):
 
     def size(self) -> int:
         """Number of entries, as the head says."""
-        return self._store.head().size
+        self._size = self._store.head().size
+        return self._size
 
     def checkpoint(self) -> str | None:
         """The latest published note."""
@@ -80,6 +82,15 @@ class StoreSource(FsckSource):
                 yield self._entry(row, derived.get(row.index))
             if not rows:
                 return
+
+    def control_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """By the column of event types, which is compared with the leaves on the way."""
+        for index in self._store.control_indices(start, stop):
+            yield from self.raw_entries(index, index + 1)
+
+    def later(self) -> Iterator[RawEntry]:
+        """Of the entries appended since."""
+        return self.control_entries(self._size, self._store.head().size)
 
     def node(self, level: int, index: int) -> bytes:
         """A hash as it stands in its tile.

@@ -88,7 +88,7 @@ class _CheckedEntries:
         if leaf.event_type in KEYRING_TYPES and body_commitment(raw.salt, raw.envelope) == leaf.body:
             self._keyring.apply(raw.index, leaf, raw.envelope)  # first: the genesis names the key that signed it
         signer = self._keyring.key(leaf.signer)
-        verdict = check_body(Body(leaf.body, raw.salt, raw.envelope, None if signer is None else signer.spki, erasure=False))
+        verdict = check_body(Body(leaf.body, raw.salt, raw.envelope, None if signer is None else signer.spki))
         wrong = verdict.wrong or verdict.unsigned or (None if signer is not None else f"no entry before it registers its signer {leaf.signer}")
         if wrong is not None:
             raise CorruptLog(f"entry {raw.index}: {wrong}", index=raw.index)

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from lineproof_audit import fsck_bodies
 from lineproof_audit.checkpoint import Checkpoint, sign_checkpoint
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, parse_envelope, sign_envelope
-from lineproof_audit.fsck import MAX_FINDINGS, FsckReport, RawEntry, StoredTree, fsck
+from lineproof_audit.fsck import MAX_FINDINGS, FsckPass, FsckReport, RawEntry, Standpoint, StoredTree, fsck
 from lineproof_audit.fsck_bodies import BLOCK, HERE
-from lineproof_audit.leaf import body_commitment, encode_leaf
+from lineproof_audit.fsck_source import KeptCheckpoint
+from lineproof_audit.leaf import SYSTEM_TENANT, body_commitment, encode_leaf
 from lineproof_audit.tree import CompactRange, leaf_hash
-from tests.unit.audit.memory_log import LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
+from lineproof_audit.trust import parse_trust
+from tests.browser.bundle_worlds import TRUST
+from tests.cosignatures import cosignature, witness_vkey
+from tests.unit.audit.memory_log import ADMIN, LOG, NOTARY, ORIGIN, PRODUCER, MemoryLog, key, trust
 
 STREAM = "6f2c1e0a-5b7d-4c3e-9a8f-0b1c2d3e4f50"
 
@@ -296,3 +300,103 @@ def test_of_a_damaged_erasure_the_erasure_is_named_and_not_what_it_erased() -> N
     report = fsck(log)
     assert report.first_bad_index == erasure
     assert ("warning", "body", 5) in {(finding.severity, finding.kind, finding.index) for finding in report.findings}
+
+
+def test_a_body_that_vanished_is_an_error_whatever_else_is_damaged_after_it() -> None:
+    log = sound_log()
+    log.drop_body(5)
+    log.sign()
+    log.stored[10] = replace(log.stored[10], salt=bytes(32))
+    report = fsck(log)
+    assert (report.first_bad_index, [(item.kind, item.index) for item in report.findings]) == (5, [("body", 5), ("body", 10)])
+
+
+def test_where_a_later_leaf_is_not_what_was_logged_it_may_have_been_the_erasure() -> None:
+    log = sound_log()
+    log.drop_body(5)
+    log.sign()
+    resealed(log, 10, event_type="lineproof.other.v1")
+    report = fsck(log)
+    assert (report.first_bad_index, kinds(report)) == (10, {"tree", "type", "root"})
+    assert ("warning", "body", 5) in {(finding.severity, finding.kind, finding.index) for finding in report.findings}
+
+
+@pytest.mark.parametrize("signatures", [True, False])
+def test_an_erasure_that_no_admin_key_in_force_signed_erases_nothing(signatures: bool) -> None:
+    second = key("second admin")
+    for forged in (True, False):
+        log = sound_log()
+        log.register(second, purpose="admin")
+        if not forged:
+            log.revoke(second.keyid, len(log.stored))
+        log.drop_body(5)
+        payload = json.dumps({"specversion": "1.0", "id": "e", "source": "x", "type": "lineproof.erasure.v1", "data": {"entry": 5, "reason": "x"}}).encode()
+        log.log(sign_envelope(PAYLOAD_CLOUDEVENT, payload, PRODUCER if forged else second), "lineproof.erasure.v1", second, "ADMIN", SYSTEM_TENANT)
+        report = fsck(log.sign(), signatures=signatures)
+        assert (report.first_bad_index, kinds(report)) == (5, {"body", "signature"} if forged else {"body"})
+
+
+def test_an_erasure_that_came_while_the_pass_was_at_it_accounts_for_the_body() -> None:
+    log = sound_log()
+    size = len(log.stored)
+    log.erase(5)
+    log.size = lambda: size  # type: ignore[method-assign]
+    assert fsck(log).first_bad_index == 5
+    log.later = lambda: log.raw_entries(size, size + 1)  # type: ignore[method-assign]
+    assert fsck(log).ok
+
+
+class _Enough(Exception):
+    pass
+
+
+def stopped(log: MemoryLog, at: int) -> Standpoint:
+    """Where a pass stands after `at` entries."""
+    stands: list[Standpoint] = []
+
+    def stop(done: int) -> None:
+        if done == at:
+            stands.append(started.standpoint())
+            raise _Enough
+
+    with FsckPass(log) as started, pytest.raises(_Enough):
+        started.run(stop, every=1)
+    return stands[0]
+
+
+def test_a_pass_goes_on_from_where_another_one_stood() -> None:
+    log = sound_log(30)
+    log.drop_body(6)
+    log.drop_body(7)
+    log.rotate(PRODUCER, key("new"))
+    log.say("lineproof.quality.v1", {}, key("new"))
+    log.say("lineproof.erasure.v1", {"entry": 6, "reason": "asked for"}, ADMIN, "ADMIN", SYSTEM_TENANT)
+    log.sign()
+    whole = fsck(log)
+    assert whole.first_bad_index == 7
+    for at in (1, 5, 8, 20, len(log.stored) - 1, len(log.stored)):
+        with FsckPass(log, start=stopped(log, at)) as second:
+            report = second.run()
+        assert (report.first_bad_index, report.findings, report.entries, report.origin) == (7, whole.findings, whole.entries, whole.origin), at
+
+
+def test_what_a_standpoint_says_of_the_entries_before_it_is_held_against_the_checkpoint() -> None:
+    log = sound_log(30)
+    stands = stopped(log, 20)
+    assert kinds(FsckPass(log, start=replace(stands, tree=CompactRange(20, [bytes(32), bytes(32)]))).run()) >= {"root"}
+    assert kinds(FsckPass(log, start=replace(stands, received=2**52)).run()) == {"received"}
+    assert FsckPass(log, start=stands).run().findings == ()
+
+
+def test_lines_of_witnesses_on_old_checkpoints_have_to_verify_but_need_not_be_there() -> None:
+    log = sound_log(5)
+    old = log.note or ""
+    log.say("lineproof.quality.v1", {})
+    newest = log.sign().note or ""
+    log.note = newest + cosignature("w1", newest)
+    trusted = parse_trust(TRUST.replace("quorum none", f"witness w1 {witness_vkey('w1')}\nquorum w1").encode())
+    for lines, sound in (("", True), (cosignature("w1", old), True), (cosignature("w1", old, signer=key("w2")), False)):
+        log.checkpoints = lambda size, since, note=old + lines: [KeptCheckpoint("the stored checkpoint", note)]  # type: ignore[method-assign]
+        report = fsck(log, trust=trusted)
+        assert (report.ok, [finding.detail for finding in report.findings]) == (
+            sound, [] if sound else ["the stored checkpoint of size 8: the cosignature of 'w1' does not verify"])
