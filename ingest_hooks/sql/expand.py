@@ -15,6 +15,8 @@ __all__ = ["expand_items"]
 
 def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
     """Write them out in place, where the schema of the tables says what there is."""
+    for pivot in list(query.find_all(exp.Pivot)):
+        _unpivoted(pivot, tables)
     for select in list(query.find_all(exp.Select)):
         if select.find(exp.Columns, exp.Aliases, exp.Parameter) is None and not any(item.is_star for item in select.expressions):
             continue
@@ -78,24 +80,42 @@ def _fields(star: exp.Column, known: list[tuple[str, BaseTable]], dialect: str |
             yield exp.alias_(value, field.name, copy=False)
 
 
-def _columns(value: exp.Expr, columns: exp.Columns, known: list[tuple[str, BaseTable]]) -> Iterator[exp.Expr]:
-    """`COLUMNS(*)`, `COLUMNS('regex')`: the item once for each column."""
+def _unpivoted(pivot: exp.Pivot, tables: Tables) -> None:
+    """`UNPIVOT t ON COLUMNS(* EXCLUDE (id))`: the columns that are meant."""
+    table = tables.of(pivot.parent) if isinstance(pivot.parent, exp.Table) else None
+    for field in pivot.args.get("fields") or () if pivot.args.get("unpivot") and table is not None else ():
+        chosen: list[exp.Expr] = []
+        for item in field.expressions:
+            named = _meant(item, table) if isinstance(item, exp.Columns) and table is not None else None
+            chosen += [item] if named is None else [exp.column(exp.to_identifier(name, quoted=True)) for name in named]
+        field.set("expressions", chosen)
+
+
+def _meant(columns: exp.Columns, table: BaseTable) -> list[str] | None:
+    """The columns of a table that `COLUMNS(…)` stands for, as the statement names them; None if that is not known."""
     pattern = columns.this
+    if table.columns is None:
+        return None
     if isinstance(pattern, exp.Literal):
         try:
             fits = re.compile(pattern.name)
         except re.error:
+            return None
+        return [key for key, (name, _) in table.keys.items() if fits.search(name)]
+    if not isinstance(pattern, exp.Star) or pattern.args.get("replace") or pattern.args.get("rename"):
+        return None
+    left_out = {each.name.casefold() for each in pattern.args.get("except_") or ()}
+    return [key for key, (name, _) in table.keys.items() if name.casefold() not in left_out]
+
+
+def _columns(value: exp.Expr, columns: exp.Columns, known: list[tuple[str, BaseTable]]) -> Iterator[exp.Expr]:
+    """`COLUMNS(*)`, `COLUMNS(* EXCLUDE (…))`, `COLUMNS('regex')`: the item once for each column."""
+    for source, table in known:
+        meant = _meant(columns, table)
+        if meant is None:
             yield value
             return
-    elif isinstance(pattern, exp.Star) and not pattern.args.get("except_"):
-        fits = re.compile("")
-    else:
-        yield value
-        return
-    for source, table in known:
-        for key, (name, _) in table.keys.items():
-            if not fits.search(name):
-                continue
+        for key in meant:
             made = value.copy()
             for each in [made] if isinstance(made, exp.Columns) else list(made.find_all(exp.Columns)):
                 column = exp.column(exp.to_identifier(key, quoted=True), table=source)

@@ -30,6 +30,8 @@ __all__ = ["PARSER", "column_lineage"]
 PARSER = f"sqlglot {version('sqlglot')}"
 MAX_SQL = 2_000_000  # characters; a longer text is data written as SQL, and would hold the caller for seconds
 MAX_SELECTS = 5_000  # SELECTs in what writes one table; scopes over more are built for minutes
+# what sqlglot raises on SQL it does not know: its own errors, and those of a tree that has not the shape it expects
+_BROKEN = (SqlglotError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
 
 
@@ -52,19 +54,18 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
     try:
         tool = Dialect.get_or_raise(dialect)
         script = read_script(sql, tool)
-    except (SqlglotError, ValueError, RecursionError) as error:
+        reduced, made = choose(script, output)
+    except _BROKEN as error:
         return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
     if not script.statements and not script.reasons:
         return _nothing(output, "unknown", "empty")
-    reduced, made = choose(script, output)
     selects = sum(1 for query in reduced.reads for _ in query.find_all(exp.Select))
     if selects > MAX_SELECTS:
         return _only_tables(reduced, output, f"too-many-selects:{selects}")
     run = _Run(dialect, SchemaIndex(with_tables(schema, made)), Text(sql, script.tokens), file, source_map, script.variables)
     try:
         return run.lineage(reduced, output)
-    except (SqlglotError, ValueError, KeyError, RecursionError) as error:
-        # sqlglot's optimizer raises these on valid SQL it does not know; the tables are still worth saying
+    except _BROKEN as error:  # the tables are still worth saying
         return _only_tables(reduced, output, f"not-resolved:{_first_line(error)}")
 
 

@@ -290,7 +290,8 @@ class Resolver:
             cte = scope.cte_sources.get(source.name)
             if isinstance(cte, Scope):
                 return self._named(cte, name)
-            found = self.uses(scope, source.this, _TRANSFORMED)  # a table function is made of its arguments
+            functions = [source.this] if source.this is not None else source.args.get("rows_from") or ()
+            found = merged(self.uses(scope, function, _TRANSFORMED) for function in functions)  # a table function is made of its arguments
             return Found(found.inputs, found.reasons)
         known = table.column(name)
         reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else ()

@@ -16,6 +16,7 @@ from sqlglot.tokens import Token, TokenType
 
 from ingest_hooks.sql.model import Status
 from ingest_hooks.sql.own_tables import Own
+from ingest_hooks.sql.parsing import parse_statement
 from ingest_hooks.sql.reduced import Reduced, table_name
 from ingest_hooks.sql.statement import reduce_statement
 
@@ -65,15 +66,13 @@ def read_script(sql: str, tool: Dialect) -> Script:
     parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS for token in part)]
     for part in parts:
         try:
-            parsed = [each for each in tool.parser().parse(list(part), sql) if each is not None]
+            parsed = parse_statement(part, sql, tool)
         except (SqlglotError, ValueError, RecursionError) as error:
             if len(parts) == 1:
                 raise
             script.reasons.append(f"not-parsed:{(str(error).splitlines() or [''])[0][:80]}")
             continue
         for statement in parsed:
-            if isinstance(statement, exp.Command):
-                statement = _plain_create(part, sql, tool) or statement
             script.variables |= _parameters_of(statement)
             if not _is_harmless(statement) or len(parts) == 1:
                 script.statements += reduce_statement(statement)
@@ -126,29 +125,6 @@ def _parameters_of(statement: exp.Expr) -> frozenset[str]:
 def _variables(tokens: Sequence[Token]) -> frozenset[str]:
     """Names that DECLARE and LET introduce."""
     return frozenset(after.text.casefold() for before, after in pairwise(tokens) if before.text.upper() in ("DECLARE", "LET"))
-
-
-def _plain_create(tokens: Sequence[Token], sql: str, tool: Dialect) -> exp.Expr | None:
-    """`CREATE TABLE t <options> AS <query>` without the options, which the parser may not know."""
-    words = [token.text.upper() for token in tokens]
-    if words[:1] != ["CREATE"]:
-        return None
-    kind = next((number for number, word in enumerate(words) if word in ("TABLE", "VIEW")), None)
-    body = next((number for number, word in enumerate(words[:-1]) if word == "AS" and words[number + 1] in ("SELECT", "WITH", "(")), None)
-    if kind is None or body is None or body < kind:
-        return None
-    first = kind + 1
-    if words[first:first + 3] == ["IF", "NOT", "EXISTS"]:
-        first += 3
-    last = first + 1
-    while last + 1 < body and words[last] == ".":
-        last += 2
-    temporary = [token for token in tokens[:kind] if token.text.upper() in ("TEMP", "TEMPORARY")]
-    try:
-        parsed = tool.parser().parse([tokens[0], *temporary, tokens[kind], *tokens[first:last], *tokens[body:]], sql)
-    except SqlglotError:
-        return None
-    return parsed[0] if parsed and not isinstance(parsed[0], exp.Command) else None
 
 
 def _blanked(sql: str, start: int, end: int) -> str:

@@ -461,3 +461,98 @@ price = T:g.shop.orders.total
 rows = F:g.shop.skus.sku F:g.shop.orders.id
 --
 update shop.skus s set s.price = o.total / 2 from shop.orders o where o.id = s.sku
+
+--# name: except and replace stars together
+id = p.d.orders.id
+customer_id = p.d.orders.customer_id
+amount = T:p.d.orders.amount
+status = p.d.orders.status
+day = p.d.orders.day
+--
+select * except (discount, items, tags, ship, doc) replace (amount * 2 as amount) from d.orders
+
+--# name: unnest of structs with a filter in the array
+id = p.d.orders.id
+qty = A:p.d.orders.items F:p.d.orders.items
+--
+select id, (select sum(i.qty) from unnest(items) as i where i.sku like 'a%') as qty from d.orders
+
+--# name: merge with insert row from a subquery
+writes: d.customers
+status: partial
+reason: merge-keeps-other-values
+city = T:p.d.orders.status
+id = p.d.orders.customer_id
+rows = J:p.d.customers.id J:p.d.orders.customer_id
+--
+merge d.customers c using d.orders o on c.id = o.customer_id
+when matched then update set city = lower(o.status)
+when not matched by target then insert (id, city) values (o.customer_id, upper(o.status))
+
+--# name: unpivot of two groups of columns
+id = p.d.quarters.id
+v = p.d.quarters.q1 p.d.quarters.q2
+q =
+--
+select id, v, q from d.quarters unpivot include nulls (v for q in (q1 as 'first', q2 as 'second'))
+
+--# name: qualify over a window of an aggregate
+customer_id = p.d.orders.customer_id
+total = A:p.d.orders.amount
+rows = G:p.d.orders.customer_id F:p.d.orders.amount
+--
+select customer_id, sum(amount) as total from d.orders group by customer_id qualify rank() over (order by sum(amount) desc) <= 3
+
+--# name: script with a loop and execute immediate
+writes: d.out
+status: partial
+id = p.d.orders.id
+--
+declare n int64 default 0;
+loop
+  set n = n + 1;
+  if n > 3 then leave; end if;
+  insert into d.out select id from d.orders;
+end loop;
+execute immediate 'drop table d.tmp';
+
+--# name: array of a struct built by a subquery with offset
+id = g.shop.orders.id
+l = T:g.shop.orders.lines
+--
+select o.id, array(select as struct x.sku, pos from unnest(o.lines) x with offset pos) as l from g.shop.orders o
+
+--# name: window navigation with ignore nulls
+prev = T:proj.web.events.event_name W:proj.web.events.user_pseudo_id W:proj.web.events.event_timestamp
+--
+select last_value(event_name ignore nulls) over (partition by user_pseudo_id order by event_timestamp rows between unbounded preceding and 1 preceding) as prev from web.events
+
+--# name: create table with a cte and a partition by expression
+writes: d.out
+day = p.d.orders.day
+n = A:p.d.orders.id
+rows = G:p.d.orders.day
+--
+create or replace table d.out partition by day cluster by n options (description = 'x') as
+with a as (select day, id from d.orders) select day, count(distinct id) as n from a group by all
+
+--# name: cross join of unnest and a having
+sku = T:g.shop.orders.lines
+total = A:g.shop.orders.lines A:g.shop.skus.price
+rows = J:g.shop.orders.lines J:g.shop.skus.sku G:g.shop.orders.lines F:g.shop.orders.total
+--
+select l.sku, sum(l.qty * s.price) as total from g.shop.orders o, unnest(o.lines) l join g.shop.skus s on s.sku = l.sku
+group by l.sku having max(o.total) > 10
+
+--# name: pivot over a subquery with two aggregates
+product = p.d.sales.product
+s_Q1 = A:p.d.sales.amount C:p.d.sales.quarter
+c_Q1 = C:p.d.sales.quarter
+rows = G:p.d.sales.product
+--
+select * from (select product, quarter, amount from d.sales) pivot (sum(amount) as s, count(*) as c for quarter in ('Q1'))
+
+--# name: table function call with a table argument
+x = T:p.d.orders.id
+--
+select x from ml.predict(model d.m, (select id as x from d.orders))

@@ -775,3 +775,89 @@ v = a.x b.x
 rows = J:a.id J:b.id
 --
 select a.id, t.k, t.v from a join b on a.id = b.id, lateral (values ('a', a.x), ('b', b.x)) as t(k, v)
+
+--# name: from first insert by position
+writes: out
+id = orders.id
+amount = orders.amount
+rows = F:orders.status
+--
+insert into out from orders select id, amount where status = 'x'
+
+--# name: unpivot with a columns lambda
+id = wide.id
+name = 
+value = wide.q1 wide.q2 wide.q3
+--
+unpivot wide on columns(* exclude (id))
+
+--# name: pivot on an expression with group by
+region = sales.region
+status: partial
+rows = G:sales.region
+--
+pivot sales on quarter using sum(amount), count(*) group by region
+
+--# name: list comprehension over a struct list
+names = T:trips.stops
+--
+select [s.name for s in stops if s.at is not null] as names from trips
+
+--# name: lateral join unnest of a subquery
+trip_id = trips.trip_id
+n = T:trips.stops
+--
+select t.trip_id, u.s.name as n from trips t, lateral (select unnest(t.stops) as s) u
+
+--# name: lateral column alias and group by all
+day = T:orders.day
+net = A:orders.amount A:orders.discount
+rows = G:orders.day
+--
+select date_trunc('month', day) as day, sum(amount - discount) as net from orders group by all
+
+--# name: recursive with using key
+id = orders.id
+n =
+rows = J:orders.customer_id J:orders.id F:orders.status
+--
+with recursive r(id, n) using key (id) as (
+  select id, 1 from orders where status = 'root'
+  union all
+  select o.id, r.n + 1 from orders o join r on o.customer_id = r.id
+) select id, n from r
+
+--# name: upsert by name
+writes: a
+id = b.id
+x = b.x T:b.x T:a.x
+--
+insert into a by name select id, x from b on conflict (id) do update set x = greatest(a.x, excluded.x)
+
+--# name: struct pack and unpack star
+w = T:orders.detail
+sku = T:orders.detail
+rows = F:orders.amount
+--
+select s.w, s.sku from (select {'w': detail.size.w, 'sku': upper(detail.sku), 'x': amount} as s, amount from orders) where amount > 3
+
+--# name: window with filter and exclude and a named frame
+r = A:trips.fare F:trips.tip W:trips.rider W:trips.started
+--
+select avg(fare) filter (where tip > 0) over (partition by rider order by started rows between 3 preceding and current row exclude current row) as r from trips
+
+--# name: two correlated lateral steps
+trip_id = trips.trip_id
+x = T:trips.fare T:zones.surge
+rows = J:zones.zone J:trips.zone
+--
+select t.trip_id, b.x from trips t join zones z on z.zone = t.zone, lateral (select t.fare * 2 as f) a, lateral (select a.f * z.surge as x) b
+
+--# name: anti join and intersect all with replace
+id = customers.id
+name = T:customers.name
+email = customers.email
+city = customers.city
+rows = J:customers.id J:orders.customer_id
+--
+select * replace (trim(name) as name) from customers anti join orders on customers.id = orders.customer_id

@@ -651,3 +651,112 @@ begin
   return new;
 end
 $body$
+
+--# name: update from with a lateral join
+writes: customers
+status: partial
+reason: update-keeps-other-values
+city = A:public.orders.status
+rows = F:public.orders.customer_id F:public.customers.id
+--
+update customers c set city = x.top
+from customers d cross join lateral (select max(o.status) as top from orders o where o.customer_id = d.id) x
+where c.id = d.id
+
+--# name: merge with do nothing and delete
+writes: customers
+status: partial
+reason: merge-keeps-other-values
+name = T:hr.emp.name
+rows = J:public.customers.id J:hr.emp.id F:hr.emp.sal
+--
+merge into customers c using hr.emp e on c.id = e.id
+when matched and e.sal > 10 then update set name = lower(e.name)
+when matched then delete
+when not matched then do nothing
+
+--# name: recursive with a search depth column
+id = hr.emp.id
+depth =
+path = hr.emp.name T:hr.emp.name
+rows = F:hr.emp.mgr J:hr.emp.mgr J:hr.emp.id
+--
+with recursive t(id, depth, path) as (
+  select e.id, 1, e.name from hr.emp e where e.mgr is null
+  union all
+  select e.id, t.depth + 1, t.path || '/' || e.name from hr.emp e join t on e.mgr = t.id
+) select id, depth, path from t
+
+--# name: aggregate with filter and within group
+dept = hr.emp.dept
+med = A:hr.emp.sal
+old = A:hr.emp.sal F:hr.emp.hired
+rows = G:hr.emp.dept
+--
+select dept, percentile_cont(0.5) within group (order by sal) as med, avg(sal) filter (where hired < '2000-01-01') as old from hr.emp group by 1
+
+--# name: insert with on conflict and a subquery of itself
+writes: hr.dept
+id = hr.emp.dept
+name = A:hr.emp.name T:hr.dept.name
+rows = G:hr.emp.dept
+--
+insert into hr.dept (id, name) select e.dept, min(e.name) from hr.emp e group by e.dept on conflict (id) do update set name = coalesce(hr.dept.name, excluded.name)
+
+--# name: rows from of two functions
+a = 
+b = 
+--
+select a, b from rows from (generate_series(1, 3), generate_series(5, 7)) as t(a, b)
+
+--# name: distinct on with an expression order
+user_id = shop.payments.user_id
+last = shop.payments.cents
+rows = G:shop.payments.user_id S:shop.payments.user_id S:shop.payments.paid
+--
+select distinct on (user_id) user_id, cents as last from shop.payments order by user_id, paid desc
+
+--# name: jsonb path and array agg of a subquery
+id = shop.users.id
+pages = T:shop.sessions.pages S:shop.sessions.started F:shop.sessions.user_id F:shop.users.id
+lang = T:shop.users.profile
+--
+select u.id, array(select s.pages from shop.sessions s where s.user_id = u.id order by s.started) as pages, u.profile #>> '{lang,0}' as lang from shop.users u
+
+--# name: create materialized view with a union and a constant
+writes: mv
+id = public.orders.id public.customers.id
+kind =
+--
+create materialized view mv as select id, 'o' as kind from orders union all select id, 'c' from customers with no data
+
+--# name: plpgsql function with a loop
+writes: hr.audit
+status: partial
+reason: routine
+emp = hr.emp.id
+old = hr.emp.sal
+new = T:hr.emp.sal
+rows = F:hr.emp.dept
+--
+create or replace function raise_all(d int) returns void language plpgsql as $$
+declare r record;
+begin
+  for r in select id from hr.dept loop
+    insert into hr.audit (emp, old, new) select e.id, e.sal, e.sal * 1.1 from hr.emp e where e.dept = d;
+  end loop;
+end $$
+
+--# name: case inside an aggregate and a having on another
+dept = hr.emp.dept
+big = A:hr.emp.sal C:hr.emp.mgr
+rows = G:hr.emp.dept F:hr.emp.id
+--
+select dept, sum(case when mgr is null then sal else 0 end) as big from hr.emp group by dept having count(id) > 3
+
+--# name: values joined by using
+id = public.customers.id
+label =
+rows = J:public.customers.id
+--
+select c.id, v.label from customers c join (values (1, 'a'), (2, 'b')) as v(k, label) on v.k = c.id

@@ -504,3 +504,97 @@ rows = J:P.S.T1.ID J:P.S.T2.ID G:P.S.T1.ID F:P.S.T2.C
 create or replace view p.s.final copy grants as
 with x as (select id from t1), y as (select id, c from t2 where c is not null)
 select x.id, sum(y.c) as c from x left join y on x.id = y.id group by all
+
+--# name: lateral alias used twice
+net = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+vat = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+gross = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
+--
+select amount - discount as net, net * 0.2 as vat, net + vat as gross from orders
+
+--# name: flatten of a path with recursive and mode
+id = RAW.APP.EVENTS.ID
+k = T:RAW.APP.EVENTS.PAYLOAD
+--
+select e.id, f.key as k from raw.app.events e, lateral flatten(input => e.payload:items, outer => true, mode => 'OBJECT') f
+
+--# name: merge with a case and delete
+writes: RAW.APP.ACCOUNTS
+status: partial
+reason: merge-keeps-other-values
+plan = C:RAW.APP.EVENTS.KIND T:RAW.APP.EVENTS.KIND T:RAW.APP.ACCOUNTS.PLAN
+rows = J:RAW.APP.ACCOUNTS.ID J:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.EVENTS.KIND
+--
+merge into raw.app.accounts a using raw.app.events e on a.id = e.account_id
+when matched and e.kind = 'gone' then delete
+when matched then update set a.plan = case when e.kind = 'up' then e.kind else a.plan end
+
+--# name: multi table insert with conditions
+writes: OUT1
+output: OUT1
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.AMOUNT
+--
+insert first when amount > 10 then into out1 (id) values (id) else into out2 (id) values (id)
+select id, amount from orders
+
+--# name: qualify with a lateral alias of a window
+id = DB.PUBLIC.ORDERS.ID
+rn = W:DB.PUBLIC.ORDERS.CUSTOMER_ID W:DB.PUBLIC.ORDERS.DAY
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.DAY
+--
+select id, row_number() over (partition by customer_id order by day) as rn from orders qualify rn = 1
+
+--# name: pivot any is partial
+status: unknown
+reason: star-unresolved
+* = ?
+--
+select * from sales pivot (sum(amount) for month in (any order by month))
+
+--# name: javascript procedure is unknown
+status: unknown
+--
+create or replace procedure p() returns string language javascript as $$ snowflake.execute({sqlText: "insert into t select 1"}); return "x"; $$
+
+--# name: snowflake scripting with let and a cursor
+writes: OUT
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.DAY
+--
+declare
+  since date default '2026-01-01';
+begin
+  let n := 0;
+  insert into out (id) select id from orders where day > :since;
+  return n;
+end
+
+--# name: object aggregation and array aggregation with order
+customer_id = DB.PUBLIC.ORDERS.CUSTOMER_ID
+m = A:DB.PUBLIC.ORDERS.STATUS A:DB.PUBLIC.ORDERS.AMOUNT
+l = A:DB.PUBLIC.ORDERS.ID S:DB.PUBLIC.ORDERS.DAY
+rows = G:DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+select customer_id, object_agg(status, amount) as m, array_agg(id) within group (order by day) as l from orders group by 1
+
+--# name: lambda transform and reduce
+t = T:DB.PUBLIC.ORDERS.TAGS
+f = T:DB.PUBLIC.ORDERS.TAGS T:DB.PUBLIC.ORDERS.STATUS
+--
+select transform(tags, x -> upper(x)) as t, filter(tags, x -> x <> status) as f from orders
+
+--# name: asof join with a using
+id = P.S.T1.ID
+c = P.S.T2.C
+rows = J:P.S.T1.ID J:P.S.T2.ID J:P.S.T1.A J:P.S.T2.C
+--
+select t1.id, t2.c from p.s.t1 asof join p.s.t2 match_condition (t1.a >= t2.c) on t1.id = t2.id
+
+--# name: create table with a column list and a star
+writes: P.S.NEW
+x = P.S.T2.ID
+y = P.S.T2.C
+z = P.S.T2.d
+--
+create or replace transient table p.s.new (x, y, z) as select * from p.s.t2

@@ -501,3 +501,93 @@ seg = T:w.fact.s
 rows = J:w.cust.id J:w.fact.cust
 --
 merge into w.cust t using (select cust, s.b.c as c from w.fact) u on t.id = u.cust when matched then update set seg = u.c
+
+--# name: merge from an aggregate with a condition on the source
+writes: db.best
+status: partial
+reason: merge-keeps-other-values
+best = A:db.orders.amount
+id = db.orders.id
+rows = J:db.best.id J:db.orders.id G:db.orders.id F:db.orders.amount
+--
+merge into db.best t using (select id, max(amount) as m from db.orders group by id) s on t.id = s.id
+when matched and s.m > 10 then update set t.best = s.m
+when not matched then insert (id, best) values (s.id, s.m)
+
+--# name: from before two inserts into the same table
+writes: db.out
+k = db.orders.id db.orders.customer_id
+v = T:db.orders.amount T:db.orders.discount
+rows = F:db.orders.status F:db.orders.day
+--
+from db.orders
+insert into db.out select id as k, amount + 1 as v where status = 'a'
+insert into db.out select customer_id as k, -discount as v where day > '2026-01-01'
+
+--# name: pivot with two in-values and an alias
+region = db.sales.region
+jan = A:db.sales.amount C:db.sales.month
+feb = A:db.sales.amount C:db.sales.month
+rows = G:db.sales.region
+--
+select region, jan, feb from (select region, month, amount from db.sales) pivot (sum(amount) for month in ('1' as jan, '2' as feb))
+
+--# name: unpivot including nulls
+id = db.monthly.id
+m =
+v = db.monthly.jan db.monthly.feb
+--
+select id, m, v from db.monthly unpivot include nulls (v for m in (jan, feb))
+
+--# name: transform with an index and a struct field
+skus = T:db.orders.lines
+big = T:db.orders.lines
+--
+select transform(lines, (l, i) -> concat(l.sku, i)) as skus, filter(lines, l -> l.qty > 10) as big from db.orders
+
+--# name: positional group by and order by over a cte
+month = db.sales.month
+total = A:db.sales.amount
+rows = G:db.sales.month S:db.sales.amount F:db.sales.region
+--
+with s as (select month, amount from db.sales where region <> 'x')
+select month, sum(amount) as total from s group by 1 order by 2 desc
+
+--# name: lateral view over a map of structs then a join
+u = lake.users.name
+sku = T:lake.clicks.items
+rows = J:lake.clicks.user J:lake.users.user
+--
+select u.name as u, i.sku as sku from lake.clicks c lateral view outer explode(c.items) t as i join lake.users u on c.user = u.user
+
+--# name: window with named window and nth value
+top = T:lake.users.name W:lake.users.country W:lake.users.updated
+n = W:lake.users.country W:lake.users.updated
+--
+select first_value(name) over w as top, dense_rank() over w as n from lake.users window w as (partition by country order by updated desc)
+
+--# name: except and intersect chained
+id = db.orders.id
+rows = F:db.customers.id F:w.cust.id
+--
+select id from db.orders except select id from db.customers intersect select id from w.cust
+
+--# name: insert overwrite directory
+id = db.orders.id
+rows = F:db.orders.amount
+--
+insert overwrite directory '/tmp/out' using parquet select id from db.orders where amount > 0
+
+--# name: correlated exists and scalar subquery in one select
+id = db.orders.id
+n = A:db.customers.name F:db.customers.id
+rows = F:w.cust.id F:db.orders.customer_id
+--
+select o.id, (select max(c.name) from db.customers c where c.id = o.customer_id) as n from db.orders o
+where exists (select 1 from w.cust x where x.id = o.customer_id)
+
+--# name: cluster of nested struct updates by named_struct
+s = T:db.orders.ship
+city = T:db.orders.ship
+--
+select named_struct('lat', ship.geo.lat, 'n', upper(ship.city)) as s, ship.city as city from db.orders
