@@ -251,3 +251,10 @@ async def test_a_viewer_of_one_namespace_learns_nothing_of_another(world: World)
         text = str(answer).replace(str(variables.get("urn")), "")
         assert NS not in text, document
         assert "stg_weather" not in text, document
+
+
+async def test_of_several_operations_a_request_has_to_name_one(http: httpx.AsyncClient) -> None:
+    document = "query one {checkpoint {computedAt {size}}} query two {checkpoint {completeness {complete}}}"
+    assert codes(await post(http, document)) == ["invalid-query"]
+    named = await http.post("/graphql", json={"query": document, "operationName": "two"}, headers={"role": "reader"})
+    assert named.json() == {"data": {"checkpoint": {"completeness": {"complete": True}}}}

@@ -65,7 +65,8 @@ class QueryLimits(SchemaExtension):
             viewer = getattr(getattr(context.context, "caller", context.context), "viewer", None)
             roles: Collection[str] = viewer.roles if viewer is not None else ()
             refused = _refused(context.graphql_document, context.variables or {}, bool(INTROSPECTION_ROLES.intersection(roles)))
-            context.pre_execution_errors = [*(context.pre_execution_errors or ()), *refused]
+            unnamed = _ambiguous(context.graphql_document) if context._provided_operation_name is None else ()  # `operation_name` would be the first's
+            context.pre_execution_errors = [*(context.pre_execution_errors or ()), *unnamed, *refused]
         yield
 
 
@@ -74,6 +75,14 @@ def _refused(document: DocumentNode, variables: Mapping[str, Any], may_introspec
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):
             yield from _check(operation, _Scale(fragments, variables, {}), may_introspect)
+
+
+def _ambiguous(document: DocumentNode) -> Iterator[GraphQLError]:
+    """GraphQL, 6.1: of several operations a request has to name one."""
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) > 1:
+        yield GraphQLError(f"the document has {len(operations)} operations; operationName has to name one of them", operations,
+                           extensions={"code": "invalid-query"})
 
 
 @dataclass(slots=True)
