@@ -35,6 +35,7 @@ from metadata_service.graph.port import GraphStore
 from metadata_service.intake import Enrolments, Intake, KeyringFollower, Quarantine, ReadLog
 from metadata_service.projection import projecting
 from metadata_service.registry.cache import ResolutionCache
+from metadata_service.scrubbing import scrubber_of, scrubbing, trouble_of
 from metadata_service.settings import ADMIN_TOKEN_FILE, Settings
 from metadata_service.telemetry import Metrics, logger
 
@@ -105,10 +106,11 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         enrolments = Enrolments(log.appender, rooms.keys, log.notary, IdentityTokens(), rooms.tokens)
         reads = ReadLog(log.appender, log.notary, log.origin)
         erasing = Erasing(log, rooms.keys, quarantine, store, graph, f"lineproof {version('lineproof')}")
+        scrubber = scrubber_of(settings, log)
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, erasing=erasing, graph=graph, metrics=metrics,
                             resolutions=ResolutionCache(graph), streams=Streams(log.reader),
-                            checkpoint_problem=lambda: _problem(log), witnesses=lambda: _witnesses(log),
+                            checkpoint_problem=lambda: _problem(log), witnesses=lambda: _witnesses(log), scrub=lambda: trouble_of(scrubber),
                             cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))
         metrics.queue_waiting.set_function(lambda: log.appender.waiting)
@@ -121,7 +123,7 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         integrator.start()
         followers = [asyncio.create_task(takes_in.follow()), asyncio.create_task(reads.follow()), asyncio.create_task(_erase(erasing))]
         try:
-            async with projecting(settings, log.reader, graph, metrics), deriving(settings, log, graph, rooms.database):
+            async with projecting(settings, log.reader, graph, metrics), deriving(settings, log, graph, rooms.database), scrubbing(scrubber, metrics):
                 yield services
         finally:
             for follower in followers:

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(default="auto", description="auto: text on a terminal, JSON elsewhere")
     projector: Literal["process", "inline", "off"] = Field(default="process", 
                                                               description="process: beside the service; inline: in it; off: another host runs it")
+    scrub_rate: int = Field(default=200, ge=0, le=100_000, description="Entries a second that are read and checked again in the background; 0: none. "
+                                                                       "200 take about 4 % of a core")
     deriver: bool = Field(default=True, description="Parse the SQL of plain OpenLineage events and log what it says about columns; needs the sql extra")
     # clients on this machine
     url: str | None = Field(default=None, description="Where the command line finds the service; unset: the one on the data directory")

@@ -56,6 +56,11 @@ class Metrics:
         self.witness_answers = Counter("lineproof_witness_answers_total", "Answers of witnesses, by outcome (docs/operations.md)", ["witness", "outcome"],
                                        registry=self.registry)
         self.cosigned_size = Gauge("lineproof_cosigned_size", "Entries under the largest checkpoint with a quorum of witnesses", registry=self.registry)
+        self.scrub_position = Gauge("lineproof_scrub_position", "Entries that the scrubber has checked in the pass that runs", registry=self.registry)
+        self.scrub_passes = Gauge("lineproof_scrub_passes", "Whole passes of the scrubber, counted over restarts", registry=self.registry)
+        self.scrub_completed = Gauge("lineproof_scrub_completed_timestamp_seconds", "When the last whole pass ended; 0 before", registry=self.registry)
+        self.scrub_errors = Gauge("lineproof_scrub_errors", "Errors the scrubber knows of; 0 again after a whole pass without one", registry=self.registry)
+        self.scrub_first_bad = Gauge("lineproof_scrub_first_bad_index", "The lowest entry with an error; -1 for none", registry=self.registry)
 
     def exposition(self) -> bytes:
         """All metrics in the Prometheus text format."""

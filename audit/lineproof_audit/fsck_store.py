@@ -26,10 +26,12 @@ class StoreSource(FsckSource):
     Args:
         store: the log.
         published: the folder it is published to, whose checkpoint must be one of this log.
+        batch: entries that are read at once.
     """
 
-    def __init__(self, store: LogStore, published: Folder | None = None) -> None:
+    def __init__(self, store: LogStore, published: Folder | None = None, *, batch: int = BATCH_ENTRIES) -> None:
         self._store = store
+        self._batch = batch
         self._published = published
         self._integrated = 0
         self._size = 0
@@ -75,8 +77,8 @@ class StoreSource(FsckSource):
 
     def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
         """Rows in order; ends early where a whole batch of them is missing."""
-        for first in range(start, stop, BATCH_ENTRIES):
-            last = min(first + BATCH_ENTRIES, stop)
+        for first in range(start, stop, self._batch):
+            last = min(first + self._batch, stop)
             rows, derived = self._store.rows(first, last), self._store.derived_between(first, last)
             for row in rows:
                 yield self._entry(row, derived.get(row.index))

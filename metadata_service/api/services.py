@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -39,6 +40,7 @@ class Services:
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
     witnesses: Callable[[], dict[str, str | None] | None]  # the last outcome of each witness by name; None without a policy
+    scrub: Callable[[], dict[str, Any] | None]  # what the scrubber knows to be wrong with the log
     resolutions: ResolutionCache
     streams: Streams  # the numbers that producers gave their events, read once
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log

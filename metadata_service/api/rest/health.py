@@ -25,15 +25,16 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="The service can take events", responses={200: json_answer("Ready", {"type": "object"}), **PROBLEMS})
 async def readyz(request: Request) -> Response:
-    """`{status, origin, log, graph, checkpoints, witnesses}`: sizes of log and graph, why no checkpoints are signed (a code, null while they are), and the
-    last outcome of each witness (null without a policy).
+    """`{status, origin, log, graph, checkpoints, witnesses, scrub}`: sizes of log and graph, why no checkpoints are signed (a code, null while they are),
+    the last outcome of each witness (null without a policy), and what the scrubber found wrong with the log (`{code, errors, firstBadIndex, kind}`, null
+    while it knows of nothing).
 
-    503 when the log cannot be read. A graph that is behind does not stop intake, nor does a checkpoint lock.
+    503 when the log cannot be read. A graph that is behind does not stop intake, nor does what the scrubber found.
     """
     services = services_of(request)
     log, graph = await _sizes(services)
     return json_response({"status": "ok", "origin": services.origin, "log": log, "graph": graph, "checkpoints": services.checkpoint_problem(),
-                          "witnesses": services.witnesses()})
+                          "witnesses": services.witnesses(), "scrub": services.scrub()})
 
 
 @router.get("/metrics", summary="Prometheus metrics", responses={200: TEXT})
