@@ -1,7 +1,7 @@
 """What fsck reads of a log that is there as tlog-tiles: in a folder, or behind a URL. Leaves and tree; bodies only where somebody shows them."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.errors import CorruptLog, InvalidProof, InvalidTilePath
@@ -16,6 +16,7 @@ from lineproof_audit.tree import HASH_BYTES
 __all__ = ["FolderTiles", "TilesSource"]
 
 Read = Callable[[str], bytes | None]
+AHEAD = 16  # tiles and bundles that are announced before they are read: 1 MB of a log of small entries
 ShowBody = Callable[[int], tuple[bytes, bytes] | None]
 """The envelope and salt of an entry, None if it is not shown."""
 
@@ -27,10 +28,14 @@ class TilesSource(FsckSource):
         read: the bytes behind a path below the log's prefix, None if there are none.
         body: shows bodies of genesis, key, policy and erasure entries, if somebody does.
         all_bodies: ask it for those of the other entries as well.
+        expect, expect_bodies: told which paths and bodies are read next.
     """
 
-    def __init__(self, read: Read, body: ShowBody | None = None, *, all_bodies: bool = False) -> None:
+    def __init__(self, read: Read, body: ShowBody | None = None, *, all_bodies: bool = False, expect: Callable[[Iterable[str]], None] | None = None,
+                 expect_bodies: Callable[[Iterable[int]], None] | None = None) -> None:
         self._read = read
+        self._expect = expect
+        self._expect_bodies = expect_bodies
         self._body = body
         self._all_bodies = all_bodies
         self._note: str | None = None
@@ -49,25 +54,55 @@ class TilesSource(FsckSource):
             return 0
 
     def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
-        for number in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
+        end = -(-stop // TILE_WIDTH)
+        for number in range(start // TILE_WIDTH, end):
             first = number * TILE_WIDTH
-            for position, leaf in enumerate(self._leaves(TileAddress(ENTRIES, number, min(TILE_WIDTH, self._reach(stop) - first)))):
-                if start <= first + position < stop:
-                    yield self._entry(first + position, leaf)
+            self._announce(None, range(number, min(number + AHEAD, end)), self._reach(stop))
+            leaves = enumerate(self._leaves(TileAddress(ENTRIES, number, min(TILE_WIDTH, self._reach(stop) - first))), first)
+            wanted = ((index, leaf) for index, leaf in leaves if start <= index < stop)
+            if self._expect_bodies is None:
+                yield from (self._entry(index, leaf) for index, leaf in wanted)
+            else:
+                yield from self._announced(wanted, self._expect_bodies)
 
     def node(self, level: int, index: int) -> bytes:
         (tile_level, number), at, _ = tile_of(level, index)
         kept = self._tiles.get(tile_level)
         if kept is None or kept[0] != number:
-            width = min(TILE_WIDTH, (self._covered() >> (TILE_HEIGHT * tile_level)) - number * TILE_WIDTH)
+            reach = self._covered() >> (TILE_HEIGHT * tile_level)
+            self._announce(tile_level, range(number, min(number + AHEAD, -(-reach // TILE_WIDTH))), reach)
+            width = min(TILE_WIDTH, reach - number * TILE_WIDTH)
             kept = self._tiles[tile_level] = (number, self._hashes(TileAddress(tile_level, number, width)) if width > 0 else [])
         if len(kept[1]) <= at:
             raise CorruptLog(f"the tiles of {self._covered()} entries do not reach hash {number * TILE_WIDTH + at} of level {tile_level}")
         return kept[1][at]
 
     def _entry(self, index: int, leaf: bytes) -> RawEntry:
-        envelope, salt = (self._body(index) if self._body is not None and (self._all_bodies or _is_control(leaf)) else None) or (None, None)
+        envelope, salt = (self._body(index) if self._body is not None and self._asks(leaf) else None) or (None, None)
         return RawEntry(index, leaf, envelope, salt, {}, kept=False)
+
+    def _announced(self, leaves: Iterator[tuple[int, bytes]], expect: Callable[[Iterable[int]], None]) -> Iterator[RawEntry]:
+        """The entries of a bundle, their bodies announced first; where it is damaged, those before the damage."""
+        some: list[tuple[int, bytes]] = []
+        damage: CorruptLog | None = None
+        try:
+            some.extend(leaves)  # keeps what came before an error
+        except CorruptLog as error:
+            damage = error
+        expect(index for index, leaf in some if self._asks(leaf))
+        for index, leaf in some:
+            yield self._entry(index, leaf)
+        if damage is not None:
+            raise damage
+
+    def _asks(self, leaf: bytes) -> bool:
+        """Whether the body is asked for."""
+        return self._body is not None and (self._all_bodies or _is_control(leaf))
+
+    def _announce(self, level: int | None, numbers: range, reach: int) -> None:
+        """These tiles are read next, in this order, of a level that reaches so far."""
+        if self._expect is not None:
+            self._expect(TileAddress(level, number, min(TILE_WIDTH, reach - number * TILE_WIDTH)).path for number in numbers)
 
     def _reach(self, stop: int) -> int:
         """The size that the last bundle is as wide as."""

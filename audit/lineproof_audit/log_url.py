@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lineproof_audit.base64text import decode_base64
 from lineproof_audit.errors import AuditError, LogUnavailable
 from lineproof_audit.fsck_tiles import TilesSource
+from lineproof_audit.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     import httpx
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["url_source"]
 
 TIMEOUT_SECONDS = 30.0
+AT_ONCE = 8  # requests on the way: a server far away answers all of them in the time of one, and one nearby is not flooded
 MAX_FILE_BYTES = 256 * (2 + 65_535)  # a full entry bundle of the longest entries, the largest file of the format
 
 
@@ -36,13 +38,23 @@ def url_source(prefix: str, token: str | None = None, *, all_bodies: bool = Fals
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=prefix.rstrip("/") + "/", headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
         remote = _Remote(client)
-        yield TilesSource(remote.read, remote.body, all_bodies=all_bodies)
+        try:
+            yield TilesSource(remote.ahead.read, remote.body, all_bodies=all_bodies, expect=remote.ahead.expect, expect_bodies=remote.expect_bodies)
+        finally:
+            remote.ahead.close()
 
 
 class _Remote:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self._bodies = True
+        self._shows = False  # whether it has shown one
+        self.ahead = ReadAhead(self.read, AT_ONCE)
+
+    def expect_bodies(self, indices: Iterable[int]) -> None:
+        """Of a server that may hand out tiles only nothing is asked in advance."""
+        if self._shows:
+            self.ahead.expect(f"entries/{index}" for index in indices)
 
     def read(self, path: str) -> bytes | None:
         import httpx
@@ -64,9 +76,9 @@ class _Remote:
 
     def body(self, index: int) -> tuple[bytes, bytes] | None:
         """Of a server that hands out tiles only, nothing."""
-        found = self.read(f"entries/{index}") if self._bodies else None
+        found = self.ahead.read(f"entries/{index}") if self._bodies else None
+        self._bodies = self._shows = found is not None
         if found is None:
-            self._bodies = False
             return None
         try:
             document = json.loads(found)
