@@ -10,16 +10,17 @@ import pytest
 from lineproof_audit.base64text import encode_base64
 from lineproof_audit.errors import InvalidKey, InvalidProof, TrustFileError
 from lineproof_audit.fsck import fsck
-from lineproof_audit.keys import SigningKey
 from lineproof_audit.note import NoteVerifier, note_key_id, split_note
 from lineproof_audit.trust import Trust, parse_trust
 from lineproof_audit.verify import verify_bundle
 from lineproof_audit.watch import Expectations, Monitor
 from lineproof_audit.watch_state import WatchState
 from lineproof_audit.witness import COSIGNATURE_V1, Witness, parse_witness_vkey
+from tests.cosignatures import TIME
+from tests.cosignatures import cosignature as line
+from tests.cosignatures import witness_vkey as vkey
 from tests.unit.audit.memory_log import LOG, ORIGIN, MemoryLog, key
 
-TIME = 1_800_000_000
 LOG_LINE = f"log {NoteVerifier(ORIGIN, LOG.verify_key).vkey}"
 NAMES = ["w1", "w2", "w3", "w4"]
 # Of the tests of transparency-dev/formats, a public witness; made by other software than ours.
@@ -35,19 +36,6 @@ f+7CoKgXKE/tNys9TTXcr/ad6U/K3xvznmzew9y6SP0=
 — log.example/cosigned q5mBwniM5ggQx5pBnvs5/EfLr6ITG02ri6gvyr1FnWKSqzM4OMBzimKjvWsXwVUv+jNRA0HBUcQuA4rL99Fo1GDrvAY=
 — witness.example/go d0gO8gAAAABrA+7RU+Yl4fPDth18vSGeuWhvPB/4o+1YTnzPpm0SEv57isOQdeURvv1MH1qICUhlNMx1/icXJ9dXcnQJYyLTChp5CQ==
 """
-
-
-def vkey(name: str, kind: int = COSIGNATURE_V1) -> str:
-    public = key(name).verify_key
-    return f"{name}+{note_key_id(name, kind, public).hex()}+{encode_base64(bytes([kind]) + public.raw)}"
-
-
-def line(name: str, note: str, *, signer: SigningKey | None = None, time: int = TIME, signed_time: int | None = None) -> str:
-    """A cosignature as the specification words it."""
-    text = split_note(note)[0]
-    message = f"cosignature/v1\ntime {time if signed_time is None else signed_time}\n{text}".encode()
-    signature = time.to_bytes(8, "big") + (signer or key(name)).sign(message)
-    return f"— {name} {encode_base64(note_key_id(name, COSIGNATURE_V1, key(name).verify_key) + signature)}\n"
 
 
 def policy(*groups: str, quorum: str, names: Sequence[str] = NAMES) -> Trust:
