@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from lineproof_audit import scrub
+from lineproof_audit.folder import open_folder
+from lineproof_audit.init import ROOT_ADMIN_KEY, register_key
+from lineproof_audit.keys import SigningKey
+from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_audit.scrub import Scrubber
-from tests.whole_log import WholeLog, make_log
+from tests.whole_log import WholeLog, event, make_log
 
 ENTRIES = 230
 
@@ -143,3 +147,32 @@ def test_a_standpoint_that_cannot_be_read_or_is_of_another_log_begins_anew(log: 
     assert (scrubber.position, scrubber.scrubbed.passes) == (0, 0)
     scrubber.run(Stop())
     assert (scrubber.scrubbed.passes, scrubber.scrubbed.trouble) == (1, None)
+
+
+def test_a_log_that_grows_and_loses_bodies_to_erasures_meanwhile_raises_no_alarm(log: Log, file: Path, tmp_path: Path,
+                                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrub, "PAUSE_SECONDS", 0.001)
+    policy = log.keyring.policy
+    assert policy is not None
+    tenant = policy.tenants[0].id
+    root_admin, producer = SigningKey.load(log.state_dir / f"{ROOT_ADMIN_KEY}.pem"), SigningKey.generate()
+    register_key(log.appender, root_admin, producer.verify_key, origin=log.origin, tenant=tenant)
+    stop, ended = threading.Event(), threading.Event()
+    scrubber = Scrubber(log.store, file, log.origin, rate=10**6, published=open_folder(tmp_path / "data" / "tiles"))
+    threads = [threading.Thread(target=scrubber.run, args=(stop,)), threading.Thread(target=log.integrator.run, args=(ended, 0.01))]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        said = [log.appender.submit(event(log, producer, 1_000 + 20 * number + more, tenant=tenant)).result(30).index for more in range(20)]
+        erasure = log.appender.submit(event(log, root_admin, 1_000 + number, tenant=SYSTEM_TENANT, kind="lineproof.erasure.v1", signed_by="ADMIN",
+                                            data={"entry": said[0], "reason": "asked for"})).result(30)
+        log.store.erase_body(said[0], erasure.index)
+    passes = scrubber.scrubbed.passes
+    while scrubber.scrubbed.passes < passes + 2 and scrubber.scrubbed.trouble is None:
+        stop.wait(0.01)
+    stop.set()
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert scrubber.scrubbed.trouble is None
+    assert scrubber.scrubbed.passes > 3
