@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ingest_hooks.signer import PRODUCER
 
 if TYPE_CHECKING:
-    from ingest_hooks.sql import InputColumn, SqlLineage, Timing
+    from ingest_hooks.sql import InputColumn, MacroPlace, SqlLineage, Timing
 
-__all__ = ["PRODUCER", "RUN_EVENT_SCHEMA", "both_timings", "column_lineage", "columns", "dataset_version", "error_message", "lineproof", "output_statistics",
-           "source_code_location", "sql", "table_schema", "with_earlier_rows"]
+__all__ = ["PRODUCER", "RUN_EVENT_SCHEMA", "both_timings", "column_lineage", "columns", "dataset_version", "error_message", "lineproof", "macro_place",
+           "output_statistics", "source_code_location", "sql", "table_schema", "with_earlier_rows"]
 
 EARLIER_ROWS = "earlier-rows"  # a reason in a timing: other statements, of earlier runs, made some of the rows
 SPEC = "https://openlineage.io/spec"
@@ -80,12 +80,19 @@ def columns(lineage: SqlLineage, *, file: str | None, relocate: Relocate, name_o
     for column in lineage.outputs:
         end, _ = relocate(column.end_line, None)
         facts[column.name] = {"expression": column.expression, "parser": lineage.parser, "status": column.status, "reason": column.reason, "end_line": end,
-                              "approximate": column.approximate, **place(column.line, column.column)}
+                              "approximate": column.approximate, **place(column.line, column.column),
+                              **({"macro": macro_place(column.macro)} if column.macro is not None else {})}
     return lineproof("ColumnsFacet", fields=facts,
                      time_predicates=[{"left": item.left, "op": item.op, "right": item.right, "interval": item.interval, **place(item.line, item.column)}
                                       for item in lineage.time_predicates],
                      window_frames=[{"expression": item.expression, "partition_by": item.partition_by, "order_by": item.order_by, "frame": item.frame,
                                      **place(item.line, item.column)} for item in lineage.window_frames], timing=_timing(lineage.timing, name_of, place))
+
+
+def macro_place(place: MacroPlace) -> dict[str, Any]:
+    """Where in a macro text comes from, as facets say it."""
+    said = {"name": place.name, "file": place.file, "line": place.line, "within": place.within}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | None], dict[str, Any]]) -> dict[str, Any]:

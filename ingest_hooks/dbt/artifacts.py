@@ -35,6 +35,11 @@ class Artifacts:
         return str(self.manifest["metadata"]["project_name"])
 
     @property
+    def adapter(self) -> str:
+        """The adapter's type: `duckdb`, …"""
+        return str(self.manifest["metadata"].get("adapter_type") or "duckdb")
+
+    @property
     def command(self) -> str:
         return str(self.arguments.get("which") or "run")
 
@@ -67,6 +72,20 @@ class Artifacts:
                 found[unique_id] = macro
                 waiting.extend((macro.get("depends_on") or {}).get("macros") or ())
         return dict(sorted(found.items()))
+
+    def macro_place(self, macro: Node) -> tuple[str | None, int | None]:
+        """A macro's file, as its path in the project, and the line its text begins at; None where the file is not there or has another text."""
+        file = macro.get("original_file_path")
+        if not isinstance(file, str) or macro.get("package_name") == "dbt":  # dbt's own lie in its installation
+            return None, None
+        if macro.get("package_name") != self.project:
+            file = f"dbt_packages/{macro.get('package_name')}/{file}"
+        try:
+            text = (self.project_dir / file).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None, None
+        at = text.find(str(macro["macro_sql"]).strip())
+        return file, text.count("\n", 0, at) + 1 if at >= 0 else None
 
     def inputs(self, node: Node) -> list[Node]:
         """The relations a node reads: ephemeral models are replaced by what they read."""

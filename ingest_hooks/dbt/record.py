@@ -147,7 +147,8 @@ class _Recorder:
             failed = {**run_facets, "errorMessage": facets.error_message(str(result.get("message") or "failed"), "", "SQL")}
             self._run(node, "FAIL", finished, failed, job_facets, inputs, [self._dataset(node)])
         else:
-            said = node_lineage(self.artifacts, self.names, node, compiled, variables, self.warehouse, file=place["path"])
+            said = node_lineage(self.artifacts, self.names, node, compiled, variables, self.warehouse, file=place["path"],
+                                path=self.checkout.path)
             output = self._output(node, said, finished)
             self._run(node, "COMPLETE", finished, run_facets, job_facets, inputs, [output])
         self.recorded.runs += 1

@@ -1,7 +1,8 @@
 """Where a model's compiled SQL comes from in its file: the model is rendered again with what dbt knew, and the rendering is traced.
 
-If that does not give dbt's own text to the letter (a macro asks the database, an ephemeral model is spliced in), lines are aligned
-instead and their positions are marked approximate.
+Text that a macro makes is at the place of the call, and at the macro's own line as well, unless the marks that tell it would change the text. If the
+rendering does not give dbt's own text to the letter (a macro asks the database, an ephemeral model is spliced in), lines are aligned instead and their
+positions are marked approximate.
 """
 from __future__ import annotations
 
@@ -12,26 +13,29 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, TemplateError
-
 from ingest_hooks.dbt.artifacts import Artifacts, Node
+from ingest_hooks.dbt.macros import PathOf, macros_of
 from ingest_hooks.sql import SourceMap
+from ingest_hooks.sql.marks import Marks
 
 __all__ = ["model_source_map"]
 
 logger = logging.getLogger("ingest_hooks")
 
 
-def model_source_map(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], *, file: str) -> SourceMap:
-    """The map from the node's compiled code to its file."""
+def model_source_map(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], *, file: str, path: PathOf = str) -> SourceMap:
+    """The map from the node's compiled code to its file. `path` says how files of the project are told."""
     compiled = str(node.get("compiled_code") or "")
     raw = _file_text(artifacts, node)
     if "{%" not in raw and "{{" not in raw and "{#" not in raw:
         return SourceMap.aligned(raw, compiled, file=file)
-    for incremental in (False, True):
-        found = SourceMap.traced(raw, compiled, file=file, context=_context(artifacts, node, variables, incremental=incremental))
-        if found is not None:
-            return found
+    for marks in (Marks(), None):
+        for incremental in (False, True):
+            context = _context(artifacts, node, variables, incremental=incremental)
+            context.update(macros_of(artifacts, node, context, marks, path))
+            found = SourceMap.traced(raw, compiled, file=file, context=context, marks=marks)
+            if found is not None:
+                return found
     logger.info("dbt hook: positions in %s are approximate: rendering it outside dbt gives another text", file)
     return SourceMap.aligned(raw, compiled, file=file)
 
@@ -98,14 +102,13 @@ def _context(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], *, 
     def nothing(*_: Any, **__: Any) -> str:
         return ""
 
-    context: dict[str, Any] = {
+    return {
         "ref": ref, "source": source, "var": var, "env_var": env_var, "config": _Config(node), "this": _relation(node), "execute": True,
         "is_incremental": lambda: incremental, "model": node, "log": nothing, "print": nothing, "return": lambda value: value,
-        "target": SimpleNamespace(name=artifacts.arguments.get("target") or "dev", schema=node.get("schema"), database=node.get("database"), type="duckdb"),
+        "target": SimpleNamespace(name=artifacts.arguments.get("target") or "dev", schema=node.get("schema"), database=node.get("database"),
+                                  type=artifacts.adapter),
         "invocation_id": artifacts.invocation_id, "project_name": artifacts.project, "modules": _modules(),
     }
-    context.update(_macros(artifacts, node, context))
-    return context
 
 
 class _Config:
@@ -129,32 +132,3 @@ def _modules() -> SimpleNamespace:
     import re
 
     return SimpleNamespace(datetime=datetime, re=re, itertools=itertools)
-
-
-def _macros(artifacts: Artifacts, node: Node, context: Mapping[str, Any]) -> dict[str, Any]:
-    """The node's macros as callables: by bare name, by package, and through `adapter.dispatch`. They may call each other in any order."""
-    environment = Environment(extensions=["jinja2.ext.do"])  # noqa: S701 - SQL, not HTML
-    compiled: dict[str, Any] = {}
-    by_name: dict[str, Any] = {}
-    packages: dict[str, SimpleNamespace] = {}
-
-    def late(name: str) -> Any:
-        return lambda *arguments, **named: compiled[name](*arguments, **named)
-
-    def dispatch(name: str, *_: Any, **__: Any) -> Any:
-        return by_name.get(f"duckdb__{name}") or by_name[f"default__{name}"]
-
-    macros = artifacts.macro_closure(node).values()
-    for macro in macros:
-        name = str(macro["name"])
-        by_name[name] = late(str(macro["unique_id"]))
-        setattr(packages.setdefault(str(macro["package_name"]), SimpleNamespace()), name, by_name[name])
-    known = {**by_name, **packages, "adapter": SimpleNamespace(dispatch=dispatch)}
-    environment.globals.update(context)
-    environment.globals.update(known)
-    for macro in macros:
-        try:
-            compiled[str(macro["unique_id"])] = getattr(environment.from_string(str(macro["macro_sql"])).module, str(macro["name"]))
-        except (TemplateError, TypeError, LookupError, AttributeError) as error:
-            logger.debug("dbt hook: macro %s cannot be used outside dbt: %s", macro["unique_id"], error)
-    return known

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from ingest_hooks.sql.lineage import PARSER, column_lineage
+from ingest_hooks.sql.marks import MacroPlace
 from ingest_hooks.sql.model import (
     InputColumn,
     OutputColumn,
@@ -18,5 +19,5 @@ from ingest_hooks.sql.model import (
 )
 from ingest_hooks.sql.source_map import Located, SourceMap
 
-__all__ = ["PARSER", "InputColumn", "Located", "OutputColumn", "SourceMap", "SqlLineage", "Status", "Step", "Subtype", "TimeBound",
+__all__ = ["PARSER", "InputColumn", "Located", "MacroPlace", "OutputColumn", "SourceMap", "SqlLineage", "Status", "Step", "Subtype", "TimeBound",
            "TimePredicate", "TimedPredicate", "TimedRead", "Timing", "WindowFrame", "column_lineage"]

@@ -29,14 +29,14 @@ def trace(raw: str, *, context: Mapping[str, Any], macros: str, file: str | None
 def _traced(raw: str, context: Mapping[str, Any], macros: str, file: str | None, dialect: str) -> tuple[str, list[tuple[int, int, int, bool]]] | None:
     from jinja2.exceptions import TemplateError
     from sqlfluff.core import FluffConfig
-    from sqlfluff.core.errors import SQLFluffUserError, SQLTemplaterError
+    from sqlfluff.core.errors import SQLFluffSkipFile, SQLFluffUserError, SQLTemplaterError
     from sqlfluff.core.templaters.jinja import JinjaTemplater
 
     templater = JinjaTemplater(override_context=dict(context))
     config = FluffConfig(overrides={"dialect": dialect})
     try:
         templated, errors = templater.process(in_str=macros + raw, fname=file or "template.sql", config=config)
-    except (SQLTemplaterError, SQLFluffUserError, TemplateError, TypeError, ValueError, AttributeError, LookupError):
+    except (SQLTemplaterError, SQLFluffUserError, SQLFluffSkipFile, TemplateError, TypeError, ValueError, AttributeError, LookupError):
         return None  # the template needs more of its tool than the context offers
     if templated is None or errors:
         return None

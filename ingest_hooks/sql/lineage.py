@@ -13,6 +13,7 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from sqlglot.schema import MappingSchema
 
 from ingest_hooks.sql.expand import expand_items
+from ingest_hooks.sql.marks import MacroPlace
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, WindowFrame
 from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of, written_items
 from ingest_hooks.sql.predicates import comparisons, frames
@@ -191,11 +192,11 @@ class _Run:
             expression, place = self._show(made_at, shown) if made_at is not None else ("", _NOWHERE)
             if place.via_star:  # passed through unchanged: the innermost place that names it says more than the star below
                 expression, place = next((at for step in reversed(found.steps) if not (at := self._show(step, shown))[1].via_star), (expression, place))
-            steps = tuple(Step(step.select.alias_or_name, text, at.file, at.line, at.column)
+            steps = tuple(Step(step.select.alias_or_name, text, at.file, at.line, at.column, at.macro)
                           for step in found.steps for text, at in (self._show(step, shown),) if at.line is not None)
             status, reason = _column_status(found)
             outputs.append(OutputColumn(name, expression, tuple(sorted(found.inputs | row_inputs)), place.file, place.line, place.column, place.end_line,
-                                        status, reason, place.via_star, place.approximate, steps))
+                                        status, reason, place.via_star, place.approximate, steps, place.macro))
         return outputs
 
     def _show(self, step: Projection, shown: dict[int, tuple[str, _Place]]) -> tuple[str, _Place]:
@@ -231,7 +232,7 @@ class _Run:
         first = self.source_map.locate(line, column)
         last = self.source_map.locate(end_line, None)
         end_line = last.line if last.file == first.file and last.line >= first.line else first.line
-        return _Place(first.file, first.line, first.column, end_line, via_star, first.approximate)
+        return _Place(first.file, first.line, first.column, end_line, via_star, first.approximate, first.macro)
 
     def _time(self, scopes: list[Scope], resolver: Resolver, tables: Tables) -> tuple[tuple[TimePredicate, ...], tuple[WindowFrame, ...]]:
         kinds = {(table.name, name): kind for table in tables.by_id.values() if table.columns for name, kind in table.columns.values()}
@@ -262,6 +263,7 @@ class _Place:
     end_line: int | None
     via_star: bool
     approximate: bool
+    macro: MacroPlace | None = None
 
 
 _NOWHERE = _Place(None, None, None, None, False, False)

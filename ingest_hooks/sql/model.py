@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ingest_hooks.sql.marks import MacroPlace
+
 __all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimeBound", "TimeLimit",
            "TimePredicate", "TimedPredicate", "TimedRead", "Timing", "WindowFrame"]
 
@@ -29,13 +31,14 @@ class InputColumn:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One select item on the way from an output column down to the base tables (CTE by CTE, output first)."""
+    """One select item on the way from an output column down to the base tables (CTE by CTE, output first). `macro`: what made its text, if one did."""
 
     name: str
     expression: str
     file: str | None
     line: int | None
     column: int | None
+    macro: MacroPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class OutputColumn:
     The position (1-based, first character; `end_line` inclusive) is that of the select item that **makes** the value. Plain
     pass-throughs (`select a from final`, `select *`) are followed down to it; for a column that is only passed through, down to the
     innermost item that names it. `steps` has every item on the way. `via_star`: no item names the column, the position is that of
-    a `*`. `approximate`: the source map could only align, not trace.
+    a `*`. `approximate`: the source map could only align, not trace. `macro`: a macro made the item's text, and the position is that of the call.
     `inputs` holds DIRECT and INDIRECT columns; those that decide the rows of every output are also in `SqlLineage.row_inputs`.
     """
 
@@ -61,6 +64,7 @@ class OutputColumn:
     via_star: bool = False
     approximate: bool = False
     steps: tuple[Step, ...] = ()
+    macro: MacroPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ letter. `aligned` compares the two texts line by line and is marked approximate 
 """
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
+
+from ingest_hooks.sql.marks import MacroPlace, Marks
 
 __all__ = ["Located", "SourceMap"]
 
@@ -19,12 +21,16 @@ MAX_ALIGNED_LINES = 5_000  # difflib is quadratic; a longer template is mapped l
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A place in the template: 1-based; `column` only where it is known exactly."""
+    """A place in the template: 1-based; `column` only where it is known exactly. `macro`: the text was made by a macro, and stands there in it.
+
+    The place in the template is then that of the call.
+    """
 
     file: str | None
     line: int
     column: int | None
     approximate: bool
+    macro: MacroPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class SourceMap:
     """Maps (line, column) of compiled SQL to the template."""
 
     def __init__(self, file: str | None, raw: str, compiled: str, *, slices: Sequence[_Slice] = (),
-                 lines: Sequence[tuple[int, bool]] = ()) -> None:
+                 lines: Sequence[tuple[int, bool]] = (), holds: Sequence[tuple[int, MacroPlace | None]] = ()) -> None:
         self._file = file
         self._raw_starts = _line_starts(raw)
         self._compiled_starts = _line_starts(compiled)
@@ -49,9 +55,12 @@ class SourceMap:
         self._slices = slices
         self._slice_starts = [part.start for part in slices]
         self._lines = lines
+        self._holds = holds
+        self._hold_starts = [start for start, _ in holds]
 
     @classmethod
-    def traced(cls, raw: str, compiled: str, *, file: str | None, context: Mapping[str, Any], macros: str = "", dialect: str = "ansi") -> SourceMap | None:
+    def traced(cls, raw: str, compiled: str, *, file: str | None, context: Mapping[str, Any], macros: str = "", dialect: str = "ansi",
+               marks: Marks | None = None) -> SourceMap | None:
         """The exact map, or None if rendering `raw` with `context` does not give `compiled`.
 
         Args:
@@ -61,6 +70,7 @@ class SourceMap:
             context: What the template may call (`ref`, `var`, …).
             macros: Jinja macro definitions the template uses; they run before it and map to the place of the call.
             dialect: A sqlfluff dialect; it has no influence on the map.
+            marks: What the callables of `context` marked their text with.
         """
         from ingest_hooks.sql.jinja_trace import trace
 
@@ -68,11 +78,16 @@ class SourceMap:
         if found is None:
             return None
         rendered, parts = found
+        holds: list[tuple[int, MacroPlace | None]] = []
+        if marks is not None:
+            rendered, taken, holds = marks.taken_out(rendered)
+            parts = _without(taken, parts)
         lead = len(rendered) - len(rendered.lstrip())
         if rendered.strip() != compiled.strip():
             return None
         shift = (len(compiled) - len(compiled.lstrip())) - lead
-        return cls(file, raw, compiled, slices=[_Slice(start + shift, stop + shift, source, literal) for start, stop, source, literal in parts])
+        return cls(file, raw, compiled, slices=[_Slice(start + shift, stop + shift, source, literal) for start, stop, source, literal in parts],
+                   holds=[(start + shift, place) for start, place in holds])
 
     @classmethod
     def aligned(cls, raw: str, compiled: str, *, file: str | None) -> SourceMap:
@@ -113,7 +128,22 @@ class SourceMap:
         part = self._slices[max(bisect_right(self._slice_starts, offset) - 1, 0)]
         source = part.source + (offset - part.start if part.literal else 0)
         raw_line = bisect_right(self._raw_starts, source)
-        return Located(self._file, raw_line, source - self._raw_starts[raw_line - 1] + 1 if column is not None else None, False)
+        held = bisect_right(self._hold_starts, offset) - 1
+        macro = self._holds[held][1] if held >= 0 and not part.literal else None
+        return Located(self._file, raw_line, source - self._raw_starts[raw_line - 1] + 1 if column is not None else None, False, macro)
+
+
+def _without(taken: Sequence[tuple[int, int]], parts: Sequence[tuple[int, int, int, bool]]) -> list[tuple[int, int, int, bool]]:
+    """The slices of a text once these stretches (position, length) are taken out of it."""
+    at = [position for position, _ in taken]
+    gone = [0]
+    for _, length in taken:
+        gone.append(gone[-1] + length)
+
+    def moved(position: int) -> int:
+        return position - gone[bisect_left(at, position)]
+
+    return [(moved(start), moved(stop), source, literal) for start, stop, source, literal in parts if moved(stop) > moved(start)]
 
 
 def _line_starts(text: str) -> list[int]:

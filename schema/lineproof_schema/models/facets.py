@@ -12,6 +12,7 @@ __all__ = [
     "ColumnFact",
     "ColumnRead",
     "ColumnsFacet",
+    "MacroPlace",
     "ProducerFacet",
     "RebuildFacet",
     "RunFacet",
@@ -42,8 +43,17 @@ class TransformationFacet(_Facet):
     parameters_digest: Sha256 | None = None
 
 
+class MacroPlace(EventData):
+    """A line of a macro: by the macro's name (`macro.shop.to_units`), in its file, and `within` its own text, which the transformation keeps as a module."""
+
+    name: str
+    file: str | None = None
+    line: int | None = Field(default=None, ge=1)
+    within: int = Field(ge=1)
+
+
 class ColumnFact(SqlPosition):
-    """Where one output column is written, and how sure the parser is."""
+    """Where one output column is written, and how sure the parser is. `macro`: a macro made its text, and the position is that of the call."""
 
     expression: str | None = None
     parser: str | None = None
@@ -51,6 +61,7 @@ class ColumnFact(SqlPosition):
     reason: str | None = None
     end_line: int | None = Field(default=None, ge=1)
     approximate: bool = False
+    macro: MacroPlace | None = None
 
 
 class TimeBound(EventData):

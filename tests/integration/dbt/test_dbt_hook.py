@@ -116,6 +116,8 @@ def test_columns_point_to_the_line_of_the_model_file(built: Built, project: Path
     assert [(step["line"], step["name"]) for step in spent["steps"]] == [(22, "spent_30d"), (12, "spent_30d"), (3, "amount")]
     amount = runs(built, "shop.stg_orders")["COMPLETE"]["outputs"][0]["facets"]["lineproof_columns"]["fields"]["amount"]
     assert (amount["line"], amount["column"], amount["approximate"]) == (8, 5, False)  # the call of a macro of several lines, in a file that begins blank
+    assert amount["macro"] == {"name": "macro.shop.to_units", "file": "warehouse/macros/money.sql", "line": 2, "within": 2}
+    assert "macro" not in spent
 
 
 def test_column_lineage_goes_through_ctes_windows_and_stars(built: Built) -> None:

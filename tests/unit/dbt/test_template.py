@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ingest_hooks.dbt.template import model_source_map
 
 from .conftest import macro, model, write
@@ -40,3 +42,58 @@ def test_what_dbt_alone_can_render_is_aligned_and_says_so(tmp_path: Path) -> Non
     node = model("m", raw, "select\n  a,\n  1 as b\nfrom t")
     found = model_source_map(write(tmp_path, [node]), node, {}, file="m.sql")
     assert [(place.line, place.approximate) for _, place in found.spans()] == [(1, False), (2, False), (3, True), (4, False)]
+
+
+CASES = {  # macros, model, what dbt makes of it, and by the text sought: line of the call, macro and line within it (None: the model's own text)
+    "a macro of several lines": (
+        ["{% macro units(c) %}\n  round(\n    {{ c }} / 100,\n    2)\n{% endmacro %}"], "select\n  {{ units('a') }} as x,\n  b\nfrom t",
+        "select\n  \n  round(\n    a / 100,\n    2)\n as x,\n  b\nfrom t", {"round(": (2, "units", 2), "a / 100": (2, "units", 3), "b\n": (3, None, 0)}),
+    "a macro in a macro, and what follows it": (
+        ["{% macro outer(c) %}coalesce({{ inner(c) }},\n 0){% endmacro %}", "{% macro inner(c) -%}\n  abs({{ c }})\n{%- endmacro %}"],
+        "select {{ outer('a') }} as x from t", "select coalesce(abs(a),\n 0) as x from t",
+        {"coalesce": (1, "outer", 1), "abs(": (1, "inner", 2), "0)": (1, "outer", 2), "from": (1, None, 0)}),
+    "a loop over calls with white space taken away": (
+        ["{% macro total(c) -%} sum({{ c }}) {%- endmacro %}"],
+        "{%- set names = ['a', 'b'] -%}\nselect\n{%- for name in names %}\n  {{ total(name) }} as {{ name }},\n{%- endfor %}\n  1 as one\nfrom t",
+        "select\n  sum(a) as a,\n  sum(b) as b,\n  1 as one\nfrom t", {"sum(a)": (4, "total", 1), "sum(b)": (4, "total", 1), "1 as one": (6, None, 0)}),
+    "a set block and a filter on a call": (
+        ["{% macro padded(c) %}\n\n  lower({{ c }})\n\n{% endmacro %}"],
+        "{% set made %}{{ padded('a') }}{% endset %}select {{ made | trim }} as x, {{ padded('b') | trim }} as y from t",
+        "select lower(a) as x, lower(b) as y from t", {"lower(b)": (1, "padded", 3)}),
+    "a value that is given back": (
+        ["{% macro names() %}{% do return(['a', 'b']) %}{% endmacro %}", "{% macro up(c) %}upper({{ c }}){% endmacro %}"],
+        "select {% for c in names() %}{{ up(c) }} as {{ c }}{{ ', ' if not loop.last }}{% endfor %} from t",
+        "select upper(a) as a, upper(b) as b from t", {"upper(a)": (1, "up", 1), "upper(b)": (1, "up", 1)}),
+    "a call block": (
+        ["{% macro wrapped() %}(\n{{ caller() }}\n){% endmacro %}"], "select {% call wrapped() %}a + 1{% endcall %} as x from t",
+        "select (\na + 1\n) as x from t", {"(\n": (1, "wrapped", 1)}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_macro_made_is_at_the_call_and_in_the_macro(name: str, tmp_path: Path) -> None:
+    texts, raw, compiled, expected = CASES[name]
+    names = [text.split("macro ", 1)[1].split("(", 1)[0] for text in texts]
+    file = tmp_path / "macros" / "all.sql"
+    file.parent.mkdir()
+    file.write_text("-- ours\n\n" + "\n".join(texts))
+    macros = [{**macro(each, text, uses=[f"macro.shop.{other}" for other in names if other != each]), "original_file_path": "macros/all.sql"}
+              for each, text in zip(names, texts, strict=True)]
+    node = model("m", raw, compiled, macros=[f"macro.shop.{each}" for each in names])
+    found = model_source_map(write(tmp_path, [node], macros=macros), node, {}, file="m.sql", path=lambda path: f"repo/{path}")
+    for text, (line, maker, within) in expected.items():
+        at = compiled.index(text)
+        place = found.locate(compiled.count("\n", 0, at) + 1, at - compiled.rfind("\n", 0, at))
+        assert (place.line, place.approximate) == (line, False)
+        assert (place.macro.name, place.macro.within) == (f"macro.shop.{maker}", within) if maker else place.macro is None, text
+        if place.macro is not None:
+            first = 3 + sum(each.count("\n") + 1 for each in texts[:names.index(str(maker))])
+            assert (place.macro.file, place.macro.line) == ("repo/macros/all.sql", first + within - 1)
+
+
+def test_a_macro_that_looks_at_text_it_made_is_placed_at_its_call_only(tmp_path: Path) -> None:
+    macros = [macro("pad", "{% macro pad(c) %}<{{ c }}>{% endmacro %}"),
+              macro("size", "{% macro size(c) %}{{ pad(c) | length }}{% endmacro %}", uses=["macro.shop.pad"])]
+    node = model("m", "select\n {{ size('abc') }} as n from t", "select\n 5 as n from t", macros=["macro.shop.size"])
+    place = model_source_map(write(tmp_path, [node], macros=macros), node, {}, file="m.sql").locate(2, 2)
+    assert (place.line, place.approximate, place.macro) == (2, False, None)
