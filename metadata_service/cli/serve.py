@@ -104,7 +104,12 @@ def _announce(settings: Settings, rooms: Rooms, port: int) -> None:
     scheme = "https" if settings.tls_certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"{scheme}://{host}:{port}"
-    (settings.data / ADDRESS_FILE).write_text(url + "\n", encoding="utf-8")
+    address = settings.data / ADDRESS_FILE
+    try:
+        address.write_text(url + "\n", encoding="utf-8")
+    except OSError as error:  # a full disk must not keep anybody from reading
+        address.unlink(missing_ok=True)
+        note(f"{address} cannot be written ({error.strerror}): commands on this machine need LINEPROOF_URL={url}")
     note(f"Lineproof serves {rooms.log.origin} at {url}")
     if rooms.admin_token is not None:
         if sys.stderr.isatty():

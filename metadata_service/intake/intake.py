@@ -142,7 +142,9 @@ class Intake:
         self._threads.shutdown(wait=True)
 
     def _check(self, raws: Sequence[bytes], caller: Viewer, route: Route) -> list[NewEntry | LineproofError]:
-        ground = Ground(self._keys.current, self._keys.size, int(self._clock() * 1_000_000), self._notary)
+        # Of a clock that was moved back the appender says so (503 `clock`, sent again); here it would refuse for good what is of the present.
+        now = max(int(self._clock() * 1_000_000), self._keys.received)
+        ground = Ground(self._keys.current, self._keys.size, now, self._notary)
         found: list[NewEntry | LineproofError] = []
         for raw in raws:
             try:

@@ -24,6 +24,7 @@ class KeyringFollower:
         self._lock = threading.Lock()
         self._keyring = Keyring()
         self._size = 0
+        self._received = 0
         self._outcomes: dict[int, Outcome] = {}  # of key and policy entries, of which a log has few
         self._looked = float("-inf")
         self.refresh()
@@ -38,6 +39,11 @@ class KeyringFollower:
         """The number of entries folded; the next entry of the log has at least this index."""
         return self._size
 
+    @property
+    def received(self) -> int:
+        """When the last of them was received (µs since the epoch): the host's time is not before it, whatever its clock says."""
+        return self._received
+
     def refresh(self) -> None:
         """Fold what was appended since.
 
@@ -45,7 +51,8 @@ class KeyringFollower:
             LogUnavailable: the store cannot be reached; the fold stays as it was.
         """
         with self._lock:
-            size = self._reader.size()
+            head = self._reader.store.head()
+            size, self._received = head.size, head.last_received
             if size == self._size:
                 return
             news = list(self._reader.control_entries(self._size, size))

@@ -66,6 +66,7 @@ class Stand:
     origin: str
     ledger: Ledger = field(default_factory=Ledger)
     seen: set[str] = field(default_factory=set)
+    gaps: int = 0  # streams of hooks that dropped an event, and said so
 
     @property
     def home(self) -> Path:
@@ -179,7 +180,8 @@ class Stand:
         """Settle and hold log, checkpoints and graph against the ledger; the size of the log."""
         self.settle()
         assert self.ledger.wrong == []
-        size = judge(self.log_target, self.home / "state", self.ledger.told, tiles=self.home / "data" / "tiles", seen=self.seen)
+        size = judge(self.log_target, self.home / "state", self.ledger.told, tiles=self.home / "data" / "tiles", seen=self.seen,
+                     gaps=self.gaps)
         asyncio.run(self._verify_graph())
         return size
 

@@ -97,10 +97,11 @@ def test_the_database_is_gone_for_a_while(on_postgres: Stand, own_postgres: Post
 
 
 def projector_of(service: int) -> int:
-    """The one child of the service, once there is one."""
-    children = Path(f"/proc/{service}/task/{service}/children")
+    """That child of the service, once it is there."""
     deadline = time.monotonic() + 60
-    while not (found := children.read_text().split()):
-        assert time.monotonic() < deadline
+    while time.monotonic() < deadline:
+        for child in Path(f"/proc/{service}/task/{service}/children").read_text().split():
+            if b"metadata_service.projector" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
         time.sleep(0.05)
-    return int(found[0])
+    raise AssertionError("the service starts no projector")

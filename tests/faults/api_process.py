@@ -1,6 +1,6 @@
 """One API process, reduced to the log: takes events on a loopback socket, answers when they are durable, integrates if elected.
 
-Run as `python -m tests.integration.postgres.api_process URL DATA STATE`; prints its port. A line in is `[id, says]`, a line out is
+Run as `python -m tests.faults.api_process URL DATA STATE TENANT`; prints its port. A line in is `[id, says]`, a line out is
 `[index, leaf hex, duplicate]` or `null` for an error that is to be retried.
 """
 from __future__ import annotations
@@ -20,8 +20,9 @@ PIPELINE = 16
 class Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         log: Log = self.server.log  # type: ignore[attr-defined]
+        tenant: str = self.server.tenant  # type: ignore[attr-defined]
         while line := self.rfile.readline():
-            futures = [log.appender.submit(new_entry(event_id, says)) for event_id, says in json.loads(line)]
+            futures = [log.appender.submit(new_entry(event_id, says, tenant=tenant)) for event_id, says in json.loads(line)]
             answers: list[object] = []
             for future in futures:
                 try:
@@ -40,11 +41,11 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def main() -> None:
-    url, data, state = sys.argv[1:]
+    url, data, state, tenant = sys.argv[1:]
     log = Log.open(url, data=data, state_dir=state)
     threading.Thread(target=log.integrator.run, args=(threading.Event(), 0.2), daemon=True).start()
     with Server(("127.0.0.1", 0), Handler) as server:
-        server.log = log  # type: ignore[attr-defined]
+        server.log, server.tenant = log, tenant  # type: ignore[attr-defined]
         print(server.server_address[1], flush=True)
         server.serve_forever()
 
