@@ -1,4 +1,4 @@
-"""`python -m benchmarks [GROUP…]`: without a group, all of them, and the results are written down. BENCH=full takes the large sizes."""
+"""`python -m benchmarks [GROUP…]`: all groups, or these. BENCH=full takes the large sizes; BENCH_WRITE=0 prints and writes nothing down."""
 from __future__ import annotations
 
 import importlib
@@ -11,7 +11,7 @@ from benchmarks.figures import PAGE, RESULTS, ROOT, Report
 from benchmarks.scale import DEFAULT, FULL
 from benchmarks.services import Services
 
-GROUPS = ("append", "verify", "hooks", "sql", "fingerprint", "ingest", "projection", "lineage", "resolve")
+GROUPS = ("append", "growth", "verify", "hooks", "sql", "fingerprint", "ingest", "projection", "lineage", "resolve", "fuzz")
 
 
 def main(arguments: list[str]) -> int:
@@ -32,9 +32,10 @@ def main(arguments: list[str]) -> int:
         services.close()
     seconds = time.monotonic() - began
     missed = sum(figure.met is False for figure in report.figures)
-    print(f"\n{len(report.figures)} figures in {seconds:.0f} s; {missed} targets not met, {len(report.skipped)} things not measured")
-    if not arguments:  # a part of them would stand beside figures of another commit and another day
-        report.write(f"{'BENCH=full ' if scale is FULL else ''}make bench", seconds)
+    print(f"\n{len(report.figures)} figures in {seconds:.0f} s; {missed} targets not met, {sum(map(len, report.skipped.values()))} things not measured")
+    if os.environ.get("BENCH_WRITE") != "0":
+        how = "make bench" if not arguments else f"python -m benchmarks {' '.join(arguments)}"
+        report.write(f"{'BENCH=full ' if scale is FULL else ''}{how}")
         print(f"written: {RESULTS.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
     return 0
 

@@ -8,12 +8,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Figure", "Report", "Target", "median_seconds", "percentile", "timed"]
+__all__ = ["Figure", "Report", "Target", "median_seconds", "page_of", "percentile", "timed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
@@ -78,19 +79,22 @@ def percentile(values: Iterable[float], share: float) -> float:
 
 @dataclass(slots=True)
 class Report:
-    """Collects figures, prints them as they come, writes the JSON file and the page."""
+    """Collects figures and prints them as they come; `write` puts them in the place of what was known of their groups."""
 
     figures: list[Figure] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
     group: str = ""
     titles: dict[str, str] = field(default_factory=dict)
     loads: dict[str, float] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
 
     def begin(self, group: str, title: str) -> None:
         """What follows belongs to `group`."""
         self.group = group
         self.titles[group] = title
         self.loads[group] = os.getloadavg()[0]
+        self.began[group] = time.monotonic()
+        self.skipped[group] = []
         print(f"\n{title} (load average {self.loads[group]:.1f})", flush=True)
 
     def add(self, name: str, value: float, unit: str, *, against: str | None = None, ratio: float | None = None, size: str | None = None,
@@ -109,39 +113,53 @@ class Report:
 
     def skip(self, what: str) -> None:
         """Say loudly what was not measured and why."""
-        self.skipped.append(what)
+        self.skipped[self.group].append(what)
         print(f"NOT MEASURED: {what}", file=sys.stderr, flush=True)
 
-    def write(self, command: str, seconds: float) -> None:
-        """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`."""
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
-        PAGE.write_text(self._page(command, seconds))
-
-    def _page(self, command: str, seconds: float) -> str:
+    def write(self, command: str) -> None:
+        """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`: groups that were not measured now keep their figures, date and commit."""
+        known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-        lines = ["# Measured figures", "",
-                 f"Taken on {datetime.now(UTC):%Y-%m-%d} at commit `{commit or 'unknown'}` with `{command}` in {seconds / 60:.0f} minutes:",
-                 f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}.",
-                 "Client, service and databases share these cores. Read the ratios, which compare two things in the same run, before the",
-                 "absolute figures. Tests never assert timings.", "",
-                 "`make bench` takes them again and writes this page; `BENCH=full make bench` takes larger sizes."]
         for group, title in self.titles.items():
-            mine = [figure for figure in self.figures if figure.group == group]
-            if not mine:
-                continue
-            lines += ["", f"## {title}", "", f"Load average of the machine when this part began: {self.loads[group]:.1f}.", "",
-                      "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
-            lines += [f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
-                      f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |" for f in mine]
-        missed = [f for f in self.figures if f.met is False]
-        lines += ["", "## Not met yet", ""]
-        lines += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}" for f in missed]
-        if not missed:
-            lines.append("Every target measured here is met.")
-        if self.skipped:
-            lines += ["", "## Not measured", "", *(f"- {what}" for what in self.skipped)]
-        return "\n".join(lines) + "\n"
+            known[group] = {"title": title, "taken": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit or "unknown", "command": command,
+                            "minutes": _rounded((time.monotonic() - self.began[group]) / 60), "load": _rounded(self.loads[group]),
+                            "machine": f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}",
+                            "figures": [asdict(figure) for figure in self.figures if figure.group == group], "skipped": self.skipped[group]}
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        PAGE.write_text(page_of(known))
+
+
+def page_of(groups: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page of what was measured, group by group, each with when, how and at which load."""
+    lines = ["# Measured figures", "",
+             "Client, service and databases share the cores of one machine. Read the ratios, which compare two things in the same run, before the",
+             "absolute figures. Tests never assert timings.", "",
+             "`make bench` takes them again and writes this page; `BENCH=full make bench` takes larger sizes; `python -m benchmarks append` takes one",
+             "part and leaves the others as they were."]
+    missed: list[str] = []
+    skipped: list[str] = []
+    for group in groups.values():
+        figures = [Figure(**each) for each in group["figures"]]
+        if not figures:
+            continue
+        lines += ["", f"## {group['title']}", "",
+                  f"Taken on {group['taken']} at commit `{group['commit']}` with `{group['command']}`{_minutes(group['minutes'])}; load average when it",
+                  f"began: {group['load']:g}. {group['machine']}.", "",
+                  "| what | value | beside | ratio | size | target | met |", "|---|---:|---|---:|---|---|---|"]
+        lines += [f"| {f.name}{f' ({f.note})' if f.note else ''} | {f.value:,} {f.unit} | {f.against or ''} | {'' if f.ratio is None else f.ratio} "
+                  f"| {f.size or ''} | {f.target or ''} | {'' if f.met is None else 'yes' if f.met else '**no**'} |" for f in figures]
+        missed += [f"- {f.name}: {f.value:,} {f.unit}{'' if f.ratio is None else f' ({f.ratio}x of {f.against})'}, target {f.target}"
+                   for f in figures if f.met is False]
+        skipped += [f"- {what}" for what in group["skipped"]]
+    lines += ["", "## Not met yet", "", *(missed or ["Every target measured here is met."])]
+    if skipped:
+        lines += ["", "## Not measured", "", *skipped]
+    return "\n".join(lines) + "\n"
+
+
+def _minutes(taken: float | None) -> str:
+    return "" if taken is None else f" in {taken:g} minutes"
 
 
 def _processor() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lineproof_audit.init import ROOT_ADMIN_KEY, register_key
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
 
-__all__ = ["BenchLog", "append_all", "append_one", "open_log"]
+__all__ = ["BenchLog", "append_all", "append_one", "open_log", "repeated"]
 
 WINDOW = 8 * BATCH_ENTRIES  # entries under way at once; half the appender's queue
 
@@ -53,6 +54,12 @@ def open_log(directory: Path, database_url: str | None = None) -> Iterator[Bench
         yield BenchLog(log, key, tenant)
     finally:
         log.close()
+
+
+def repeated(events: Sequence[NewEntry]) -> Iterator[NewEntry]:
+    """Entries without end: these, again and again under event ids of their own."""
+    for position, entry in enumerate(cycle(events)):
+        yield replace(entry, event_id=f"event {position}")
 
 
 def append_all(log: Log, entries: Sequence[NewEntry]) -> None:

@@ -12,7 +12,7 @@ class Scale:
 
     name: str
     appended: int  # entries of an append run
-    grown_to: int  # entries of the log in which the cost per append is compared
+    sizes: tuple[int, ...]  # of the logs in which the costs of an append, a proof and a check are compared
     checked: int  # entries of the log that fsck reads
     emitted: int
     ingested: int  # events sent in batches
@@ -23,9 +23,10 @@ class Scale:
     nodes: int
     edges: int
     questions: int  # how often each question is asked
+    fuzzed: int  # inputs of a target, times its weight
 
 
-DEFAULT = Scale("default", appended=40_000, grown_to=100_000, checked=50_000, emitted=1_500, ingested=20_000, load_seconds=6, projected=1_000, repeated=5_000,
-                wide=100, nodes=100_000, edges=300_000, questions=24)
-FULL = Scale("full", appended=100_000, grown_to=1_000_000, checked=200_000, emitted=10_000, ingested=100_000, load_seconds=30, projected=20_000,
-             repeated=50_000, wide=2_000, nodes=100_000, edges=300_000, questions=100)
+DEFAULT = Scale("default", appended=40_000, sizes=(10_000, 100_000), checked=50_000, emitted=1_500, ingested=20_000, load_seconds=6, projected=1_000,
+                repeated=5_000, wide=100, nodes=100_000, edges=300_000, questions=24, fuzzed=1_000)
+FULL = Scale("full", appended=100_000, sizes=(10_000, 100_000, 1_000_000), checked=200_000, emitted=10_000, ingested=100_000, load_seconds=30,
+             projected=20_000, repeated=50_000, wide=2_000, nodes=100_000, edges=300_000, questions=100, fuzzed=10_000)
