@@ -1,7 +1,8 @@
 """Facts on datasets and jobs: which facet becomes which fact, columns, owners.
 
-Facets merge additively: one that is absent says nothing, one with `_deleted` ends its facts, one that is there replaces them
-whole. What changes with every run (statistics, versions) is no fact of the dataset and goes to the run or the version.
+Every facet is kept as it was sent, as the fact `facet:<key>`; those we know also become facts in our words. Facets merge additively:
+one that is absent says nothing, one with `_deleted` ends its facts, one that is there replaces them whole. What changes with every
+run (statistics, versions) is no fact of the dataset and goes to the run or the version.
 """
 from __future__ import annotations
 
@@ -11,28 +12,50 @@ from typing import Any, Final
 
 import orjson
 
+from lineproof_schema.openlineage import DatasetPart
 from lineproof_schema.urn import UrnError
+from metadata_service.projector.facets import fed_by, sourceless
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
 
-__all__ = ["PER_RUN_FACETS", "owners_of", "project_dataset_facets", "project_job_facets", "revise_columns", "revise_owners",
-           "unsaid"]
+__all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "owners_of", "per_run_facets", "project_assertions",
+           "project_dataset_facets", "project_job_facets", "remember_sources", "revise_columns", "revise_owners", "tags_of", "unsaid"]
 
-# facets that edges, lifecycle, versions or run provenance are made of: not kept a second time
-_ELSEWHERE: Final = frozenset({"columnLineage", "lineage", "lineproof_columns", "lifecycleStateChange", "symlinks", "version", "lineproof_producer"})
-PER_RUN_FACETS: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset"})
+# facets of ours that are read by their content alone: edges, transformations and the numbers of a producer's stream
+_OURS: Final = frozenset({"lineproof_columns", "lineproof_transformation", "lineproof_producer"})
+_PER_RUN: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset", "version"})
 _FACTS: Final = {"ownership": "owners", "documentation": "description", "dataSource": "storage", "lifecycleStateChange": "lifecycle"}  # else as the key
+FED_BY_JOBS_STATE: Final = "fed-by-jobs"  # there is, or was, a dataset with the fact `fedBy`
+# facets whose content is told in our words too, as facts, edges, links or versions: where changes are listed, once is enough
+INTERPRETED: Final = frozenset(f"facet:{key}" for key in (
+    "columnLineage", "dataSource", "documentation", "jobType", "lifecycleStateChange", "lineage", "ownership", "parent", "schema", "sourceCodeLocation",
+    "sql", "symlinks", "tags", "version"))
 WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
-_JOB_ELSEWHERE: Final = frozenset({"lineproof_transformation", "lineproof_producer"})
+
+
+def is_deleted(facet: Mapping[str, Any]) -> bool:
+    """Whether the producer takes the facet back (OpenLineage 2-0-2, `_deleted` of job and dataset facets)."""
+    return facet.get("_deleted") is True
+
+
+def kept_facets(facets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Those that can be kept under their key: objects, as the specification wants them."""
+    return {key: facet for key, facet in facets.items() if isinstance(facet, dict) and "\0" not in key and key not in _OURS}
+
+
+def per_run_facets(part: DatasetPart) -> dict[str, dict[str, Any]]:
+    """What an event says of this run's reading or writing of a dataset, not of the dataset."""
+    return kept_facets({**{key: facet for key, facet in part.facets.items() if key in _PER_RUN}, **part.io_facets})
 
 
 def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]) -> None:
     """Revise the facts of a dataset that the signer may speak for."""
-    for key, facet in facets.items():
-        if key in _ELSEWHERE or key in PER_RUN_FACETS or not isinstance(facet, dict) or "\0" in key:
+    for key, facet in kept_facets(facets).items():
+        if key in _PER_RUN:
             continue
-        gone = facet.get("_deleted") is True
+        before = as_dict(draft.fact(dataset, f"facet:{key}"))
+        gone = _keep(draft, dataset, key, facet)
         match key:
             case "schema":
                 revise_columns(draft, dataset, None if gone else schema_of(facet))
@@ -41,20 +64,24 @@ def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]
             case "documentation":
                 draft.revise(dataset, "description", None if gone else as_text(facet.get("description")))
             case "tags":
-                _revise_tags(draft, dataset, [] if gone else as_list(facet.get("tags")))
+                _revise_tags(draft, dataset, before, {} if gone else facet)
             case "dataSource":
                 draft.revise(dataset, "storage", None if gone else as_text(facet.get("uri")))
-                draft.revise(dataset, "facet:dataSource", None if gone else facet)
-            case _:
-                draft.revise(dataset, f"facet:{key}", None if gone else facet)
+
+
+def _keep(draft: Draft, urn: str, key: str, facet: Mapping[str, Any]) -> bool:
+    """The facet as it was sent; True if it was taken back, which an earlier word that arrives later must not undo."""
+    gone = is_deleted(facet)
+    draft.revise(urn, f"facet:{key}", None if gone else facet)
+    if gone:
+        draft.put(_deleted_key(urn), {**(draft.state(_deleted_key(urn)) or {}), key: draft.entry.claimed})
+    return gone
 
 
 def project_job_facets(draft: Draft, job: str, facets: Mapping[str, Any]) -> None:
     """Revise the facts of a job."""
-    for key, facet in facets.items():
-        if key in _JOB_ELSEWHERE or not isinstance(facet, dict) or "\0" in key:
-            continue
-        gone = facet.get("_deleted") is True
+    for key, facet in kept_facets(facets).items():
+        gone = _keep(draft, job, key, facet)
         match key:
             case "ownership":
                 revise_owners(draft, job, None if gone else owners_of(facet))
@@ -65,14 +92,21 @@ def project_job_facets(draft: Draft, job: str, facets: Mapping[str, Any]) -> Non
                 draft.revise(job, "sqlDialect", None if gone else as_text(facet.get("dialect")))
             case "sourceCodeLocation" | "jobType":
                 draft.revise(job, key, None if gone else {name: value for name, value in facet.items() if not name.startswith("_")})
-            case _:
-                draft.revise(job, f"facet:{key}", None if gone else facet)
+            case "tags":
+                draft.revise(job, "tags", None if gone else tags_of(facet) or None)
+
+
+def _deleted_key(urn: str) -> str:
+    """State key of the facets of an entity that were taken back: {key: claimed time (µs)}."""
+    return f"deleted:{urn}"
 
 
 def unsaid(draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
     """Of the facets of an event that arrived behind later ones those that say something new; what is known was said later and stays."""
+    deleted = draft.state(_deleted_key(urn)) or {}
+    claimed = draft.entry.claimed or 0
     return {key: facet for key, facet in facets.items()
-            if draft.fact(urn, _FACTS.get(key, key)) is None and draft.fact(urn, f"facet:{key}") is None}
+            if draft.fact(urn, _FACTS.get(key, key)) is None and draft.fact(urn, f"facet:{key}") is None and deleted.get(key, claimed) <= claimed}
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -169,20 +203,52 @@ def revise_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | 
         draft.link("OWNED_BY", urn, principal)
 
 
-def _revise_tags(draft: Draft, dataset: str, tags: Sequence[Any]) -> None:
-    whole: list[str] = []
-    columns: dict[str, list[str]] = {}
-    for tag in map(as_dict, tags):
-        key, value, column = as_text(tag.get("key")), as_text(tag.get("value")), as_text(tag.get("field"))
-        if key is None:
-            continue
-        text = key if value is None or value.lower() == "true" else f"{key}:{value}"
-        (columns.setdefault(column, []) if column is not None else whole).append(text)
-    draft.revise(dataset, "tags", sorted(set(whole)) or None)
-    for column, said in columns.items():
+def remember_sources(draft: Draft, dataset: str, content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> None:
+    """What no edge can say of where a dataset comes from: columns made of no other column, and jobs of which only the name is known."""
+    draft.revise(dataset, "sourceless", sourceless(content, derivation) or None)
+    jobs = fed_by(content)
+    if draft.revise(dataset, "fedBy", jobs or None) and jobs:
+        draft.put(FED_BY_JOBS_STATE, 1)
+
+
+def project_assertions(draft: Draft, dataset: str, assertions: Sequence[Any], *, behind: bool) -> None:
+    """Each assertion as the fact `quality:<name>[:<column>]` of the dataset, the last word of it.
+
+    The specification puts the facet on inputs; producers that check what they wrote send it with outputs as well.
+    """
+    for item in map(as_dict, assertions):
+        check = as_text(item.get("name")) or as_text(item.get("assertion"))
+        if check is not None and isinstance(item.get("success"), bool):
+            column = as_text(item.get("column"))
+            said = {key: item[key] for key in ("success", "severity", "expected", "actual", "column") if item.get(key) is not None}
+            fact = f"quality:{check}" + (f":{column}" if column is not None else "")
+            if not (behind and draft.fact(dataset, fact) is not None):
+                draft.revise(dataset, fact, said)
+
+
+def tags_of(facet: Mapping[str, Any]) -> list[str]:
+    """The `tags` fact of a tags facet, without those of single columns."""
+    return _tags(facet).get("", [])
+
+
+def _tags(facet: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Tags in our words, `key` or `key:value`, by column; "" stands for the whole."""
+    found: dict[str, set[str]] = {}
+    for tag in map(as_dict, as_list(facet.get("tags"))):
+        key, value = as_text(tag.get("key")), as_text(tag.get("value"))
+        if key is not None:
+            found.setdefault(as_text(tag.get("field")) or "", set()).add(key if value is None or value.lower() == "true" else f"{key}:{value}")
+    return {column: sorted(said) for column, said in found.items()}
+
+
+def _revise_tags(draft: Draft, dataset: str, before: Mapping[str, Any], facet: Mapping[str, Any]) -> None:
+    """The facet replaces the one before whole: a column that it leaves out has no tags of it any more."""
+    now = _tags(facet)
+    draft.revise(dataset, "tags", now.pop("", None))
+    for column in (*now, *(name for name in _tags(before) if name and name not in now)):
         try:
             urn = column_urn(dataset, column)
         except UrnError:
             continue
         draft.ensure(urn)
-        draft.revise(urn, "tags", sorted(set(said)))
+        draft.revise(urn, "tags", now.get(column))

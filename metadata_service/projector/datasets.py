@@ -24,12 +24,14 @@ def version_clock_key(dataset: str) -> str:
     return f"version-at:{dataset}"
 
 
-def move_current_version(draft: Draft, dataset: str, version: str, at: int) -> None:
-    """`version` is the current one, unless what is current was written later (a late spool)."""
+def move_current_version(draft: Draft, dataset: str, version: str, at: int) -> bool:
+    """`version` is the current one, unless what is current was written later (a late spool); True if it is."""
     clock = draft.state(version_clock_key(dataset))
-    if clock is None or at >= clock:
-        draft.put(version_clock_key(dataset), at)
-        draft.revise(dataset, "currentVersion", version)
+    if clock is not None and at < clock:
+        return False
+    draft.put(version_clock_key(dataset), at)
+    draft.revise(dataset, "currentVersion", version)
+    return True
 
 
 def project_dataset(draft: Draft, data: DatasetData) -> None:

@@ -5,15 +5,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
+from lineproof_schema.openlineage import DatasetPart, JobPart, OpenLineageEvent
 from metadata_service.projector.code import code_of_job, enrich
-from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, project_job_facets
+from metadata_service.projector.dataset_facts import (
+    is_deleted,
+    per_run_facets,
+    project_assertions,
+    project_dataset_facets,
+    project_job_facets,
+    remember_sources,
+    unsaid,
+)
 from metadata_service.projector.datasets import move_current_version
-from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints
-from metadata_service.projector.facets import content_of, job_lineage, show
+from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints, take_back
+from metadata_service.projector.facets import column_names, content_of, job_lineage, show, taken_back_of
+from metadata_service.projector.job_links import project_job_lineage
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_text, exact
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact
 from metadata_service.projector.view import Draft, Rejected
 
 __all__ = ["project_dataset_event", "project_job_event"]
@@ -29,13 +38,15 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     job = job_urn(part.namespace, part.name)
     draft.touch(job)
     draft.ensure(job)
-    project_job_facets(draft, job, part.facets)
+    behind = _is_behind(draft, job)
+    project_job_facets(draft, job, unsaid(draft, job, part.facets) if behind else part.facets)
+    project_job_lineage(draft, job, part)
     code = code_of_job(part)
     if code is not None:
         enrich(draft, code)
         draft.commit = code.commit
     entries = job_lineage(part)
-    inputs = _declared_parts(draft, job, "READS", event.inputs)
+    inputs = _declared_parts(draft, job, "READS", event.inputs, behind=behind)
     named = {(item.namespace, item.name): item for item in (*event.outputs, *(DatasetPart(*key) for key in entries))}
     for key, item in named.items():
         if not draft.authority.in_scope(item.namespace):
@@ -43,11 +54,11 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
             draft.touch(dataset_urn(*key), "mention")
             draft.ignore("output", dataset_urn(*key))
             continue
-        for urn, said in _declared_parts(draft, job, "WRITES", [item]):
-            _declare(draft, SetId("declared", job, None, urn), [upstream for upstream, _ in inputs], said, entries.get(key))
+        for urn, said in _declared_parts(draft, job, "WRITES", [item], behind=behind):
+            _declare(draft, SetId("declared", job, None, urn), [upstream for upstream, _ in inputs], said, entries.get(key), part)
 
 
-def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPart]) -> Named:
+def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPart], *, behind: bool) -> Named:
     found: Named = []
     for part in parts:
         urn = dataset_urn(part.namespace, part.name)
@@ -57,32 +68,51 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
         found.append((urn, part))
         if part.facets or part.io_facets:
             if draft.authority.in_scope(part.namespace):
-                if _declared_facets(draft, urn, part):
+                if _declared_facets(draft, urn, part, behind=behind):
                     found.pop()
             else:
                 draft.ignore("facets", urn)
     return found
 
 
-def _declared_facets(draft: Draft, urn: str, part: DatasetPart) -> bool:
-    project_dataset_facets(draft, urn, part.facets)
-    for key, facet in {**{key: part.facets[key] for key in PER_RUN_FACETS & part.facets.keys()}, **part.io_facets}.items():  # there is no run they go to
-        if isinstance(facet, dict) and "\0" not in key:
-            draft.revise(urn, f"facet:{key}", None if facet.get("_deleted") is True else facet)
-    if "symlinks" in part.facets:
-        project_symlinks(draft, urn, part.facets["symlinks"])
-    return project_lifecycle(draft, urn, part.facets.get("lifecycleStateChange"))
+def _declared_facets(draft: Draft, urn: str, part: DatasetPart, *, behind: bool) -> bool:
+    facets = unsaid(draft, urn, part.facets) if behind else part.facets
+    project_dataset_facets(draft, urn, facets)
+    project_assertions(draft, urn, as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions")), behind=behind)
+    for key, facet in per_run_facets(part).items():  # there is no run they go to
+        if not (behind and draft.fact(urn, f"facet:{key}") is not None):
+            draft.revise(urn, f"facet:{key}", None if is_deleted(facet) else facet)
+    if "symlinks" in facets:
+        project_symlinks(draft, urn, facets["symlinks"])
+    return project_lifecycle(draft, urn, facets.get("lifecycleStateChange"))
 
 
-def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
-    shown, _ = show(identity.output, inputs, content_of(part, entry, None), None)
+def _is_behind(draft: Draft, urn: str) -> bool:
+    """Whether a later declaration of the entity was here before; the latest is remembered."""
+    key, claimed = f"declared:{urn}", draft.entry.claimed or 0
+    latest = draft.state(key)
+    if latest is not None and claimed < latest:
+        return True
+    draft.put(key, claimed)
+    return False
+
+
+def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, entry: Mapping[str, Any] | None, job: JobPart | None = None) -> None:
+    taken_back = taken_back_of(part, job)
+    content = content_of(part, entry, None, taken_back)
+    if taken_back:
+        take_back(draft, identity, ("declared",))
+    shown, rank = show(identity.output, inputs, content, None, column_names(as_list(draft.fact(identity.output, "schema"))))
+    if rank > RANKS["inputsOutputs"]:
+        remember_sources(draft, identity.output, content, None)
     declared = [_as_declared(edge) for edge in shown]
     ready_endpoints(draft, declared)
     merge(draft, identity, declared, rank=RANKS["declared"], firm=True)
 
 
 def _as_declared(edge: Shown) -> Shown:
-    return replace(edge, basis="declared")
+    """What is declared outweighs what runs show; that nothing is known of columns stays said."""
+    return replace(edge, basis="declared", status="unknown" if edge.basis == "inputsOutputs" else edge.status)
 
 
 def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
@@ -93,7 +123,7 @@ def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
     urn = dataset_urn(part.namespace, part.name)
     draft.touch(urn)
     draft.ensure(urn)
-    if _declared_facets(draft, urn, part):
+    if _declared_facets(draft, urn, part, behind=_is_behind(draft, urn)):
         return
     exists_again(draft, urn)
     _declare(draft, SetId("declared", None, None, urn), [], part, None)

@@ -14,7 +14,7 @@ Source: design notes GRAPH, "How long an edge lives".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Final
@@ -24,7 +24,8 @@ from metadata_service.projector.names import dataset_of
 from metadata_service.projector.view import Draft
 
 __all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "index_keys", "is_late", "merge", "opened_key", "out_key", "ready_endpoints",
-           "remember_absorbed", "set_key", "settle", "slot_of"]
+           "remember_absorbed", "set_key", "settle", "slot_of",
+           "take_back"]
 
 # how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
@@ -234,6 +235,13 @@ def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
     for slot in slots:
         draft.close_edge(_edge(set_id, state, held.pop(slot)))
     draft.put(set_key(set_id), {**state, "edges": held, "absorbed": []})
+
+
+def take_back(draft: Draft, identity: SetId, bases: Collection[str]) -> None:
+    """The producer takes back what it said on these bases: those edges of the set end."""
+    state = draft.state(set_key(identity.digest))
+    if state is not None:
+        close_edges(draft, identity.digest, [slot for slot, row in state["edges"].items() if row[3] in bases])
 
 
 def close_set(draft: Draft, set_id: str) -> None:

@@ -6,17 +6,18 @@ Source: OpenLineage LineageFacet 1-0-0, ColumnLineageDatasetFacet 1-2-0.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, JobPart
 from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
-from metadata_service.projector.names import column_urn, dataset_urn
+from metadata_service.projector.names import column_urn, dataset_urn, job_urn
 from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
 
-__all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "job_lineage", "show"]
+__all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "show", "sourceless", "taken_back_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
 Shows = tuple[list[Shown], int]  # the edges and the rank of the best basis used
@@ -24,30 +25,35 @@ _Position = Mapping[str, Any]
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
-def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What edges of this output are computed from, merged over what the run's earlier events said; None if nothing precise was said."""
+def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None, taken_back: Collection[str] = (), *,
+               behind: bool = False) -> dict[str, Any] | None:
+    """What edges of this output are computed from, merged over what the run's other events said; None if nothing precise was said.
+
+    What an event says that is `behind` those others neither replaces what they said nor brings back what they took back.
+    """
     content = dict(before or {})
-    for name in CONTENT_FACETS:
-        facet = part.facets.get(name)
-        if isinstance(facet, dict):
-            if facet.get("_deleted") is True:
-                content.pop(name, None)
-            else:
-                content[name] = {key: value for key, value in facet.items() if key not in _NOT_CONTENT}
-    if entry is not None:
-        content["lineage"] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
-    if not any(name in content for name in CONTENT_FACETS):
-        return None
-    fields = as_list(as_dict(part.facets.get("schema")).get("fields"))
-    if fields and _concerns_all_columns(content):
-        content["columns"] = column_names(fields)
-    return content
+    gone = set(content.pop("gone", ()))
+    said = {name: {key: value for key, value in part.facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
+            if isinstance(part.facets.get(name), dict) and name not in taken_back}
+    if entry is not None and "lineage" not in taken_back:
+        said["lineage"] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
+    for name, facet in said.items():
+        if not (behind and (name in content or name in gone)):
+            content[name] = facet
+            gone.discard(name)
+    for name in taken_back:
+        if not (behind and name in content):
+            content.pop(name, None)
+            gone.add(name)
+    return {**content, **({"gone": sorted(gone)} if gone else {})} or None
 
 
-def _concerns_all_columns(content: Mapping[str, Any]) -> bool:
-    """Whether something was said of the dataset as a whole that holds for each of its columns."""
-    return bool(as_dict(content.get("columnLineage")).get("dataset")) or any(
-        as_text(as_dict(item).get("field")) is not None for item in as_list(as_dict(content.get("lineage")).get("inputs")))
+def taken_back_of(part: DatasetPart, job: JobPart | None) -> frozenset[str]:
+    """The facets with edges in them that an event takes back with `_deleted`, of the dataset or of the job."""
+    found = {name for name in CONTENT_FACETS if as_dict(part.facets.get(name)).get("_deleted") is True}
+    if job is not None and as_dict(job.facets.get("lineage")).get("_deleted") is True:
+        found.add("lineage")
+    return frozenset(found)
 
 
 def column_names(fields: Sequence[Any], depth: int = 0) -> list[list[str]]:
@@ -62,24 +68,115 @@ def column_names(fields: Sequence[Any], depth: int = 0) -> list[list[str]]:
 
 
 def job_lineage(job: JobPart) -> dict[tuple[str, str], dict[str, Any]]:
-    """The entries of the job's `lineage` facet that say what feeds a dataset."""
+    """The entries of the job's `lineage` facet that say what feeds a dataset.
+
+    Where a job feeds it and another entry says what feeds that job, the dataset is derived from that. Entries for one dataset add up.
+    """
+    facet = as_dict(job.facets.get("lineage"))
+    found = [as_dict(entry) for entry in as_list(facet.get("entries"))] if facet.get("_deleted") is not True else []
+    into_jobs: dict[tuple[str, str], list[Any]] = {}
+    for entry in found:
+        if entry.get("type") == "JOB":
+            into_jobs.setdefault(_job_named(entry, job), []).extend(as_list(entry.get("inputs")))
     entries: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in as_list(as_dict(job.facets.get("lineage")).get("entries")):
-        entry = as_dict(entry)
+    for entry in found:
         namespace, name = as_text(entry.get("namespace")), as_text(entry.get("name"))
-        if entry.get("type", "DATASET") == "DATASET" and namespace is not None and name is not None:
-            entries[(namespace, name)] = entry
+        if entry.get("type", "DATASET") != "DATASET" or namespace is None or name is None:
+            continue
+        known = entries.setdefault((namespace, name), {})
+        if "inputs" in entry:
+            known["inputs"] = [*known.get("inputs", ()), *_through_jobs(as_list(entry["inputs"]), into_jobs, job)]
+        for name, field in as_dict(entry.get("fields")).items():
+            through = _through_jobs(as_list(as_dict(field).get("inputs")), into_jobs, job)
+            known["fields"] = {**known.get("fields", {}), name: {**as_dict(field), "inputs": through}}
     return entries
 
 
-def show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> Shows:
+def _through_jobs(items: Sequence[Any], into_jobs: Mapping[tuple[str, str], Sequence[Any]], own: JobPart) -> list[Any]:
+    """The inputs, with what feeds a job in the place of each job that the facet explains; the event's own job generates the rest."""
+    through: list[Any] = []
+    waiting, seen = list(items), {(own.namespace, own.name)} - into_jobs.keys()
+    while waiting:
+        item = waiting.pop(0)
+        named = _job_named(item, own) if as_dict(item).get("type") == "JOB" else None
+        if named is None or (named not in into_jobs and named not in seen):
+            through.append(item)
+        elif named not in seen:
+            seen.add(named)
+            waiting.extend(into_jobs[named])
+    return through
+
+
+def fed_by(content: Mapping[str, Any] | None) -> list[str]:
+    """The jobs that are said to feed the dataset while nobody says what feeds them."""
+    lineage = as_dict((content or {}).get("lineage"))
+    fields = (as_list(as_dict(field).get("inputs")) for field in as_dict(lineage.get("fields")).values())
+    items = [as_dict(item) for found in (as_list(lineage.get("inputs")), *fields) for item in found]
+    return sorted({urn for item in items if item.get("type") == "JOB" for urn in (_job(item),) if urn is not None})
+
+
+def _job_named(item: Mapping[str, Any], own: JobPart) -> tuple[str, str]:
+    name = as_text(item.get("name"))
+    return (own.namespace, own.name) if name is None else (as_text(item.get("namespace")) or "default", name)
+
+
+def show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None,
+         columns: Sequence[list[str]] = ()) -> Shows:
     """The edges into the dataset `output`, given the run's `inputs` and what was said about it.
 
-    `derivation` is `{"columns": {column: {"inputs": […], …}}, "status", "parser"}`: what the deriver found for this output.
+    `derivation` is `{"columns": {column: {"inputs": […], …}}, "status", "parser"}`: what the deriver found for this output. `columns` are the
+    paths of those the dataset is known to have. A dataset edge has status `unknown` if nothing was said of columns, `partial` if
+    some of them were left out.
     """
+    edges, rank = _show(output, inputs, content, derivation, columns)
+    status = _coverage(_told(content, derivation), columns) if rank > RANKS["inputsOutputs"] else None
+    if status is None:
+        return edges, rank
+    return [replace(edge, status=status) if edge.family == DERIVED_FROM and edge.basis != "inputsOutputs" else edge for edge in edges], rank
+
+
+def sourceless(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> list[str]:
+    """Columns that are said to take their value from no column: constants, counters, the time of day."""
+    return sorted(name for name, field in _told(content, derivation).items()
+                  if field.get("status") not in ("partial", "unknown") and not any(map(_gives_value, field["from"])))
+
+
+def _gives_value(item: Any) -> bool:
+    """Whether an input of a field is where its value comes from. The event's own job is none: it generates the value."""
+    item = as_dict(item)
+    if item.get("type") == "JOB":
+        return as_text(item.get("name")) is not None
+    said = [found for found in as_list(item.get("transformations")) if isinstance(found, dict)] or [item]
+    return any(_kind(found, "DIRECT") == "DIRECT" for found in said)
+
+
+def _told(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """The fields that the best basis speaks of: what each is made of under `from`, and how far it could be followed under `status`."""
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
-    columns = [path for path in as_list(said.get("columns")) if isinstance(path, list)]
+    lineage, column_lineage = as_dict(said.get("lineage")), as_dict(said.get("columnLineage"))
+    if lineage.get("fields"):
+        fields, key = as_dict(lineage.get("fields")), "inputs"
+    elif column_lineage.get("fields") or column_lineage.get("dataset") or "inputs" in lineage:
+        fields, key = as_dict(column_lineage.get("fields")), "inputFields"
+    else:
+        fields, key = as_dict((derivation or {}).get("columns")), "inputs"
+        facts = {name: {"status": (derivation or {}).get("status"), **as_dict(field)} for name, field in fields.items()}
+    return {name: {**as_dict(field), "from": as_list(as_dict(field).get(key)), "status": as_dict(facts.get(name)).get("status")}
+            for name, field in fields.items()}
+
+
+def _coverage(told: Mapping[str, Any], columns: Sequence[list[str]]) -> str | None:
+    if not told:
+        return "unknown"
+    tops = {name.partition(".")[0] for name in told} | told.keys()
+    return "partial" if any(path[0] not in tops for path in columns) else None
+
+
+def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None,
+          columns: Sequence[list[str]]) -> Shows:
+    said = content or {}
+    facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
     lineage, column_lineage = as_dict(said.get("lineage")), as_dict(said.get("columnLineage"))
     unsure = any(as_dict(fact).get("status") in ("partial", "unknown") for fact in facts.values())
     if "inputs" in lineage or lineage.get("fields"):
@@ -109,7 +206,9 @@ def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: 
         upstreams = dict.fromkeys(urn for urn in (_dataset(item) for item in whole) if urn is not None)
         upstreams.update(dict.fromkeys(urn for item in fields.values() for urn in map(_dataset, item["inputFields"]) if urn is not None))
         return [*edges, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in upstreams)]
-    return _with_assets(output, edges, "lineage", ())
+    named = {urn for item in fields.values() for urn in map(_dataset, item["inputFields"]) if urn is not None}  # of some only the dataset is known
+    known = _with_assets(output, edges, "lineage", ())
+    return [*known, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in sorted(named - {edge.upstream for edge in known}))]
 
 
 def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Sequence[list[str]], basis: str) -> Iterator[Shown]:
@@ -178,6 +277,14 @@ def _dataset(item: Any) -> str | None:
         return None
     try:
         return dataset_urn(namespace, name)
+    except UrnError:
+        return None
+
+
+def _job(item: Mapping[str, Any]) -> str | None:
+    namespace, name = as_text(item.get("namespace")), as_text(item.get("name"))
+    try:
+        return job_urn(namespace or "default", name) if name is not None else None
     except UrnError:
         return None
 

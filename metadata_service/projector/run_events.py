@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from lineproof_schema.openlineage import OpenLineageEvent
+from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from metadata_service.projector.code import author_of, code_of_job, enrich, record_commit, sql_digest
-from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_job_facets, unsaid
+from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_job_facets, unsaid
 from metadata_service.projector.facets import job_lineage
+from metadata_service.projector.job_links import project_dependencies, project_job_lineage
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text, exact
-from metadata_service.projector.run_outputs import dataset_facets, project_outputs
+from metadata_service.projector.plain import as_dict, as_text, exact
+from metadata_service.projector.run_outputs import dataset_facets, project_outputs, remember_facets
 from metadata_service.projector.runs import (
     RunEvent,
     has_settled,
@@ -55,8 +56,10 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
     if code is not None and code.transformation != state["code"]:
         code = None  # another event of the run says better what it ran; of this one nothing may be known
     at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), behind)
-    project_run_facts(draft, run, event, state)
+    project_run_facts(draft, run, event, state, behind=behind)
     _provenance(draft, at)
+    project_dependencies(draft, job, run, as_dict(event.run_facets.get("jobDependencies")))
+    project_job_lineage(draft, job, part)
     if at.speaks:
         project_job_facets(draft, job, unsaid(draft, job, part.facets) if at.behind else part.facets)
     _inputs(draft, at)
@@ -90,6 +93,10 @@ def _provenance(draft: Draft, at: RunEvent) -> None:
         draft.touch(parent[0], "mention")
         draft.revise(at.run, "parent", parent[1])
         once(draft, at, "CHILD_OF", parent[0])
+        root = as_text(as_dict(parent[1].get("root")).get("run"))
+        if root is not None and root != at.run:
+            draft.ensure(root)
+            once(draft, at, "ROOT", root)
 
 
 def _inputs(draft: Draft, at: RunEvent) -> None:
@@ -109,25 +116,21 @@ def _inputs(draft: Draft, at: RunEvent) -> None:
             if current is not None:
                 at.state["reads"] = {**at.state["reads"], urn: [current, True]}
         dataset_facets(draft, at, urn, part, behind=at.behind)
-        kept = {**{key: facet for key, facet in part.facets.items() if key in PER_RUN_FACETS}, **part.io_facets}
+        kept = per_run_facets(part)
         if kept:
             per_run[urn] = kept
-            if draft.authority.in_scope(part.namespace):
-                _assertions(draft, urn, part.io_facets)
-    if per_run:
-        draft.revise(at.run, "inputFacets", {**as_dict(draft.fact(at.run, "inputFacets")), **per_run})
+            _as_last_read(draft, at, urn, part)
+    remember_facets(draft, at, "inputFacets", per_run)
     if len(known) != len(at.state["in"]):
         at.state["in"] = sorted(known)
 
 
-def _assertions(draft: Draft, urn: str, facets: Mapping[str, Any]) -> None:
-    for item in as_list(as_dict(facets.get("dataQualityAssertions")).get("assertions")):
-        item = as_dict(item)
-        check = as_text(item.get("name")) or as_text(item.get("assertion"))
-        if check is not None and isinstance(item.get("success"), bool):
-            column = as_text(item.get("column"))
-            said = {key: item[key] for key in ("success", "severity", "expected", "actual", "column") if item.get(key) is not None}
-            draft.revise(urn, f"quality:{check}" + (f":{column}" if column is not None else ""), said)
+def _as_last_read(draft: Draft, at: RunEvent, urn: str, part: DatasetPart) -> None:
+    """The version a reader names says which one is current only of what no writer ever spoke of."""
+    facet = part.facets.get("version")
+    if isinstance(facet, dict) and at.speaks and draft.authority.in_scope(part.namespace) and draft.fact(urn, "currentVersion") is None \
+            and not (at.behind and draft.fact(urn, "facet:version") is not None):
+        draft.revise(urn, "facet:version", None if is_deleted(facet) else facet)
 
 
 def _pins(draft: Draft, at: RunEvent) -> None:

@@ -1,15 +1,15 @@
 """What a run wrote: datasets, the edges into them, their versions."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
-from metadata_service.projector.dataset_facts import PER_RUN_FACETS, project_dataset_facets, unsaid
+from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_assertions, project_dataset_facets, remember_sources, unsaid
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
-from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle
-from metadata_service.projector.facets import content_of, show
+from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
+from metadata_service.projector.facets import column_names, content_of, show, taken_back_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
@@ -24,7 +24,7 @@ from metadata_service.projector.runs import (
 )
 from metadata_service.projector.view import Draft
 
-__all__ = ["dataset_facets", "project_outputs", "seen_key"]
+__all__ = ["dataset_facets", "project_outputs", "remember_facets", "seen_key"]
 
 
 def seen_key(set_id: str) -> str:
@@ -35,11 +35,13 @@ def seen_key(set_id: str) -> str:
 def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool) -> bool:
     """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry."""
     facets = part.facets
-    if not facets or all(key == "version" for key in facets):
+    asserted = as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions"))
+    if not asserted and all(key == "version" for key in facets):
         return False
     if not draft.authority.in_scope(part.namespace):
         draft.ignore("facets", urn)
         return False
+    project_assertions(draft, urn, asserted, behind=behind)
     if not at.speaks:
         return False
     if behind:
@@ -73,11 +75,19 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
         _remember_output(draft, at, urn, part, entries.get((namespace, name)))
     if state["out"]:
         settled = has_settled(state)
+        taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.behind else {}
         for urn in state["out"]:
-            _edges(draft, at, urn, SetId("run", at.job, state["code"], urn), settled)
-        _remember_facets(draft, at)
+            identity = SetId("run", at.job, state["code"], urn)
+            if taken_back.get(urn) and at.speaks:
+                take_back(draft, identity, taken_back[urn])
+            _edges(draft, at, urn, identity, settled)
+        remember_facets(draft, at, "outputFacets", {urn: facets for urn, facets in _said_of_outputs(at) if facets and urn in state["out"]})
         if is_terminal(state) or settled:
             _written(draft, at)
+
+
+def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
+    return ((dataset_urn(part.namespace, part.name), per_run_facets(part)) for part in at.event.outputs)
 
 
 def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
@@ -89,7 +99,7 @@ def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
     state = at.state
     known = state["out"].get(urn)
-    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None)
+    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None, taken_back_of(part, at.event.job), behind=at.behind)
     digest = digest_of(content) if content is not None else None
     if digest is not None and digest != known and draft.state(content_key(digest)) is None:
         draft.put(content_key(digest), plain(content))
@@ -132,10 +142,13 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
     digest = state["out"][output]
     derivation = as_dict(draft.state(derived_key(at.job, state["sql"]))) if state["sql"] is not None else {}
     held = draft.state(set_key(set_id))
-    key = digest_of([digest, state["in"], derivation.get("id")])
+    found = as_dict(derivation.get("outputs")).get(output)
+    columns = column_names(as_list(draft.fact(output, "schema"))) if digest is not None or found is not None else []
+    key = digest_of([digest, state["in"], derivation.get("id"), columns])
     if not remember_absorbed(held, key):
         content = draft.state(content_key(digest)) if digest is not None else None
-        shown, rank = show(output, state["in"], content, as_dict(derivation.get("outputs")).get(output))
+        shown, rank = show(output, state["in"], content, found, columns)
+        remember_sources(draft, output, content, found)
         ready_endpoints(draft, shown)
         first = draft.fact(state["code"], "commit") if state["code"] is not None else None
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key)
@@ -157,17 +170,16 @@ def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
         draft.stat(set_id, last, runs)
 
 
-def _remember_facets(draft: Draft, at: RunEvent) -> None:
-    """What the event says of this run's writing stays with the run, whichever of its events said it and however the run ends."""
-    said = {}
-    for part in at.event.outputs:
-        urn = dataset_urn(part.namespace, part.name)
-        facets = {**{key: facet for key, facet in part.facets.items() if key in PER_RUN_FACETS}, **part.io_facets}
-        if urn in at.state["out"] and facets:
-            said[urn] = {key: facet for key, facet in facets.items() if isinstance(facet, dict) and "\0" not in key}
-    if said:
-        known = as_dict(draft.fact(at.run, "outputFacets"))
-        draft.revise(at.run, "outputFacets", {**known, **{urn: {**as_dict(known.get(urn)), **facets} for urn, facets in said.items()}})
+def remember_facets(draft: Draft, at: RunEvent, fact: str, said: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """What the event says of this run's datasets stays with the run, whichever of its events said it and however the run ends."""
+    known = as_dict(draft.fact(at.run, fact))
+    now = dict(known)
+    for urn, facets in said.items():
+        before = as_dict(known.get(urn))
+        merged = {**facets, **before} if at.behind else {**before, **facets}
+        now[urn] = {key: facet for key, facet in merged.items() if not is_deleted(facet)}
+    if any(now.values()):
+        draft.revise(at.run, fact, now)
 
 
 def _written(draft: Draft, at: RunEvent) -> None:
@@ -192,4 +204,5 @@ def _written(draft: Draft, at: RunEvent) -> None:
         set_id = SetId("run", at.job, state["code"], urn).digest
         if has_settled(state) and state["purpose"] == "normal" and not is_late(draft.state(out_key(at.job, urn)), set_id, state["start"]):
             exists_again(draft, urn)
-            move_current_version(draft, urn, version, state["statusAt"])
+            if move_current_version(draft, urn, version, state["statusAt"]):
+                draft.revise(urn, "facet:version", facets.get("version"))

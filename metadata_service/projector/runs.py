@@ -17,6 +17,7 @@ import orjson
 from lineproof_schema.openlineage import TERMINAL_STATES, OpenLineageEvent, run_uuid
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.code import Code
+from metadata_service.projector.dataset_facts import is_deleted, kept_facets, tags_of
 from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
@@ -25,7 +26,7 @@ __all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "i
            "project_run_facts", "run_key", "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
-_ELSEWHERE: Final = frozenset({"parent", "lineproof_run", "lineproof_producer"})
+_OURS: Final = frozenset({"lineproof_run", "lineproof_producer"})  # read by their content alone
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDER: Final = {None: -1, "OTHER": 0, "START": 1, "RUNNING": 2, "COMPLETE": 3, "FAIL": 3, "ABORT": 3}
 
@@ -121,8 +122,8 @@ def _named_run(facet: Mapping[str, Any]) -> tuple[str, str] | None:
         return None
 
 
-def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Mapping[str, Any]) -> None:
-    """What is known of the run itself."""
+def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Mapping[str, Any], *, behind: bool) -> None:
+    """What is known of the run itself; an event that is `behind` later ones of the run adds to it and replaces nothing."""
     draft.revise(run, "status", state["status"])
     draft.revise(run, "startedAt", instant(state["start"]))
     if is_terminal(state):
@@ -141,9 +142,11 @@ def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Ma
         draft.revise(run, "parameters", own["parameters"])
     if event.run_id_original is not None:
         draft.revise(run, "originalRunId", event.run_id_original)
-    for key, facet in event.run_facets.items():
-        if key not in _ELSEWHERE and isinstance(facet, dict) and "\0" not in key:
-            draft.revise(run, f"facet:{key}", None if facet.get("_deleted") is True else facet)
+    for key, facet in kept_facets(event.run_facets).items():
+        if key not in _OURS and not (behind and draft.fact(run, f"facet:{key}") is not None):
+            draft.revise(run, f"facet:{key}", None if is_deleted(facet) else facet)
+            if key == "tags":
+                draft.revise(run, "tags", tags_of(facet) or None)
 
 
 @dataclass(slots=True)

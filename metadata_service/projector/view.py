@@ -296,4 +296,4 @@ def _indexed(text: str | None) -> str | None:
 
 # links whose source can get another one later, so even the first needs its guard
 _GUARDED: Final = frozenset({"OWNED_BY", "SAME_AS", "AUTHORED_BY", "FROM_COMMIT", "RUNS_IN", "USES", "TRAINED_ON", "DEPLOYS", "PINS", "MATERIALIZED_AS",
-                             "IN_REPOSITORY", "WRITES", "READS", "CHILD_OF"})
+                             "IN_REPOSITORY", "WRITES", "READS", "CHILD_OF", "DEPENDS_ON", "FED_BY"})

@@ -13,13 +13,14 @@ from lineproof_audit.keyring import Keyring
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryRecord
 from metadata_service.graph.port import Limits, RevisionRow, TouchRow
+from metadata_service.projector.dataset_facts import INTERPRETED
 from metadata_service.queries.activity import CommitRef, commits
 from metadata_service.queries.audit_edges import AuditEdge, edge_changes
 from metadata_service.queries.audit_entries import NO_ENTITY, log_rows
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
-from metadata_service.queries.mask import hidden, may_see
+from metadata_service.queries.mask import hidden, may_see, withheld
 from metadata_service.queries.roots import columns_of, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, Long, of_micros
 
@@ -31,7 +32,7 @@ TOUCH_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class AuditChange:
-    """A fact before and after the entry; null where there was or is none."""
+    """A fact before and after the entry; null where there was or is none, both null if they name what the viewer may not see."""
 
     fact: str
     before: Any
@@ -217,8 +218,9 @@ async def _changes(context: QueryContext, rows: Sequence[TouchRow]) -> dict[tupl
                 ended[revision.to - 1][revision.fact] = revision
         for index in indices:
             found[urn, index] = tuple(AuditChange(fact, _value(ended[index].get(fact)), _value(began[index].get(fact)))
-                                      for fact in sorted(began[index].keys() | ended[index].keys()))
-    return found
+                                      for fact in sorted((began[index].keys() | ended[index].keys()) - INTERPRETED))
+    untold = iter(await withheld(context, [[change.before, change.after] for changes in found.values() for change in changes]))
+    return {key: tuple(AuditChange(change.fact, None, None) if next(untold) else change for change in changes) for key, changes in found.items()}
 
 
 def _value(revision: RevisionRow | None) -> Any:

@@ -11,7 +11,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
 from metadata_service.queries.lineage import owner_names
-from metadata_service.queries.mask import hidden, may_see, visible_prefixes
+from metadata_service.queries.mask import hidden, may_see, visible_prefixes, withheld
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
 __all__ = ["SEARCH_RANKS", "Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
@@ -27,7 +27,7 @@ SEARCH_RANKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact and the size it has held since."""
+    """A fact and the size it has held since. `value` is null if it names what the viewer may not see."""
 
     name: str
     value: Any
@@ -106,7 +106,10 @@ async def entity(context: QueryContext, urn: str) -> EntityAnswer:
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
         return EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
     links = await _links(context, urn)
-    facts = tuple(Fact(name, value, row.since.get(name, row.from_)) for name, value in sorted(row.facts.items()))
+    told = sorted(row.facts.items())
+    untold = await withheld(context, [value for _, value in told])
+    context.notes.restrict(sum(untold))
+    facts = tuple(Fact(name, None if silent else value, row.since.get(name, row.from_)) for (name, value), silent in zip(told, untold, strict=True))
     dropped = row.facts.get("existence") == "dropped"
     found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"),
                    tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)

@@ -9,6 +9,8 @@ from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
+from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
+from metadata_service.queries.column_gaps import is_vague, unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.mask import hidden
@@ -119,12 +121,16 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
         return Lineage(await context.computed_at(), context.notes.completeness(), (), (), ())
     start = [root.urn for root in roots]
     graph = await _walk(context, start, direction, depth, level, limits or Limits(), active_since, kinds)
-    if level is Level.COLUMN and direction is not Direction.DOWNSTREAM:
-        await _doubt_unknown_columns(context, graph, start)
+    masked = await hidden(context, graph.distance)
+    if direction is not Direction.DOWNSTREAM:
+        above = [urn for urn, distance in graph.distance.items()
+                 if (direction is Direction.UPSTREAM or distance <= 0) and not graph.hidden_upstream.get(urn, 0)]
+        await _doubt_jobs(context, above, masked)
+        if level is Level.COLUMN:
+            await _doubt_unknown_columns(context, graph, above, masked)
     if level is Level.COLUMN and direction is not Direction.UPSTREAM:
         await _doubt_unknown_readers(context, [urn for urn, distance in graph.distance.items() if distance >= 0])
     rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
-    masked = await hidden(context, graph.distance)
     jobs = await hidden_jobs(context, graph.edges)
     graph.edges.sort(key=_edge_order)
     nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
@@ -175,15 +181,22 @@ def _kind(urn: str) -> str:
     return urn.split(":", 3)[2]
 
 
-async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, roots: Sequence[str]) -> None:
-    """Columns where the walk ends although their dataset is derived from others by a job whose column lineage is unknown."""
-    derived = {edge.downstream for edge in graph.edges}
-    leaves = {urn: str(parse_urn(urn).parent) for urn in graph.distance
-              if _kind(urn) == "column" and urn not in derived and graph.hidden_upstream.get(urn, 0) == 0}
-    unknown = await datasets_without_columns(context, sorted(set(leaves.values())))
-    for urn, dataset in sorted(leaves.items()):
-        if dataset in unknown:
-            context.notes.doubt("column-lineage-unknown", "the dataset is derived from others, by a job that says nothing about columns", urn)
+async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, reached: Iterable[str], masked: Collection[str]) -> None:
+    """Columns that may be made of more than this answer says."""
+    columns = [urn for urn in reached if _kind(urn) == "column"]
+    for urn, reason in sorted((await unexplained(context, columns, graph.edges, context.at)).items()):
+        context.notes.doubt("column-lineage-unknown", reason, None if urn in masked else urn)
+
+
+async def _doubt_jobs(context: QueryContext, reached: Iterable[str], masked: Collection[str]) -> None:
+    """Datasets that a job is said to feed while nobody says what the job reads: the walk ends there although the data do not begin there."""
+    if (await context.graph.load([], [FED_BY_JOBS_STATE])).states.get(FED_BY_JOBS_STATE) is None:
+        return
+    owners = {urn: str(parse_urn(urn).parent) if _kind(urn) == "column" else urn for urn in reached if _kind(urn) in ("column", "dataset")}
+    rows = await context.graph.get(sorted(set(owners.values())), context.at)
+    for urn, owner in sorted(owners.items()):
+        if owner in rows and rows[owner].facts.get("fedBy"):
+            context.notes.doubt("fed-by-job", "a job is said to feed the dataset, and nobody says what the job reads", None if urn in masked else urn)
 
 
 async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) -> None:
@@ -191,21 +204,9 @@ async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) 
     datasets = {str(parse_urn(urn).parent) for urn in reached if _kind(urn) == "column"}
     if not datasets:
         return
-    edges = await context.graph.neighbours(sorted(datasets), "DOWNSTREAM", [DERIVED_FROM], context.at, MAX_EDGES)
-    for dataset in sorted({edge.upstream for edge in edges if _says_no_columns(edge)} - await hidden(context, datasets)):
-        context.notes.doubt("column-lineage-unknown", "the dataset is read by a job that says nothing about columns", dataset)
-
-
-async def datasets_without_columns(context: QueryContext, datasets: Sequence[str]) -> set[str]:
-    """Datasets with an upstream edge of a job that does not say which columns it reads."""
-    if not datasets:
-        return set()
-    edges = await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], context.at, MAX_EDGES)
-    return {edge.downstream for edge in edges if _says_no_columns(edge)}
-
-
-def _says_no_columns(edge: Edge) -> bool:
-    return edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")
+    edges = await context.edges(sorted(datasets), "DOWNSTREAM", [DERIVED_FROM], MAX_EDGES)
+    for dataset in sorted({edge.upstream for edge in edges if is_vague(edge)} - await hidden(context, datasets)):
+        context.notes.doubt("column-lineage-unknown", "the dataset is read by a job that does not say of every column what it is made of", dataset)
 
 
 def flatten(context: QueryContext, graph: Subgraph, masked: Collection[str],

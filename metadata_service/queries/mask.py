@@ -5,13 +5,14 @@ visible iff something visible links them.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from lineproof_schema.urn import NAMESPACED_KINDS, Urn, parse_urn
+from lineproof_schema.urn import NAMESPACED_KINDS, Urn, UrnError, format_urn, parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 
-__all__ = ["hidden", "may_see", "visible_prefixes"]
+__all__ = ["hidden", "may_see", "named_in", "visible_prefixes", "withheld"]
 
 BESIDE_LIMIT = 50  # links looked at to decide whether a run or commit belongs to something visible
 
@@ -46,6 +47,48 @@ async def may_see(context: QueryContext, urn: str) -> bool:
     second = {end for row in further.values() for link in (*row.out, *row.into) for end in (link.src, link.dst)}
     named = [other for other in second if parse_urn(other).kind in NAMESPACED_KINDS]
     return bool(named) and len(await hidden(context, named)) < len(named)
+
+
+async def withheld(context: QueryContext, values: Sequence[Any]) -> list[bool]:
+    """Of each value of a fact, whether it names what the viewer may not see: facets say what a dataset is made of, as edges do."""
+    if context.viewer.sees_all:
+        return [False] * len(values)
+    named = [set(named_in(value)) for value in values]
+    masked = await hidden(context, {urn for urns in named for urn in urns})
+    return [not urns.isdisjoint(masked) for urns in named]
+
+
+def named_in(value: Any) -> Iterator[str]:
+    """URNs of the namespaced entities that a JSON value names, as URNs or as `{namespace, name}`."""
+    if isinstance(value, Mapping):
+        namespace, name = value.get("namespace"), value.get("name")
+        if isinstance(namespace, str) and isinstance(name, str) and namespace and name:
+            yield from _dataset(namespace, name)
+        for key, item in value.items():
+            yield from named_in(key)
+            yield from named_in(item)
+    elif isinstance(value, str):
+        if value.startswith("urn:lineproof:"):
+            yield from _named(value)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from named_in(item)
+
+
+def _dataset(namespace: str, name: str) -> Iterator[str]:
+    try:
+        yield format_urn("dataset", namespace, name)  # or a job: they are seen alike
+    except UrnError:
+        return
+
+
+def _named(urn: str) -> Iterator[str]:
+    try:
+        parsed = parse_urn(urn)
+    except UrnError:
+        return
+    if parsed.kind in NAMESPACED_KINDS:
+        yield str(parsed)
 
 
 def visible_prefixes(context: QueryContext) -> list[str] | None:

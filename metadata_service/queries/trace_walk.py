@@ -13,8 +13,8 @@ from datetime import datetime
 from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.queries.activity import RunRef, VersionRef, runs, versions
+from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.context import QueryContext
-from metadata_service.queries.lineage import datasets_without_columns
 from metadata_service.queries.shapes import micros
 
 __all__ = ["Walked", "walk"]
@@ -68,13 +68,12 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         level = await context.graph.neighbours(urns, "UPSTREAM", [COLUMN_DERIVED_FROM, DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
         precise = {edge.downstream for edge in level if edge.family == COLUMN_DERIVED_FROM}
         edges += [edge for edge in level if edge.family == COLUMN_DERIVED_FROM or edge.downstream not in precise]
-        silent = {urn: holder(urn) for urn in urns if urn.startswith("urn:lineproof:column:") and urn not in precise}
-        vague = await datasets_without_columns(context, sorted(set(silent.values())))
-        for urn, dataset in silent.items():  # nobody said what this column is made of: go on with what its dataset is made of
-            if dataset in vague:
-                context.notes.doubt("column-lineage-unknown", "the job says nothing about columns; the trace goes on with whole datasets", urn)
-        if vague:
-            edges += await context.graph.neighbours(sorted(vague), "UPSTREAM", [DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
+        gaps = await unexplained(context, [urn for urn in urns if urn.startswith("urn:lineproof:column:")], level, size)
+        for urn, reason in gaps.items():  # nobody said all that this column is made of: go on with what its dataset is made of
+            context.notes.doubt("column-lineage-unknown", f"{reason}; the trace goes on with whole datasets", urn)
+        if gaps:
+            vague = sorted(set(map(holder, gaps)))
+            edges += await context.graph.neighbours(vague, "UPSTREAM", [DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
     known = {(edge.key, edge.from_) for edge in found.edges}
     return [edge for edge in dict(((edge.key, edge.from_), edge) for edge in edges).values() if (edge.key, edge.from_) not in known]
 

@@ -16,10 +16,12 @@ __all__ = ["entity_view"]
 LINKS_SHOWN: Final = 8  # ends of one kind of link
 FIRST: Final = ("description", "owners", "tags", "classification", "existence", "currentVersion", "schema")
 OUTWARDS: Final = {"OF": "of job", "EXECUTED": "executed", "USED": "read", "GENERATED": "wrote", "CHILD_OF": "child of", "FROM_COMMIT": "from commit",
-                   "VERSION_OF": "version of", "COLUMN_OF": "column of", "OWNED_BY": "owned by", "WRITES": "writes", "READS": "reads"}
+                   "VERSION_OF": "version of", "COLUMN_OF": "column of", "OWNED_BY": "owned by", "WRITES": "writes", "READS": "reads",
+                   "DEPENDS_ON": "depends on", "FED_BY": "fed by", "ROOT": "root run"}
 INWARDS: Final = {"OF": "runs", "EXECUTED": "executed by", "USED": "read by", "GENERATED": "written by", "CHILD_OF": "children", "FROM_COMMIT": "code",
                   "VERSION_OF": "versions", "COLUMN_OF": "columns", "OWNED_BY": "owns", "WRITES": "written by jobs", "READS": "read by jobs",
-                  "TRAINED_ON": "trained models", "USES": "used by models", "DEPLOYS": "deployed by"}
+                  "TRAINED_ON": "trained models", "USES": "used by models", "DEPLOYS": "deployed by", "DEPENDS_ON": "depended on by", "FED_BY": "feeds",
+                  "ROOT": "runs under it"}
 
 
 def entity_view(answer: Row) -> Iterable[RenderableType]:
@@ -30,8 +32,11 @@ def entity_view(answer: Row) -> Iterable[RenderableType]:
                         (f"  since {found['since']}\n{found['urn']}", "dim"))
     facts = sorted(found["facts"], key=lambda fact: (FIRST.index(fact["name"]) if fact["name"] in FIRST else len(FIRST), fact["name"]))
     for fact in facts:
-        if not fact["name"].startswith("quality:"):
+        if not fact["name"].startswith(("quality:", "facet:")):
             yield from _fact(fact, names)
+    facets = [fact["name"].removeprefix("facet:") for fact in facts if fact["name"].startswith("facet:")]
+    if facets:
+        yield Text.assemble(("facets: ", "bold"), ", ".join(facets), ("  (as they were sent: --json)", "dim"))
     grouped: dict[str, list[str]] = {}
     for link in found["links"]:
         said = (OUTWARDS if link["outgoing"] else INWARDS).get(link["type"]) or words(link["type"]) + ("" if link["outgoing"] else " (from)")

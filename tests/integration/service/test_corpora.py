@@ -48,6 +48,7 @@ def facet_examples() -> Iterator[tuple[str, str, Event]]:
         yield f"{kind}/{file.stem}", place, facets
 
 
+PER_RUN = {"dataQualityMetrics", "version"}  # dataset facets that are true of one run or version; docs/openlineage.md
 SCENARIOS = scenarios()
 EXAMPLES = list(facet_examples())
 
@@ -223,3 +224,11 @@ async def test_every_facet_example_is_applied(world: ServiceWorld, name: str, pl
     shown = await ask(world, "query($index: Long!) {event(index: $index) {event {status reason detail payload}}}", index=answer.json()["index"])
     assert (shown["event"]["status"], shown["event"]["reason"]) == ("applied", None)
     assert shown["event"]["payload"] == event
+    ((key, facet),) = facets.items()
+    asked = {"run": format_urn("run", run), "job": format_urn("job", "demo", "example"), "dataset": urn_of(target)}
+    if place in asked and key not in PER_RUN:
+        assert (await facts_of(world, asked[place]))[f"facet:{key}"] == facet
+    else:
+        of_run = await facts_of(world, asked["run"])
+        side, part = ("outputFacets", target) if place in ("output", "dataset") else ("inputFacets", source)
+        assert of_run[side][urn_of(part)][key] == facet

@@ -70,7 +70,7 @@ async def test_very_deep_schemas_odd_keys_and_endless_names_are_kept_within_boun
         world.log.run("a", f"r{number}", inputs=["x"], outputs=[ds("t", **odd)], code="v1", minutes=number)
     await world.project()
     facts = world.facts(dataset("t"))
-    assert sorted(value["a"] for fact, value in facts.items() if fact.startswith("facet:")) == [1, 2, 3, 4]
+    assert sorted(value["a"] for fact, value in facts.items() if fact.startswith("facet:") and fact != "facet:schema") == [1, 2, 3, 4]
     assert max(len(fact) for fact in facts) < 100
     assert not [op for op in world.graph.batches[-1] if isinstance(op, Revise) and op.fact == "schema" and op.previous is not None]
 

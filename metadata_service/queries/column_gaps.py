@@ -1,0 +1,78 @@
+"""Columns of which the graph does not know everything they are made of: what is not known is not clean.
+
+A column is explained if every job that writes its dataset says what the column is made of, or says that it is made of no column.
+"""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from lineproof_schema.urn import parse_urn
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
+from metadata_service.queries.context import QueryContext
+
+__all__ = ["is_vague", "unexplained"]
+
+SILENT: Final = "the dataset is derived from others, by a job that says nothing about columns"
+LEFT_OUT: Final = "the column lineage of its dataset leaves it out"
+NOT_FOLLOWED: Final = "its expression could not be followed to the end"
+OTHER_NAME: Final = "its dataset has another name, under which it is derived from others; columns are not followed from name to name"
+MAX_EDGES: Final = 100_000
+_VAGUE: Final = ("partial", "unknown")
+
+
+def is_vague(edge: Edge) -> bool:
+    """Whether the job of a dataset edge does not say, of every column, which columns it reads."""
+    return edge.basis == "inputsOutputs" or edge.status in _VAGUE
+
+
+async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iterable[Edge], at: int | None) -> dict[str, str]:
+    """Those of `columns`, with the reason, that may be made of more than the column edges into them (all of which are in `edges`) say."""
+    wanted = {urn: str(parse_urn(urn).parent) for urn in columns}
+    into: dict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        if edge.family == COLUMN_DERIVED_FROM and edge.downstream in wanted:
+            into[edge.downstream].append(edge)
+    above, others = await _above(context, sorted(set(wanted.values())), at)
+    bare = sorted({dataset for urn, dataset in wanted.items() if above[dataset] and not _explained_by(into[urn])})
+    rows = await context.graph.get(bare, at) if bare else {}
+    found = {}
+    for urn, dataset in wanted.items():
+        row = rows.get(dataset)
+        sourceless = row is not None and parse_urn(urn).components[2] in (row.facts.get("sourceless") or ())
+        reason = _gap(into[urn], above[dataset], sourceless, dataset in others)
+        if reason is not None:
+            found[urn] = reason
+    return found
+
+
+def _explained_by(edges: Sequence[Edge]) -> set[str | None]:
+    """The jobs that say which columns a column takes its value from."""
+    return {edge.via for edge in edges if edge.type != "INDIRECT"}
+
+
+def _gap(into: Sequence[Edge], above: Sequence[Edge], sourceless: bool, other_name: bool) -> str | None:
+    explained, writers = _explained_by(into), {edge.via for edge in above}
+    if sourceless and len(writers) == 1:
+        explained |= writers
+    if any(is_vague(edge) and edge.status != "partial" and edge.via not in explained for edge in above):
+        return SILENT
+    if writers - explained:
+        return LEFT_OUT
+    if any(edge.status in _VAGUE for edge in into):
+        return NOT_FOLLOWED
+    return OTHER_NAME if other_name else None
+
+
+async def _above(context: QueryContext, datasets: Sequence[str], at: int | None) -> tuple[Mapping[str, Sequence[Edge]], Collection[str]]:
+    """The dataset edges into each, and those datasets that have another name under which there are such edges as well."""
+    above: dict[str, list[Edge]] = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
+    for edge in await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if datasets else ():
+        if edge.subtype == "SAME_AS":
+            names[edge.upstream].append(edge.downstream)
+        else:
+            above[edge.downstream].append(edge)
+    beyond = await context.graph.neighbours(sorted(names), "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if names else ()
+    return above, {dataset for edge in beyond if edge.subtype != "SAME_AS" for dataset in names[edge.downstream]}
