@@ -40,7 +40,7 @@ class Tally:
                 f"  {faults}" if faults else "  none",
                 f"acknowledged {self.acknowledged:,} events: lost {self.lost}, indices used twice {self.indices_used_twice}",
                 f"sent {self.sent_again:,} of them again: {self.other_answers} answered with another index than the first time",
-                f"compared {self.checkpoints:,} checkpoints with the entries: all consistent"]
+                f"{self.checkpoints:,} checkpoints agreed with the entries and with each other"]
 
 
 TALLY = Tally()

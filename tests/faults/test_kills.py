@@ -17,7 +17,7 @@ from tests.services.postgres_server import PostgresServer, fresh_database
 pytestmark = pytest.mark.slow
 
 KILLS = 12 if FULL else 2
-LONGEST_SECONDS = 2.0  # between two kills
+LONGEST_SECONDS = 1.2  # between two kills
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.faults.tally import TALLY
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 6  # of eight writers, who share a flush
+ROUNDS = 3  # of eight writers, who share a flush
 
 
 def test_slow_flushes_delay_answers_and_change_none(strace: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.log_entries import PRODUCER, new_entry
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-PROCESSES, WRITERS, KILLS, PIPELINE = 3, 8, 30 if FULL else 5, 16
+PROCESSES, WRITERS, KILLS, PIPELINE = 3, 8, 30 if FULL else 3, 16
 
 
 @dataclass
