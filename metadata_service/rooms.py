@@ -18,6 +18,7 @@ from typing import Final
 from lineproof_audit.accounting import Streams
 from lineproof_audit.durable import write_durably
 from lineproof_audit.envelope import sign_envelope
+from lineproof_audit.errors import CheckpointLockError
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
@@ -77,6 +78,7 @@ def open_rooms(settings: Settings) -> Rooms:
     log = Log.open(settings.database_url or settings.data, create=True, data=settings.data if settings.database_url else None,
                    state_dir=settings.state_dir, checkpoint_lock=settings.checkpoint_lock, tiles=settings.tiles_url,
                    queue_size=settings.queue_size, witnesses=settings.witnesses, patience=settings.witness_seconds)
+    _check_lock(log)
     try:
         database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA, deriver_progress.METADATA])
         keys = KeyringFollower(log.reader)
@@ -85,6 +87,16 @@ def open_rooms(settings: Settings) -> Rooms:
     except BaseException:
         log.close()
         raise
+
+
+def _check_lock(log: Log) -> None:
+    """Before the first event is taken: one appended to a restored backup could never be signed. Reading is always possible."""
+    try:
+        log.integrator.check()
+    except CheckpointLockError as error:
+        _LOG.error("no checkpoints will be signed", code=error.code, detail=error.detail)
+    except LineproofError as error:  # the integrator says so again, and tries again
+        _LOG.warning("the log cannot be compared with its checkpoint lock record yet", code=error.code, detail=error.detail)
 
 
 def tokens_of(log: Log, database: Database, keys: KeyringFollower) -> Tokens:

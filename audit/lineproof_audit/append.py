@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -210,7 +210,12 @@ class Appender:
     """The append side of one process: a bounded queue and the thread that commits what gathers in it.
 
     Several appenders, in several processes, may share one PostgreSQL store.
+
+    Attributes:
+        stopped: asked before each call; an error it gives refuses all of it.
     """
+
+    stopped: Callable[[], AuditError | None] | None = None
 
     def __init__(self, store: LogStore, notary: SigningKey, secrets: TenantSecrets, *, queue_size: int = QUEUE_ENTRIES, queue_bytes: int = QUEUE_BYTES,
                  clock: Clock | None = None) -> None:
@@ -231,7 +236,7 @@ class Appender:
 
         Returns:
             A future of the acknowledgement, which comes after the commit. It raises EquivocationError, QueueFull, ClockError,
-            NoSpace, LogUnavailable or CorruptLog; EnvelopeError or InvalidLeaf if the entry cannot be logged at all.
+            NoSpace, LogUnavailable, LogContradicted or CorruptLog; EnvelopeError or InvalidLeaf if the entry cannot be logged at all.
         """
         return self.submit_many([entry])[0]
 
@@ -239,9 +244,13 @@ class Appender:
         """As `submit`, in order; entries that do not fit the queue fail with QueueFull, those before them stay queued."""
         futures: list[Future[Ack]] = []
         ready: list[tuple[Prepared, Future[Ack]]] = []
+        stopped = None if self.stopped is None else self.stopped()
         for entry in entries:
             future: Future[Ack] = Future()
             futures.append(future)
+            if stopped is not None:
+                future.set_exception(stopped)
+                continue
             try:
                 ready.append((prepare(entry, self._secrets), future))
             except AuditError as error:

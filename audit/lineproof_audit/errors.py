@@ -17,6 +17,7 @@
         ├── NoSpace                no-space
         ├── LogUnavailable         log-unavailable
         ├── CheckpointLockError    checkpoint-lock
+        │   └── LogContradicted
         ├── DataDirectoryLocked    data-directory-locked
         ├── PositionBeyondLog      position-beyond-log
         └── NoSuchEntry            not-found
@@ -26,8 +27,8 @@ from __future__ import annotations
 from lineproof_schema.errors import LineproofError
 
 __all__ = ["AuditError", "BadSignature", "CheckpointLockError", "ClockError", "CorruptLog", "DataDirectoryLocked", "EnvelopeError", "EquivocationError",
-           "InvalidKey", "InvalidLeaf", "InvalidProof", "InvalidTilePath", "KeyFileError", "LogUnavailable", "NoSpace", "NoSuchEntry", "PositionBeyondLog",
-           "QueueFull", "TrustFileError"]
+           "InvalidKey", "InvalidLeaf", "InvalidProof", "InvalidTilePath", "KeyFileError", "LogContradicted", "LogUnavailable", "NoSpace", "NoSuchEntry",
+           "PositionBeyondLog", "QueueFull", "TrustFileError"]
 
 
 class AuditError(LineproofError):
@@ -126,6 +127,10 @@ class CheckpointLockError(AuditError):
     """The tree is smaller than, or inconsistent with, the last checkpoint signed; the service refuses to sign."""
 
     code = "checkpoint-lock"
+
+
+class LogContradicted(CheckpointLockError):
+    """The log lacks, or contradicts, what it signed: whatever is appended to it can never be signed, so nothing is."""
 
 
 class DataDirectoryLocked(AuditError):

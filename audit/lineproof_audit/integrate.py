@@ -13,7 +13,7 @@ from dataclasses import replace
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, sign_checkpoint
 from lineproof_audit.clock import Clock, SystemClock
 from lineproof_audit.cosigning import Cosigners
-from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog
+from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, LogContradicted
 from lineproof_audit.held_keys import CheckpointSigners
 from lineproof_audit.lock import CheckpointLock
 from lineproof_audit.note import NoteVerifier, split_note
@@ -29,6 +29,9 @@ __all__ = ["Integrator", "extend_stored_tree"]
 CHUNK_ENTRIES = 8_192  # leaves per transaction: about 4 MB in memory
 INTERVAL_SECONDS = 1.0  # between checkpoints; a proof under load is at most about this late
 RETRY_SECONDS = 5.0
+# What an operator can do about a log that lacks what it signed. Nothing makes it good: the same events, sent again, are other leaves.
+REMEDY = ("The log is read, and takes and signs nothing. Bring the missing entries back (a newer copy of database or data directory) and start again. If they "
+          "are lost, keep this log for reading and begin another, with an empty data directory and database; see docs/operations.md")
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Integrator:
         self._cosigners = cosigners
         self._clock = clock or SystemClock()
         self.problem: AuditError | None = None
+        self._contradiction: LogContradicted | None = None
 
     def step(self) -> Checkpoint | None:
         """Bring tree and checkpoint up to the head of the log.
@@ -64,8 +68,8 @@ class Integrator:
             The checkpoint just published; None if there was nothing new or another process integrates.
 
         Raises:
-            CheckpointLockError: the tree is smaller than or inconsistent with what was signed before, or there is no record:
-                nothing was signed. Appending and reading go on.
+            LogContradicted: the tree is smaller than or inconsistent with what was signed before: nothing was signed, nothing may be appended.
+            CheckpointLockError: there is no record, or it cannot be read or written: nothing was signed. Appending and reading go on.
             CorruptLog: entries do not hash to the tree they were appended to, or a tile is damaged.
             LogUnavailable, NoSpace: try again.
         """
@@ -73,12 +77,15 @@ class Integrator:
         if epoch is None:
             if self._cosigners is not None:
                 self._cosigners.rest()
+            self.check()
             return None
         tree = extend_stored_tree(self._store, epoch)
         if tree is None or tree.size == 0:
             return None
         checkpoint = Checkpoint(self._origin, tree.size, tree.root())
-        record = self._agreed(tree.size)
+        record = self.check()
+        if record.size > tree.size:
+            return None  # another process signed more since; its entries are there
         self._add_late_lines(epoch)
         latest = self._store.checkpoint()
         if latest is not None and latest.size == tree.size and record == checkpoint:
@@ -138,20 +145,42 @@ class Integrator:
             if published is not None and split_note(published.note)[0] == line.text:
                 self._store.publish(epoch, replace(published, note=add_cosignatures(published.note, {line.witness: line.signature})))
 
-    def _agreed(self, size: int) -> Checkpoint:
-        """The record, once the tree is found to extend it."""
+    def check(self) -> Checkpoint:
+        """The record of what was signed, once the log is found to extend it. For every process that appends, leader or not.
+
+        Raises:
+            LogContradicted: it lacks or contradicts that.
+            CheckpointLockError: the record is absent or cannot be read.
+            CorruptLog, LogUnavailable: the log cannot be read.
+        """
         record = self._lock.read()
+        size = self._reader.size()  # after the record: what is signed meanwhile is not missing
+        try:
+            agreed = self._agreed(size, record)
+        except LogContradicted as error:
+            self._contradiction = error
+            raise
+        self._contradiction = None
+        return agreed
+
+    def contradiction(self) -> AuditError | None:
+        """Why nothing may be appended; None while the log is what was signed, as far as it was checked."""
+        return self._contradiction
+
+    def _agreed(self, size: int, record: Checkpoint | None) -> Checkpoint:
         if record is None:
             raise CheckpointLockError("there is no record of what this log has signed: the state directory was lost or the log was copied here. If no other "
-                                      "service signs for it, run lineproof log adopt --checkpoint FILE with the latest checkpoint anybody holds")
+                                      "service signs for it, run lineproof log adopt --checkpoint FILE with the latest checkpoint anybody holds: an auditor, "
+                                      "a monitor, the published tiles")
         if record.origin != self._origin:
-            raise CheckpointLockError(f"the checkpoint lock record is of the log {record.origin}, not of {self._origin}")
+            raise LogContradicted(f"the checkpoint lock record is of the log {record.origin}, not of {self._origin}: let LINEPROOF_CHECKPOINT_LOCK name that "
+                                  "of this log")
         if record.size > size:
-            raise CheckpointLockError(f"this log has {size} entries, but has signed a tree of {record.size}: a backup was restored or entries were cut off. "
-                                      "Restore the missing entries, or begin a log with another origin")
+            raise LogContradicted(f"this log has {size} entries, but has signed a tree of {record.size}: a backup was restored, entries were cut off, or this "
+                                  f"is a copy of a log that goes on elsewhere (then stop one of them). {REMEDY}")
         if self._reader.root_at(record.size) != record.root:
-            raise CheckpointLockError(f"the tree of size {record.size} is not the one that was signed: entries were changed, or another service signs for "
-                                      f"{self._origin}. Run lineproof log fsck and compare with a copy")
+            raise LogContradicted(f"the tree of size {record.size} is not the one that was signed: entries were changed, or another copy of {self._origin} was "
+                                  f"appended to and signed. Run lineproof log fsck and compare with a copy. {REMEDY}")
         return record
 
     def _publish(self, note: str) -> None:

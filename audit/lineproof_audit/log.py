@@ -116,6 +116,7 @@ class Log:
             integrator = Integrator(store, origin, LogSigners(reader, log_keys), FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
                                     publication=Publication(open_folder(tiles or home / "tiles"), reader), cosigners=cosigners, clock=clock)
             appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
+            appender.stopped = integrator.contradiction
             return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state, cosigners)
         except BaseException:
             store.close()

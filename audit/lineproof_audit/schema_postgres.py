@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lineproof_audit.store import CONTROL_TYPES, ERASURE_TYPE, UNERASABLE_TYPES
 
-__all__ = ["CREATE", "GRANTS", "OWNED"]
+__all__ = ["CREATE", "GRANTS", "GUARDS", "OWNED"]
 
 
 def _literals(names: tuple[str, ...]) -> str:
@@ -18,15 +18,15 @@ def _literals(names: tuple[str, ...]) -> str:
 
 
 _APPEND_ONLY = "".join(f"""
-CREATE TRIGGER {table}_rows BEFORE UPDATE OR DELETE ON lineproof_log.{table} FOR EACH ROW EXECUTE FUNCTION lineproof_log.refuse_change();
-CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EACH STATEMENT EXECUTE FUNCTION lineproof_log.refuse_change();
+CREATE OR REPLACE TRIGGER {table}_rows BEFORE UPDATE OR DELETE ON lineproof_log.{table} FOR EACH ROW EXECUTE FUNCTION lineproof_log.refuse_change();
+CREATE OR REPLACE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EACH STATEMENT EXECUTE FUNCTION lineproof_log.refuse_change();
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_rows;
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_truncate;
 """ for table in ("entries", "bodies", "dedupe", "erasures"))
 
 _NEVER_BACK = "".join(f"""
-CREATE TRIGGER {table}_rows BEFORE UPDATE OR DELETE ON lineproof_log.{table} FOR EACH ROW EXECUTE FUNCTION lineproof_log.refuse_return();
-CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EACH STATEMENT EXECUTE FUNCTION lineproof_log.refuse_return();
+CREATE OR REPLACE TRIGGER {table}_rows BEFORE UPDATE OR DELETE ON lineproof_log.{table} FOR EACH ROW EXECUTE FUNCTION lineproof_log.refuse_return();
+CREATE OR REPLACE TRIGGER {table}_truncate BEFORE TRUNCATE ON lineproof_log.{table} FOR EACH STATEMENT EXECUTE FUNCTION lineproof_log.refuse_return();
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_rows;
 ALTER TABLE lineproof_log.{table} ENABLE ALWAYS TRIGGER {table}_truncate;
 """ for table in ("log_head", "checkpoints"))
@@ -52,8 +52,11 @@ CREATE TABLE lineproof_log.tree (
 CREATE TABLE lineproof_log.tiles (level integer NOT NULL, number bigint NOT NULL, hashes bytea NOT NULL, PRIMARY KEY (level, number));
 ALTER TABLE lineproof_log.tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
 CREATE TABLE lineproof_log.checkpoints (size bigint PRIMARY KEY, root bytea NOT NULL, note text NOT NULL, signed_at bigint NOT NULL);
+"""
 
-CREATE FUNCTION lineproof_log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+# What keeps the tables as they are. May be run again: a log that an earlier version created gets what it lacks, and what was disabled is enabled.
+GUARDS = f"""
+CREATE OR REPLACE FUNCTION lineproof_log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'bodies' AND EXISTS (SELECT 1 FROM lineproof_log.erasures WHERE idx = OLD.idx) THEN
         RETURN OLD;
@@ -61,7 +64,7 @@ BEGIN
     RAISE EXCEPTION 'entries of a log are never changed (% on %)', TG_OP, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 {_APPEND_ONLY}
-CREATE FUNCTION lineproof_log.refuse_return() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION lineproof_log.refuse_return() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'log_head' THEN
         IF NEW.next >= OLD.next AND NEW.last_received >= OLD.last_received AND (NEW.secret_check = OLD.secret_check OR OLD.secret_check IS NULL) THEN
@@ -75,7 +78,8 @@ BEGIN
     RAISE EXCEPTION 'a log never goes back (% on %)', TG_OP, TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 {_NEVER_BACK}
-CREATE FUNCTION lineproof_log.erase_body(entry bigint, proof bigint) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE OR REPLACE FUNCTION lineproof_log.erase_body(entry bigint, proof bigint) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE kind text;
 BEGIN
     SELECT event_type INTO kind FROM lineproof_log.entries WHERE idx = entry;

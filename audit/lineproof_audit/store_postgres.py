@@ -16,7 +16,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from lineproof_audit.errors import AuditError, CorruptLog, LogUnavailable, NoSpace, NoSuchEntry
-from lineproof_audit.schema_postgres import CREATE, GRANTS, OWNED
+from lineproof_audit.schema_postgres import CREATE, GRANTS, GUARDS, OWNED
 from lineproof_audit.store import (
     STORE_VERSION,
     AppendTransaction,
@@ -91,12 +91,14 @@ class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
             present = _one(connection.execute("SELECT to_regclass('lineproof_log.version') IS NOT NULL"))[0]
             if not present:
                 connection.execute(CREATE)
+                connection.execute(GUARDS)
                 connection.execute("INSERT INTO lineproof_log.version (version) VALUES (%s)", (STORE_VERSION,))
-                connection.execute("INSERT INTO lineproof_log.log_head VALUES (true, 0, 0, %s, NULL)", (EMPTY_TREE,))
-                connection.execute("INSERT INTO lineproof_log.tree VALUES (true, 0, %s, 0)", (EMPTY_TREE,))
             version = _one(connection.execute("SELECT version FROM lineproof_log.version"))[0]
             if version > STORE_VERSION:
                 raise LogUnavailable(f"{self.location} was written by a newer Lineproof (store version {version})")
+            if connection.execute("SELECT 1 FROM lineproof_log.log_head").fetchone() is None:  # new, or emptied: the lock record tells them apart
+                connection.execute("INSERT INTO lineproof_log.log_head VALUES (true, 0, 0, %s, NULL)", (EMPTY_TREE,))
+                connection.execute("INSERT INTO lineproof_log.tree VALUES (true, 0, %s, 0) ON CONFLICT DO NOTHING", (EMPTY_TREE,))
 
     def grant(self, role: str) -> None:
         """Give `role` what the service needs and no more: it can then neither change nor delete an entry."""
@@ -106,6 +108,7 @@ class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
     def hand_over(self, owner: str, role: str) -> None:
         """Create the log's tables if they are missing, give them to `owner`, which nobody logs in as, and let the service's `role` append and read.
 
+        A log that an earlier version created gets the functions and triggers it lacks; those that are there are as this version has them afterwards.
         For an administrator's connection. Both roles are created if they are missing; `role` gets no password here. The service's other
         tables (tokens, quarantine, artifacts, a graph) are its own, in the schema `public`.
         """
@@ -114,6 +117,7 @@ class PostgresStore(StoreReads, schema="lineproof_log.", mark="%s"):
             for name, login in ((owner, "NOLOGIN"), (role, "LOGIN")):
                 if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
                     connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(name), sql.SQL(login)))
+            connection.execute(GUARDS)
             for (statement,) in connection.execute(OWNED).fetchall():
                 owned = _one(connection.execute("SELECT format(%s, %s::text)", (statement, owner)))[0]
                 connection.execute(owned)

@@ -172,6 +172,26 @@ def test_a_log_that_was_cut_back_consistently_is_not_signed_again(roles: Roles) 
         roles.log.integrator.step()
 
 
+def test_preparing_again_gives_a_log_of_an_earlier_version_the_guards_it_lacks(roles: Roles, postgres_database: str) -> None:
+    guards = "SELECT tgrelid::regclass::text, tgname::text, tgenabled::text FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'lineproof_log.%' ORDER BY 1, 2"
+    whole = roles.superuser.execute(guards).fetchall()
+    assert {row[2] for row in whole} == {"A"}
+    roles.as_superuser("DROP FUNCTION lineproof_log.refuse_return CASCADE", DISABLE.format("entries"),
+                       "CREATE OR REPLACE FUNCTION lineproof_log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    assert len(roles.superuser.execute(guards).fetchall()) == len(whole) - 4
+    admin = PostgresStore(postgres_database)
+    admin.hand_over(roles.owner, roles.service.info.user)
+    admin.close()
+    assert roles.superuser.execute(guards).fetchall() == whole
+    for statement in ("UPDATE lineproof_log.log_head SET next = 3", "DELETE FROM lineproof_log.checkpoints", "TRUNCATE lineproof_log.entries",
+                      "UPDATE lineproof_log.entries SET tenant = 'x'"):
+        with pytest.raises(errors.IntegrityConstraintViolation):
+            roles.superuser.execute(statement.encode())
+    owners = "SELECT DISTINCT pg_get_userbyid(proowner)::text FROM pg_proc WHERE pronamespace = 'lineproof_log'::regnamespace"
+    assert roles.superuser.execute(owners).fetchall() == [(roles.owner,)]
+    assert roles.log.appender.submit(new_entry("after")).result(30).index == 6
+
+
 def test_the_service_that_inserts_past_the_head_stops_the_log_and_changes_nothing(roles: Roles) -> None:
     roles.service.execute("INSERT INTO lineproof_log.entries SELECT 6, leaf, received, event_type, media_type, tenant, signer, signed_by, caller "
                           "FROM lineproof_log.entries WHERE idx = 5")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
-from lineproof_audit.errors import CheckpointLockError, CorruptLog, InvalidProof, PositionBeyondLog
+from lineproof_audit.errors import CheckpointLockError, CorruptLog, InvalidProof, LogContradicted, PositionBeyondLog
 from lineproof_audit.held_keys import OneSigner
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keys import SigningKey
@@ -164,6 +164,9 @@ def test_a_restored_backup_is_read_but_not_signed(tmp_path: Path) -> None:
             log.integrator.step()
         assert raised.value.code == "checkpoint-lock"
         assert log.reader.size() == 7
+        with pytest.raises(LogContradicted):
+            fill(log, 1, "other")  # its index was given to another entry, and acknowledged
+        log.appender.stopped = None  # as by a process that did not look
         fill(log, 20, "other")  # longer than what was signed, and not the same
         with pytest.raises(CheckpointLockError, match="is not the one that was signed"):
             log.integrator.step()
