@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -16,10 +16,11 @@ from anyio import to_thread
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
+from metadata_service.projector.dataset_facts import INTERPRETED
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import hidden, withheld
 from metadata_service.queries.roots import COLUMN_LIMIT, Root, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long
 
@@ -82,7 +83,10 @@ class EdgeDifference:
 
 @dataclass(frozen=True, slots=True)
 class FactDifference:
-    """A fact of an entity that is there at both positions; `since` is the size from which it is as it is at `to`."""
+    """A fact of an entity that is there at both positions; `since` is the size from which it is as it is at `to`.
+
+    Both values are null if one names what the viewer may not see.
+    """
 
     urn: str
     fact: str
@@ -141,6 +145,8 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     nodes = [NodeDifference(change, None if each in masked else each, Kind(each.split(":", 3)[2]), each in masked)
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
     facts = [fact for each in sorted((old.urns & new.urns) - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
+    untold = await withheld(context, [[fact.before, fact.after] for fact in facts])
+    facts = [replace(fact, before=None, after=None) if hide else fact for fact, hide in zip(facts, untold, strict=True)]
     positions = await _positions(context, urn, roots, start)  # before completeness is told: it may be cut off too
     return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size,
                      tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked), tuple(nodes),
@@ -203,7 +209,7 @@ def _facts(urn: str, before: NodeRow | None, after: NodeRow | None) -> list[Fact
     old, new = (dict(row.facts) if row is not None else {} for row in (before, after))
     since = after.since if after is not None else {}
     return [FactDifference(urn, fact, old.get(fact), new.get(fact), since.get(fact)) for fact in sorted(old.keys() | new.keys())
-            if not fact.startswith(QUIET) and old.get(fact) != new.get(fact)]
+            if not fact.startswith(QUIET) and fact not in INTERPRETED and old.get(fact) != new.get(fact)]
 
 
 async def _positions(context: QueryContext, urn: str, roots: Sequence[Root], start: int) -> tuple[int, ...]:
