@@ -12,6 +12,7 @@ from metadata_service.access import Viewer
 from metadata_service.graph.open import open_graph
 from metadata_service.projector import Projector
 from metadata_service.queries.context import EVERYTHING, Asked, Room, answer
+from metadata_service.queries.diff import diff
 from metadata_service.queries.entity import entity
 from metadata_service.queries.lineage import Lineage, lineage
 from metadata_service.queries.shapes import Direction, Level
@@ -54,6 +55,7 @@ class _Reader:
 
     def __init__(self, log: RecordedLog) -> None:
         self.size = log.size
+        self.root_at = log.root_at
 
     def checkpoint_covering(self, size: int) -> None:
         return None
@@ -161,3 +163,16 @@ async def test_a_facet_that_names_what_the_viewer_may_not_see_reads_null(said: S
     facts, everything = ({fact.name: fact.value for fact in found.entity.facts} for found in (told, whole))
     assert (facts["facet:columnLineage"], facts["facet:storage"], told.completeness.restricted) == (None, {"storageLayer": "delta"}, 1)
     assert everything["facet:columnLineage"] == secret
+
+
+async def test_a_diff_tells_no_facet_that_names_what_the_viewer_may_not_see(said: Said) -> None:
+    public = {"from": [{"namespace": "db", "name": "raw"}]}
+    said.log.run("a", "r1", inputs=["raw"], outputs=[ds("t", sources=public, storage={"storageLayer": "delta"})], minutes=1)
+    start = said.log.size()
+    secret = {"from": [{"namespace": "hr", "name": "salaries"}]}
+    said.log.run("a", "r2", inputs=["raw"], outputs=[ds("t", sources=secret, storage={"storageLayer": "iceberg"})], minutes=2)
+    urn, reader = format_urn("dataset", "db", "t"), Viewer("0" * 64, "1" * 32, frozenset({"reader"}), ("db", "jobs"))
+    told, whole = [{fact.fact: (fact.before, fact.after) for fact in (await said.ask(diff, urn, viewer=viewer, start=start)).facts if fact.urn == urn}
+                   for viewer in (reader, EVERYTHING)]
+    assert whole["facet:sources"][1] == secret
+    assert (told["facet:sources"], told["facet:storage"][1]) == ((None, None), {"storageLayer": "iceberg"})
