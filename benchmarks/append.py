@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from benchmarks.services import Services, workplace
 from lineproof_audit.append import BATCH_ENTRIES, NewEntry, prepare
 from lineproof_audit.log import Log
 
-__all__ = ["TITLE", "flush_seconds", "run"]
+__all__ = ["TITLE", "on_both_stores", "run"]
 
 TITLE = "Appending by library"
 ENVELOPES = 1_000  # distinct ones; entries beyond that repeat their bytes under event ids of their own
@@ -29,12 +29,17 @@ WARM = 10_000
 
 def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures."""
+    on_both_stores(report, services, "append", partial(_measure, report, scale))
+
+
+def on_both_stores(report: Report, services: Services, what: str, measure: Callable[[str, Path, str | None], None]) -> None:
+    """Call `measure` with the store's name, a directory and the database's URL (None: SQLite), beside what a flush costs here."""
     with workplace() as directory:
-        report.add("fdatasync of 4 KiB appended to a file, median", flush_seconds(directory) * 1e6, "µs")
-        _measure(report, scale, "SQLite", directory, None)
-    with workplace() as directory, services.postgres("append") as url:
+        report.add("fdatasync of 4 KiB appended to a file, median", _flush_seconds(directory) * 1e6, "µs")
+        measure("SQLite", directory, None)
+    with workplace() as directory, services.postgres(what) as url:
         if url is not None:
-            _measure(report, scale, "PostgreSQL", directory, url)
+            measure("PostgreSQL", directory, url)
 
 
 def _measure(report: Report, scale: Scale, name: str, directory: Path, url: str | None) -> None:
@@ -64,7 +69,7 @@ def _raw(directory: Path, url: str | None, bench: BenchLog, entries: list[NewEnt
         return write([prepare(entry, bench.log.secrets) for entry in entries])
 
 
-def flush_seconds(directory: Path) -> float:
+def _flush_seconds(directory: Path) -> float:
     """Median seconds until a page appended to a file on this disk is safe."""
     with (directory / "flushes").open("wb", buffering=0) as file:
         def flush() -> None:

@@ -9,13 +9,13 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.append import flush_seconds
+from benchmarks.append import on_both_stores
 from benchmarks.events import run_event
 from benchmarks.figures import Report, Target, timed
 from benchmarks.logs import BenchLog, append_all, open_log, repeated
 from benchmarks.raw import Write, raw_table
 from benchmarks.scale import Scale
-from benchmarks.services import Services, workplace
+from benchmarks.services import Services
 from lineproof_audit.append import NewEntry, prepare
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, sign_envelope
 from lineproof_audit.fsck import fsck
@@ -32,12 +32,7 @@ PROOFS = 300
 
 def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures."""
-    with workplace() as directory:
-        report.add("fdatasync of 4 KiB appended to a file, median", flush_seconds(directory) * 1e6, "µs")
-        _measure(report, scale, "SQLite", directory, None)
-    with workplace() as directory, services.postgres("growth") as url:
-        if url is not None:
-            _measure(report, scale, "PostgreSQL", directory, url)
+    on_both_stores(report, services, "growth", partial(_measure, report, scale))
 
 
 def _measure(report: Report, scale: Scale, name: str, directory: Path, url: str | None) -> None:

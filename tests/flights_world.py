@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,13 @@ from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
 from lineproof_schema.urn import format_urn
+from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
 from metadata_service.projector import Projector
 from metadata_service.queries.context import Room
 
-__all__ = ["ADA", "BOB", "NS", "PRODUCER", "RAW", "REPO", "World", "code", "column", "commit", "dataset", "flights_world", "job", "model", "run_id"]
+__all__ = ["ADA", "BOB", "NS", "PRODUCER", "RAW", "REPO", "World", "code", "column", "commit", "dataset", "flights_world", "job", "model", "run_id",
+           "world_on_sqlite"]
 
 NS, RAW, REPO = "duckdb://flights", "file://raw", "git.example/team/flights"
 PRODUCER = SigningKey.from_seed(b"\x11" * 32)
@@ -235,3 +239,14 @@ async def flights_world(directory: Path, graph: GraphStore) -> World:
 def version(world: World, namespace: str, name: str, id_: str, at: str, digest: str) -> int:
     return world.say("lineproof.dataset-version.v1", {"namespace": namespace, "name": name, "id": id_, "rowCount": 10, "committedAt": at,
                                                       "fingerprint": {"algorithm": "fp1", "rows": 10, "sum": "0" * 32, "sha256": digest}}, at)
+
+
+@asynccontextmanager
+async def world_on_sqlite(directory: Path) -> AsyncIterator[World]:
+    """The flights world with its graph beside it; closed afterwards."""
+    graph = open_graph(f"sqlite:///{directory / 'graph.db'}")
+    await graph.setup()
+    world = await flights_world(directory, graph)
+    yield world
+    world.close()
+    await graph.close()

@@ -63,6 +63,9 @@ def with_deciding(cell: Cell, deciding: frozenset[Part]) -> Cell:
 
 def _unbounded(rows_of: RowsOf, parts: Iterable[Part], facts: Iterable[Fact]) -> frozenset[Part]:
     """Those of which nothing says yet that they are no later than a time of another table, or than one that is written; without the rows that ask so."""
+    parts = list(parts)
+    if not parts:  # nearly always: what follows is worth its time for rows that somebody picks from
+        return frozenset()
     facts, homes, written = list(facts), rows_of.homes, set(rows_of.moments.values())
     limits = {fact.high for fact in facts if fact.op in ("<", "<=") and (fact.high in homes or fact.high in written)
               and homes.get(fact.low, "a term") != homes.get(fact.high, "a moment")}

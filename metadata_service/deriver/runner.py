@@ -34,6 +34,7 @@ from metadata_service.projector.derivations import derived_key, result_digest
 from metadata_service.projector.entry import ProjectableEntry
 from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.runs import run_key
+from metadata_service.projector.waiting import pause
 from metadata_service.telemetry import logger
 
 __all__ = ["Deriver"]
@@ -72,19 +73,19 @@ class Deriver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Derive from what comes until `stop` is set. An outage is logged and waited out."""
-        pause = WAIT_SECONDS
+        seconds = WAIT_SECONDS
         self._size = None  # another one may have derived meanwhile
         self._last.clear()
         try:
             while not stop.is_set():
                 try:
                     moved = await self.step()
-                    pause = WAIT_SECONDS
+                    seconds = WAIT_SECONDS
                 except LineproofError as error:
-                    _LOG.warning("deriving waits", code=error.code, detail=error.detail, seconds=pause)
-                    moved, pause = 0, min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    _LOG.warning("deriving waits", code=error.code, detail=error.detail, seconds=seconds)
+                    moved, seconds = 0, min(seconds * 2, LONGEST_PAUSE_SECONDS)
                 if not moved:
-                    await _sleep(stop, pause)
+                    await pause(stop, seconds)
         finally:
             await self.close()
 
@@ -190,10 +191,3 @@ def _plain(entries: Sequence[ProjectableEntry]) -> list[tuple[ProjectableEntry, 
 
 def _meaning(resolved: Resolved) -> list[Any]:
     return [sorted((table, dataset.namespace, dataset.name) for table, dataset in resolved.datasets.items()), sorted(resolved.problems.items())]
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

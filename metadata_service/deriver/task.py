@@ -14,7 +14,8 @@ from metadata_service.deriver.progress import Progress
 from metadata_service.deriver.runner import Deriver
 from metadata_service.graph.port import GraphStore
 from metadata_service.intake.derivations import DerivationLog
-from metadata_service.projector.election import Election, election_for
+from metadata_service.projector.election import Election, election_for, while_elected
+from metadata_service.projector.waiting import pause
 from metadata_service.settings import Settings
 from metadata_service.telemetry import logger
 
@@ -52,28 +53,9 @@ async def _serve(deriver: Deriver, election: Election, stop: asyncio.Event) -> N
         while not stop.is_set():
             try:
                 if await asyncio.to_thread(election.won):
-                    await _while_elected(deriver, election, stop)
+                    await while_elected(deriver.run, election, stop, LOOK_SECONDS)
             except LineproofError as error:
                 _LOG.warning("deriving waits", code=error.code, detail=error.detail)
-            await _sleep(stop)
+            await pause(stop, LOOK_SECONDS)
     finally:
         election.resign()
-
-
-async def _while_elected(deriver: Deriver, election: Election, stop: asyncio.Event) -> None:
-    ended = asyncio.Event()
-    task = asyncio.create_task(deriver.run(ended))
-    try:
-        while not stop.is_set() and not task.done() and await asyncio.to_thread(election.won):
-            await _sleep(stop)
-    finally:
-        ended.set()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _sleep(stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
-    except TimeoutError:
-        return

@@ -15,8 +15,9 @@ from lineproof_audit.log import Log
 from lineproof_schema.errors import LineproofError
 from metadata_service.garbage import relax
 from metadata_service.graph.open import open_graph
-from metadata_service.projector.election import Election, election_for
+from metadata_service.projector.election import Election, election_for, while_elected
 from metadata_service.projector.runner import WAIT_SECONDS, Projector
+from metadata_service.projector.waiting import pause
 from metadata_service.settings import Settings, load_settings
 from metadata_service.telemetry import configure_logging, logger
 
@@ -48,7 +49,7 @@ async def _project(settings: Settings, election: Election, stop: asyncio.Event) 
                         log = await asyncio.to_thread(_open_log, settings)
                     await graph.setup()
                     _LOG.info("projecting", graph=settings.graph_location.partition("://")[0], origin=log.origin)
-                    await _while_elected(Projector(log.reader, graph), election, stop)
+                    await while_elected(Projector(log.reader, graph).run, election, stop, WAIT_SECONDS)
                 elif not waiting:
                     waiting = True
                     _LOG.info("another projector is at work; waiting")
@@ -57,7 +58,7 @@ async def _project(settings: Settings, election: Election, stop: asyncio.Event) 
                     _LOG.error("projection stopped", code=error.code, detail=error.detail)
                     return 1
                 _LOG.warning("projection waits", code=error.code, detail=error.detail)
-            await _sleep(stop, WAIT_SECONDS)
+            await pause(stop, WAIT_SECONDS)
     finally:
         await graph.close()
         if log is not None:
@@ -67,25 +68,6 @@ async def _project(settings: Settings, election: Election, stop: asyncio.Event) 
 
 def _open_log(settings: Settings) -> Log:
     return Log.open(settings.log_url, readonly=True, state_dir=settings.state_dir)
-
-
-async def _while_elected(projector: Projector, election: Election, stop: asyncio.Event) -> None:
-    """Run until asked to stop or until the election is lost."""
-    ended = asyncio.Event()
-    task = asyncio.create_task(projector.run(ended))
-    try:
-        while not stop.is_set() and not task.done() and await asyncio.to_thread(election.won):
-            await _sleep(stop, WAIT_SECONDS)
-    finally:
-        ended.set()
-        await task
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 def _stop_with_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -5,15 +5,18 @@ what it has.
 """
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from metadata_service.graph.errors import GraphUnavailable
+from metadata_service.projector.waiting import pause
 from metadata_service.settings import Settings
 
-__all__ = ["Election", "FileElection", "Office", "election_for"]
+__all__ = ["Election", "FileElection", "Office", "election_for", "while_elected"]
 
 _CLASS: Final = 0x4C504C47  # the log's class of advisory locks ("LPLG"); its numbers 1 and 2 are taken
 Office = Literal["projector", "deriver"]
@@ -97,3 +100,15 @@ class _PostgresElection:
 def election_for(settings: Settings, office: Office = "projector") -> Election:
     """Where this installation elects its projector, or its deriver."""
     return _PostgresElection(settings.database_url, office) if settings.database_url else FileElection(settings.data, office)
+
+
+async def while_elected(run: Callable[[asyncio.Event], Awaitable[None]], election: Election, stop: asyncio.Event, seconds: float) -> None:
+    """Run until asked to stop or until the election is lost, which is looked at every so many seconds; `run` ends when its event is set."""
+    ended = asyncio.Event()
+    task = asyncio.ensure_future(run(ended))
+    try:
+        while not stop.is_set() and not task.done() and await asyncio.to_thread(election.won):
+            await pause(stop, seconds)
+    finally:
+        ended.set()
+        await task

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, JobPart
-from lineproof_schema.urn import UrnError
+from lineproof_schema.urn import UrnError, holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn, job_urn
 from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
 
-__all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "show", "sourceless", "taken_back_of"]
+__all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show", "sourceless",
+           "taken_back_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
 Shows = tuple[list[Shown], int]  # the edges and the rank of the best basis used
@@ -112,7 +113,7 @@ def fed_by(content: Mapping[str, Any] | None) -> list[str]:
     lineage = as_dict((content or {}).get("lineage"))
     fields = (as_list(as_dict(field).get("inputs")) for field in as_dict(lineage.get("fields")).values())
     items = [as_dict(item) for found in (as_list(lineage.get("inputs")), *fields) for item in found]
-    return sorted({urn for item in items if item.get("type") == "JOB" for urn in (_job(item),) if urn is not None})
+    return sorted({urn for item in items if item.get("type") == "JOB" for urn in (named_job(item),) if urn is not None})
 
 
 def _job_named(item: Mapping[str, Any], own: JobPart) -> tuple[str, str]:
@@ -203,10 +204,10 @@ def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: 
     else:
         edges = list(_column_lineage(output, facet, facts, columns, "lineage"))
     if "inputs" in lineage:
-        upstreams = dict.fromkeys(urn for urn in (_dataset(item) for item in whole) if urn is not None)
-        upstreams.update(dict.fromkeys(urn for item in fields.values() for urn in map(_dataset, item["inputFields"]) if urn is not None))
+        upstreams = dict.fromkeys(urn for urn in (named_dataset(item) for item in whole) if urn is not None)
+        upstreams.update(dict.fromkeys(urn for item in fields.values() for urn in map(named_dataset, item["inputFields"]) if urn is not None))
         return [*edges, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in upstreams)]
-    named = {urn for item in fields.values() for urn in map(_dataset, item["inputFields"]) if urn is not None}  # of some only the dataset is known
+    named = {urn for item in fields.values() for urn in map(named_dataset, item["inputFields"]) if urn is not None}  # of some only the dataset is known
     known = _with_assets(output, edges, "lineage", ())
     return [*known, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in sorted(named - {edge.upstream for edge in known}))]
 
@@ -231,7 +232,7 @@ def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Se
                     yield Shown(COLUMN_DERIVED_FROM, downstream, upstream, basis, kind, subtype, description)
         if not paths:  # no column is known: the dataset as a whole depends on these
             for item in as_list(facet.get("dataset")):
-                urn = _dataset(item)
+                urn = named_dataset(item)
                 if urn is not None:
                     yield Shown(DERIVED_FROM, output, urn, basis)
 
@@ -239,7 +240,7 @@ def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Se
 def _inputs(items: Any, field: Mapping[str, Any], default: str = "DIRECT") -> Iterator[tuple[str, str, str | None, str | None]]:
     for item in as_list(items):
         item = as_dict(item)
-        dataset, name = _dataset(item), as_text(item.get("field"))
+        dataset, name = named_dataset(item), as_text(item.get("field"))
         upstream = _column(dataset, [name]) if dataset is not None and name is not None else None
         if upstream is None:
             continue
@@ -260,18 +261,14 @@ def _with_assets(output: str, edges: list[Shown], basis: str, also: Sequence[str
     upstreams: dict[str, str] = {}
     for edge in edges:
         if edge.family == COLUMN_DERIVED_FROM:
-            upstreams.setdefault(_owner(edge.upstream), basis)
+            upstreams.setdefault(holder(edge.upstream), basis)
     for urn in also:
         upstreams.setdefault(urn, "inputsOutputs")
     return [*edges, *(Shown(DERIVED_FROM, output, urn, found) for urn, found in upstreams.items())]
 
 
-def _owner(column: str) -> str:
-    kind, namespace, name = column[len("urn:lineproof:"):].split(":")[:3]
-    return f"urn:lineproof:dataset:{namespace}:{name}" if kind == "column" else column
-
-
-def _dataset(item: Any) -> str | None:
+def named_dataset(item: Any) -> str | None:
+    """The dataset that an item of a facet names; None if it names none, or a job."""
     namespace, name = as_text(as_dict(item).get("namespace")), as_text(as_dict(item).get("name"))
     if namespace is None or name is None or as_dict(item).get("type", "DATASET") == "JOB":
         return None
@@ -281,7 +278,8 @@ def _dataset(item: Any) -> str | None:
         return None
 
 
-def _job(item: Mapping[str, Any]) -> str | None:
+def named_job(item: Mapping[str, Any]) -> str | None:
+    """The job that an item of a facet names; None if it names none."""
     namespace, name = as_text(item.get("namespace")), as_text(item.get("name"))
     try:
         return job_urn(namespace or "default", name) if name is not None else None

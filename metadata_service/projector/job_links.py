@@ -11,7 +11,8 @@ from typing import Any
 
 from lineproof_schema.openlineage import JobPart, run_uuid
 from lineproof_schema.urn import UrnError, parse_urn
-from metadata_service.projector.names import dataset_urn, job_urn, run_urn
+from metadata_service.projector.facets import named_dataset, named_job
+from metadata_service.projector.names import run_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
 
@@ -88,23 +89,11 @@ def _pairs(item: Mapping[str, Any], job: str, run: str) -> Iterable[tuple[str, s
 
 def _job(item: Mapping[str, Any], own: str) -> str | None:
     """The job an item names, `own` if it names none."""
-    namespace, name = as_text(item.get("namespace")), as_text(item.get("name"))
-    if namespace is None and name is None:
-        return own
-    try:
-        return job_urn(namespace or "default", name) if name is not None else None
-    except UrnError:
-        return None
+    return own if as_text(item.get("namespace")) is None and as_text(item.get("name")) is None else named_job(item)
 
 
 def _dataset(item: Mapping[str, Any]) -> str | None:
-    namespace, name = as_text(item.get("namespace")), as_text(item.get("name"))
-    if namespace is None or name is None or item.get("type", "DATASET") != "DATASET":
-        return None
-    try:
-        return dataset_urn(namespace, name)
-    except UrnError:
-        return None
+    return named_dataset(item) if item.get("type", "DATASET") == "DATASET" else None
 
 
 def _may_say(draft: Draft, job: str) -> bool:

@@ -20,6 +20,7 @@ from metadata_service.projector.entry import ProjectableEntry
 from metadata_service.projector.overlay import Overlay
 from metadata_service.projector.project import project, reads
 from metadata_service.projector.view import Missing
+from metadata_service.projector.waiting import pause
 from metadata_service.telemetry import logger
 
 __all__ = ["BATCH_ENTRIES", "REBUILDING_STATE", "EntrySource", "LogDoesNotExtend", "Projector"]
@@ -89,18 +90,18 @@ class Projector:
 
         An outage is logged and waited out. Raises LogDoesNotExtend, and whatever shows that log or rules are broken.
         """
-        pause = WAIT_SECONDS
+        seconds = WAIT_SECONDS
         while not stop.is_set():
             try:
                 if await self.step() == 0:
                     await self._wait(stop)
-                pause = WAIT_SECONDS
+                seconds = WAIT_SECONDS
             except (GraphUnavailable, ProjectionConflict, LineproofError) as error:
                 if isinstance(error, LogDoesNotExtend) or not (error.entry.retriable or isinstance(error, (GraphUnavailable, ProjectionConflict))):
                     raise
-                _LOG.warning("projection waits", code=error.code, detail=error.detail, seconds=pause)
-                await _pause(stop, pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                _LOG.warning("projection waits", code=error.code, detail=error.detail, seconds=seconds)
+                await pause(stop, seconds)
+                seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
 
     # -- one batch
 
@@ -240,10 +241,3 @@ class Projector:
 
 
 _NOT_ERASED: Final = object()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -142,4 +142,5 @@ def _check(kind: str, components: tuple[str, ...]) -> None:
 
 def holder(urn: str) -> str:
     """The dataset of a column; else the entity itself."""
-    return str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn
+    kind, *parts = urn.removeprefix(PREFIX).split(":")  # a colon inside a component is escaped
+    return f"{PREFIX}dataset:{parts[0]}:{parts[1]}" if kind == "column" else urn

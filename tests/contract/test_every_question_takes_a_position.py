@@ -11,9 +11,8 @@ from graphql import GraphQLNonNull, build_schema
 
 from lineproof_schema.urn import format_urn
 from metadata_service.api.graphql import Caller, execute
-from metadata_service.graph.open import open_graph
 from metadata_service.queries.context import EVERYTHING
-from tests.flights_world import NS, RAW, World, column, dataset, flights_world
+from tests.flights_world import NS, RAW, World, column, dataset, world_on_sqlite
 
 pytestmark = pytest.mark.anyio
 SDL = build_schema((Path(__file__).parents[2] / "schema" / "lineproof_schema" / "schema.graphql").read_text(encoding="utf-8"))
@@ -33,13 +32,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
-    directory = tmp_path_factory.mktemp("positions")
-    graph = open_graph(f"sqlite:///{directory / 'graph.db'}")
-    await graph.setup()
-    world = await flights_world(directory, graph)
-    yield world
-    world.close()
-    await graph.close()
+    async with world_on_sqlite(tmp_path_factory.mktemp("positions")) as world:
+        yield world
 
 
 async def asked(world: World, field: str, position: dict[str, Any] | None) -> dict[str, Any]:

@@ -19,9 +19,8 @@ from metadata_service.api.graphql import execute, schema
 from metadata_service.api.graphql.limits import MAX_ALIASES, MAX_DEPTH
 from metadata_service.api.graphql.router import GraphQLDependencies, create_graphql_router
 from metadata_service.cli import documents
-from metadata_service.graph.open import open_graph
 from metadata_service.queries.context import EVERYTHING, Room, Viewer
-from tests.flights_world import NS, RAW, World, column, dataset, flights_world, model
+from tests.flights_world import NS, RAW, World, column, dataset, model, world_on_sqlite
 
 pytestmark = pytest.mark.anyio
 SDL = Path(__file__).parents[2] / "schema" / "lineproof_schema" / "schema.graphql"
@@ -29,13 +28,8 @@ SDL = Path(__file__).parents[2] / "schema" / "lineproof_schema" / "schema.graphq
 
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
-    directory = tmp_path_factory.mktemp("graphql")
-    graph = open_graph(f"sqlite:///{directory / 'graph.db'}")
-    await graph.setup()
-    world = await flights_world(directory, graph)
-    yield world
-    world.close()
-    await graph.close()
+    async with world_on_sqlite(tmp_path_factory.mktemp("graphql")) as world:
+        yield world
 
 
 def viewer(world: World, *roles: str, prefixes: tuple[str, ...] = ("",)) -> Caller:

@@ -6,28 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from metadata_service.graph.open import open_graph
-from tests.flights_world import World, flights_world
+from tests.flights_world import World, world_on_sqlite
 
 
 @pytest.fixture(scope="session")
 async def shared_world(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
     """Only to be asked."""
-    async for world in _world(tmp_path_factory.mktemp("world")):
+    async with world_on_sqlite(tmp_path_factory.mktemp("world")) as world:
         yield world
 
 
 @pytest.fixture
 async def world(tmp_path: Path, anyio_backend: str) -> AsyncIterator[World]:
     """To be added to."""
-    async for world in _world(tmp_path):
+    async with world_on_sqlite(tmp_path) as world:
         yield world
-
-
-async def _world(directory: Path) -> AsyncIterator[World]:
-    graph = open_graph(f"sqlite:///{directory / 'graph.db'}")
-    await graph.setup()
-    world = await flights_world(directory, graph)
-    yield world
-    world.close()
-    await graph.close()
