@@ -219,8 +219,10 @@ async def _changes(context: QueryContext, rows: Sequence[TouchRow]) -> dict[tupl
         for index in indices:
             found[urn, index] = tuple(AuditChange(fact, _value(ended[index].get(fact)), _value(began[index].get(fact)))
                                       for fact in sorted((began[index].keys() | ended[index].keys()) - INTERPRETED))
-    untold = iter(await withheld(context, [[change.before, change.after] for changes in found.values() for change in changes]))
-    return {key: tuple(AuditChange(change.fact, None, None) if next(untold) else change for change in changes) for key, changes in found.items()}
+    untold = await withheld(context, [[change.before, change.after] for changes in found.values() for change in changes])
+    context.notes.restrict(sum(untold))
+    silent = iter(untold)
+    return {key: tuple(AuditChange(change.fact, None, None) if next(silent) else change for change in changes) for key, changes in found.items()}
 
 
 def _value(revision: RevisionRow | None) -> Any:

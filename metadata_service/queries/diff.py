@@ -146,6 +146,7 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
     facts = [fact for each in sorted((old.urns & new.urns) - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
     untold = await withheld(context, [[fact.before, fact.after] for fact in facts])
+    context.notes.restrict(sum(untold))
     facts = [replace(fact, before=None, after=None) if hide else fact for fact, hide in zip(facts, untold, strict=True)]
     positions = await _positions(context, urn, roots, start)  # before completeness is told: it may be cut off too
     return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size,

@@ -16,6 +16,7 @@ from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH
+from metadata_service.queries.column_gaps import is_vague
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact_facts import Facts
@@ -154,8 +155,7 @@ async def _readers_of_the_whole(context: QueryContext, edges: Sequence[Edge], li
     owner = {column: dataset for dataset, found in columns.items() for column in found}
     for edge in await context.edges([*readers, *owner], "UPSTREAM", [COLUMN_DERIVED_FROM], limits.edges):
         precise_columns.setdefault(owner.get(edge.downstream, edge.downstream), set()).add(str(parse_urn(edge.upstream).parent or edge.upstream))
-    vague = ("partial", "unknown")
-    return [edge for edge in edges if edge.basis == "inputsOutputs" or edge.status in vague or edge.upstream not in precise_columns.get(edge.downstream, ())]
+    return [edge for edge in edges if is_vague(edge) or edge.upstream not in precise_columns.get(edge.downstream, ())]
 
 
 async def _spread_of_asset(context: QueryContext, start: Sequence[str], limits: Limits) -> _Spread:

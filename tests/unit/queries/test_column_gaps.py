@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from lineproof_audit.keyring import Keyring
 from lineproof_schema.urn import format_urn
 from metadata_service.access import Viewer
 from metadata_service.graph.open import open_graph
 from metadata_service.projector import Projector
+from metadata_service.queries.audit_trail import audit_trail
 from metadata_service.queries.context import EVERYTHING, Asked, Room, answer
 from metadata_service.queries.diff import diff
 from metadata_service.queries.entity import entity
@@ -39,7 +41,7 @@ class Said:
         projector = Projector(self.log, graph)
         while await projector.step():
             pass
-        room = Room(graph, _Reader(self.log), lambda: None, b"")  # type: ignore[arg-type, return-value]
+        room = Room(graph, _Reader(self.log), Keyring, b"")  # type: ignore[arg-type]
         try:
             return await answer(room, viewer, Asked(), lambda context: question(context, urn, **options))
         finally:
@@ -172,7 +174,18 @@ async def test_a_diff_tells_no_facet_that_names_what_the_viewer_may_not_see(said
     secret = {"from": [{"namespace": "hr", "name": "salaries"}]}
     said.log.run("a", "r2", inputs=["raw"], outputs=[ds("t", sources=secret, storage={"storageLayer": "iceberg"})], minutes=2)
     urn, reader = format_urn("dataset", "db", "t"), Viewer("0" * 64, "1" * 32, frozenset({"reader"}), ("db", "jobs"))
-    told, whole = [{fact.fact: (fact.before, fact.after) for fact in (await said.ask(diff, urn, viewer=viewer, start=start)).facts if fact.urn == urn}
-                   for viewer in (reader, EVERYTHING)]
+    found = [await said.ask(diff, urn, viewer=viewer, start=start) for viewer in (reader, EVERYTHING)]
+    told, whole = [{fact.fact: (fact.before, fact.after) for fact in each.facts if fact.urn == urn} for each in found]
+    assert [each.completeness.restricted for each in found] == [1, 0]
     assert whole["facet:sources"][1] == secret
     assert (told["facet:sources"], told["facet:storage"][1]) == ((None, None), {"storageLayer": "iceberg"})
+
+
+async def test_an_audit_trail_tells_no_facet_that_names_what_the_viewer_may_not_see(said: Said) -> None:
+    secret = {"from": [{"namespace": "hr", "name": "salaries"}]}
+    said.log.run("a", "r1", inputs=["raw"], outputs=[ds("t", sources=secret)])
+    urn, reader = format_urn("dataset", "db", "t"), Viewer("0" * 64, "1" * 32, frozenset({"reader"}), ("db", "jobs"))
+    told, whole = [await said.ask(audit_trail, urn, viewer=viewer) for viewer in (reader, EVERYTHING)]
+    changes = [[(change.before, change.after) for row in found.rows for change in row.changes if change.fact == "facet:sources"] for found in (told, whole)]
+    assert changes == [[(None, None)], [(None, secret)]]
+    assert (told.completeness.restricted, whole.completeness.restricted) == (1, 0)
