@@ -167,7 +167,7 @@ class Stand:
         with self.http() as http:
             known, wrong = list(self.ledger.told), len(self.ledger.wrong)
             for start in range(0, len(known), 200):
-                assert self.post(http, known[start:start + 200]) == []
+                self.until_acknowledged(http, known[start:start + 200])  # what was killed last may be on its way back only now
             TALLY.sent_again += len(known)
             TALLY.other_answers += len(self.ledger.wrong) - wrong
             deadline = time.monotonic() + PATIENCE_SECONDS
