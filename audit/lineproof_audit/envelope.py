@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from lineproof_audit.base64text import decode_base64, encode_base64
 from lineproof_audit.errors import EnvelopeError
@@ -29,6 +30,12 @@ DSSE_TYPES = frozenset({PAYLOAD_OPENLINEAGE, PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO}
 MAX_ENVELOPE_BYTES = 4 * 1024 * 1024
 
 _PAYLOAD_TYPE = re.compile(r"[!-~]{1,255}")  # a media type or URI: visible ASCII
+_KEYID = re.compile(rb"[0-9a-f]{64}")
+
+# What `sign_envelope` writes, cut at its quotes: what stands between the four values is always the same.
+_USUAL: Final = (b"{", b"payloadType", b":", b",", b"payload", b":", b",", b"signatures", b":[{", b"keyid", b":", b",", b"sig", b":", b"}]}")
+_USUAL_PARTS: Final = len(_USUAL) + 4
+_between = itemgetter(0, 1, 2, 4, 5, 6, 8, 9, 10, 11, 12, 14, 15, 16, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,9 @@ def parse_envelope(raw: bytes) -> Envelope:
     """
     if len(raw) > MAX_ENVELOPE_BYTES:
         raise EnvelopeError(f"envelope of {len(raw)} bytes, at most {MAX_ENVELOPE_BYTES}", code="too-large", limit=MAX_ENVELOPE_BYTES)
+    usual = _usual(raw)
+    if usual is not None:
+        return usual
     document = _load(raw)
     if not isinstance(document, dict):
         raise EnvelopeError("the envelope is not a JSON object")
@@ -100,6 +110,20 @@ def verify_envelope(envelope: Envelope, key: VerifyKey) -> None:
         BadSignature: it does not verify under `key`.
     """
     key.verify(envelope.signature, pae(envelope.payload_type, envelope.payload))
+
+
+def _usual(raw: bytes) -> Envelope | None:
+    """An envelope byte for byte as `sign_envelope` writes them, in half the time; None of any other, which may be one all the same."""
+    parts = raw.split(b'"', _USUAL_PARTS)
+    if len(parts) != _USUAL_PARTS or _between(parts) != _USUAL or b"\\" in parts[3] or not _KEYID.fullmatch(parts[13]) or not parts[17]:
+        return None
+    try:
+        payload_type = parts[3].decode("ascii")
+        if not _PAYLOAD_TYPE.fullmatch(payload_type):
+            return None
+        return Envelope(payload_type, decode_base64(parts[7].decode("ascii")), parts[13].decode("ascii"), decode_base64(parts[17].decode("ascii")))
+    except ValueError:
+        return None
 
 
 def _load(raw: bytes) -> object:

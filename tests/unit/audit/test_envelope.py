@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineproof_audit.base64text import decode_base64
 from lineproof_audit.envelope import MAX_ENVELOPE_BYTES, PAYLOAD_OPENLINEAGE, pae, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.errors import BadSignature, EnvelopeError
 from tests.unit.audit.memory_log import PRODUCER, key
@@ -96,3 +97,34 @@ def test_too_large_is_refused_before_it_is_parsed_and_before_it_is_signed() -> N
     assert code_of(b" " * (MAX_ENVELOPE_BYTES + 1)) == "too-large"
     with pytest.raises(EnvelopeError, match="at most"):
         sign_envelope(PAYLOAD_OPENLINEAGE, b"x" * MAX_ENVELOPE_BYTES, PRODUCER)
+
+
+def answer_to(raw: bytes) -> object:
+    try:
+        return parse_envelope(raw)
+    except EnvelopeError as error:
+        return error.code
+
+
+USUAL = sign_envelope(PAYLOAD_OPENLINEAGE, b'{"a":1}', PRODUCER)
+AT = st.integers(0, len(USUAL) - 1)
+PIECES = st.one_of(st.binary(max_size=2), st.sampled_from([b'"', b"\\", b"\\u0041", b'","', b"=", b"A=", b" ", b'"keyid":"",', b"\xc3\xa9"]))
+
+
+@given(AT, st.integers(0, 3), PIECES)
+def test_what_signers_write_is_read_sooner_and_as_strictly_as_any_other_spelling(at: int, length: int, piece: bytes) -> None:
+    changed = USUAL[:at] + piece + USUAL[at + length:]
+    assert answer_to(changed) == answer_to(b" " + changed)  # the blank is JSON's business alone, and no signer writes it
+
+
+@given(st.text("Ag=/ \n_é", max_size=9))
+def test_base64_has_one_spelling(text: str) -> None:
+    try:
+        lenient = base64.b64decode(text)
+    except ValueError:
+        lenient = None
+    if lenient is not None and base64.b64encode(lenient).decode() == text:
+        assert decode_base64(text) == lenient
+    else:
+        with pytest.raises(ValueError, match="base64"):
+            decode_base64(text)
