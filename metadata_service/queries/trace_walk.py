@@ -133,7 +133,7 @@ async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], h
         if upstream not in found.version and upstream.startswith("urn:lineproof:dataset:"):
             pairs.setdefault(upstream, holder(edge.downstream))
     readers = {found.run[down].urn: down for down in pairs.values() if down in found.run}
-    links = await context.graph.provenance(sorted(readers), ["USED"], context.at, USED_LIMIT) if readers else {}
+    links = await context.links(sorted(readers), ["USED"], USED_LIMIT, "inputs of one run")
     used: dict[str, tuple[str, bool]] = {}
     for run, row in links.items():
         for link in row.out:

@@ -70,7 +70,9 @@ class Walker:
             self.found.lacks("too-many-steps", run.urn, f"more than {MAX_STEPS} runs")
             return
         rows = await self.context.graph.get([urn for urn in (run.urn, run.transformation) if urn is not None], self.context.at)
-        links = (await self.context.graph.provenance([run.urn], ["USED", "GENERATED"], self.context.at, LINK_LIMIT))[run.urn]
+        links = (await self.context.links([run.urn], ["USED", "GENERATED"], LINK_LIMIT, "inputs and outputs of one run"))[run.urn]
+        if any(sum(link.type == kind for link in links.out) > LINK_LIMIT for kind in ("USED", "GENERATED")):
+            self.found.lacks("too-many-links", run.urn, f"it read or wrote more than {LINK_LIMIT} versions, and not all of them are named here")
         used = sorted({(link.dst, not link.props.get("inferred", False)) for link in links.out if link.type == "USED"})
         for urn, _ in used:
             await self.version(urn, below=below)
@@ -90,9 +92,9 @@ class Walker:
 
     async def _writer(self, version: str) -> RunRef | None:
         """The run that wrote it: of several that wrote the same rows the newest normal one that can be repeated."""
-        links = (await self.context.graph.provenance([version], ["GENERATED"], self.context.at, LINK_LIMIT)).get(version)
+        links = (await self.context.links([version], ["GENERATED"], LINK_LIMIT, "runs that wrote one version")).get(version)
         writers = sorted({link.src for link in links.into}) if links is not None else []
-        used = await self.context.graph.provenance(writers, ["USED"], self.context.at, LINK_LIMIT) if writers else {}
+        used = await self.context.links(writers, ["USED"], LINK_LIMIT, "inputs of one run")
         readers = {run for run, row in used.items() if any(link.dst == version for link in row.out)}  # it said what it had read
         known = [run for run in (await runs(self.context, writers)).values() if run.status == "COMPLETE" and run.urn not in readers]
         if not known:

@@ -128,7 +128,7 @@ async def _versions(context: QueryContext, urn: str) -> list[str]:
         return list(dict.fromkeys([version for each in live if each != urn for version in await _versions(context, each)]))
     if parsed.kind in ("feature-version", "model-version"):
         kind = "MATERIALIZED_AS" if parsed.kind == "feature-version" else "TRAINED_ON"
-        links = (await context.graph.provenance([urn], [kind], context.at, LINK_LIMIT)).get(urn)
+        links = (await context.links([urn], [kind], LINK_LIMIT, "versions it was trained on or is kept as")).get(urn)
         pinned = [link.dst for link in links.out] if links is not None else []
         if pinned or parsed.kind == "model-version":
             return pinned[-1:] if parsed.kind == "feature-version" else pinned

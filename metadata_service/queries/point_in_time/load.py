@@ -54,7 +54,7 @@ async def _made(context: QueryContext, rows: Mapping[str, NodeRow]) -> dict[str,
     """The run behind each version, with its code and inputs."""
     known = await versions(context, rows)
     written = await runs(context, {version.run for version in known.values() if version.run})
-    links = await context.graph.provenance(sorted(written), ["USED", "GENERATED"], context.at, USED_LIMIT) if written else {}
+    links = await context.links(sorted(written), ["USED", "GENERATED"], USED_LIMIT, "inputs and outputs of one run")
     code = await context.graph.get(sorted({*written, *(run.transformation for run in written.values() if run.transformation)}), context.at)
     found: dict[str, Made] = {}
     for urn, version in known.items():

@@ -13,9 +13,12 @@ from metadata_service.queries.context import EVERYTHING
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact import impact
 from metadata_service.queries.lineage import walk_limits
+from metadata_service.queries.point_in_time import load as recorded
+from metadata_service.queries.point_in_time import point_in_time_checks
 from metadata_service.queries.shapes import Completeness, Direction, Level
 from metadata_service.queries.trace import trace
-from tests.flights_world import NS, World, column, dataset, job
+from metadata_service.reproduce import closure, manifest
+from tests.flights_world import NS, World, column, dataset, job, model
 from tests.unit.queries.asking import ask
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +78,10 @@ CUTS: list[tuple[Any, str, int, Question, str]] = [
     (changes, "MAX_CHANGES", 1, _of(trace, column("wind_ms", "training_set")), "versions of code on the path (1 of 4)"),
     (suspects, "MAX_DATASETS", 1, _of(suspects.suspects, dataset("training_set"), start=0), "history of datasets (the nearest 1 of 5)"),
     (trace_walk, "MAX_TRACE_EDGES", 1, _of(trace, column("wind_ms", "training_set")), "edges (more than 1)"),
+    (trace_walk, "USED_LIMIT", 1, _of(trace, column("wind_ms", "training_set")), "inputs of one run (the newest 1)"),
+    (recorded, "USED_LIMIT", 1, _of(point_in_time_checks, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
+    (closure, "LINK_LIMIT", 1, _of(manifest.manifest, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
+    (manifest, "LINK_LIMIT", 0, _of(manifest.manifest, model("1")), "versions it was trained on or is kept as (the newest 0)"),
     (lineage, "MAX_EDGES", 1, _of(lineage.lineage, dataset("training_set"), level=Level.COLUMN, direction=Direction.DOWNSTREAM),
      "edges of what was reached (the first 1)"),
 ]
