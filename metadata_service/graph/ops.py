@@ -29,7 +29,7 @@ DERIVED_FROM: Final = "DERIVED_FROM"
 COLUMN_DERIVED_FROM: Final = "COLUMN_DERIVED_FROM"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, though nobody changes one: walks make them by the ten thousand, at a ninth of the cost
 class Edge:
     """`downstream` DERIVED_FROM `upstream`, as one edge set (job, transformation version, output) says.
 

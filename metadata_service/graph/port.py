@@ -60,7 +60,7 @@ class RevisionRow:
     to: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: see Edge
 class ReachedNode:
     """A node of a walk. `hidden_*` count distinct neighbours that exist at the position and are not in the answer."""
 
