@@ -122,8 +122,8 @@ async def running(rooms: Rooms, metrics: Metrics) -> AsyncIterator[Services]:
         services = Services(settings=settings, origin=log.origin, reader=log.reader, keys=rooms.keys, intake=takes_in, quarantine=quarantine,
                             tokens=rooms.tokens, enrolments=enrolments, reads=reads, artifacts=store, erasing=erasing, graph=graph, metrics=metrics,
                             resolutions=ResolutionCache(graph), streams=Streams(log.reader),
-                            checkpoint_problem=lambda: _problem(log), witnesses=lambda: _witnesses(log), scrub=lambda: trouble_of(scrubber),
-                            cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
+                            checkpoint_problem=lambda: _problem(log), witnesses=lambda: _witnesses(log), quorum=log.quorum,
+                            scrub=lambda: trouble_of(scrubber), cursor_secret=hmac.digest(log.secrets.of(SYSTEM_TENANT), CURSOR_DOMAIN, "sha256"),
                             notarise=lambda payload_type, payload: sign_envelope(payload_type, payload, log.notary))
         metrics.queue_waiting.set_function(lambda: log.appender.waiting)
         metrics.checkpoints_blocked.set_function(lambda: 0 if log.integrator.problem is None else 1)

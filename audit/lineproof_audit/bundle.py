@@ -3,7 +3,8 @@
 Fields: `format`, `origin`, `toolVersion`, `query`, `answer`, `checkpoint` (signed note), `entries` (those the answer cites) and
 `keyEntries` (genesis, policies, and the entries about the keys that signed), each `{index, leaf, salt, envelope, proof}`; with
 `leaves` (all leaves up to the checkpoint) and the bodies of **all** genesis, key and policy entries it reaches the level
-`keys-complete`. Bytes are standard base64; `proof` is a tlog-proof@v1 text; `salt` and `envelope` are null for an erased body.
+`keys-complete`. Bytes are standard base64; `proof` is a tlog-proof@v1 text; `salt` and `envelope` are null for an erased body. Where its maker has
+witnesses, `cosigned` says whether they vouch for the checkpoint; it is for people, and no verifier looks at it.
 """
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from lineproof_audit.checkpoint import TlogProof, parse_tlog_proof, peek_checkpo
 from lineproof_audit.errors import InvalidLeaf, InvalidProof, PositionBeyondLog
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring
 from lineproof_audit.leaf import Leaf, parse_leaf
+from lineproof_audit.witness import Group, Witness, vouched_for
 
 __all__ = ["FORMAT", "Bundle", "BundleEntry", "BundleReader", "build_bundle", "parse_bundle"]
 
@@ -42,6 +44,9 @@ class BundleReader(Protocol):
 
     def checkpoint(self) -> str | None:
         """The latest signed checkpoint."""
+
+    def cosigned_checkpoint(self, quorum: Witness | Group, least: int) -> str | None:
+        """The latest of at least `least` entries that the quorum vouches for."""
 
     def entry(self, index: int) -> ReadEntry:
         """One entry."""
@@ -78,8 +83,8 @@ class Bundle:
 
 
 def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answer: object, cited: Iterable[int], tool_version: str,
-                 with_leaves: bool = False) -> dict[str, Any]:
-    """The bundle for an answer, at the latest checkpoint.
+                 with_leaves: bool = False, quorum: Witness | Group | None = None, covering: int = 0) -> dict[str, Any]:
+    """The bundle for an answer, at the latest checkpoint that `quorum` vouches for if it holds what is shown, else at the latest.
 
     Args:
         reader: the log.
@@ -88,6 +93,8 @@ def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answe
         cited: indices of the entries the answer rests on. Of an erased entry, cite the erasure entry too, else verifying fails.
         tool_version: who made the bundle.
         with_leaves: add all leaves, for the level `keys-complete` (some 550 bytes of text per entry of the log).
+        quorum: the witnesses of whoever makes the bundle, which then says in `cosigned` whether they vouch for its checkpoint.
+        covering: the size the answer was computed at, which a checkpoint has to hold for it to be derived from the leaves.
 
     Raises:
         PositionBeyondLog: an entry is not covered by a checkpoint yet, or there is none.
@@ -95,8 +102,11 @@ def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answe
     note = reader.checkpoint()
     if note is None:
         raise PositionBeyondLog("the log has no checkpoint yet")
-    checkpoint = peek_checkpoint(note)
     cited = sorted(set(cited))
+    least = max([covering if with_leaves else 0, *(index + 1 for index in cited)])
+    if quorum is not None:
+        note = reader.cosigned_checkpoint(quorum, least) or note
+    checkpoint = peek_checkpoint(note)
     if cited and not 0 <= cited[0] <= cited[-1] < checkpoint.size:
         raise PositionBeyondLog(f"entry {cited[-1]} is not covered by the latest checkpoint, of size {checkpoint.size}")
 
@@ -106,8 +116,10 @@ def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answe
                 "envelope": None if entry.envelope is None else encode_base64(entry.envelope), "proof": proof.to_text()}
 
     entries = [reader.entry(index) for index in cited]
-    bundle = {"format": FORMAT, "origin": checkpoint.origin, "toolVersion": tool_version, "query": query, "answer": answer, "checkpoint": note,
+    bundle: dict[str, Any] = {"format": FORMAT, "origin": checkpoint.origin, "toolVersion": tool_version, "query": query, "answer": answer, "checkpoint": note,
               "entries": [document(entry) for entry in entries]}
+    if quorum is not None:
+        bundle["cosigned"] = vouched_for(note, quorum)
     if with_leaves:
         leaves, key_entries = [], []
         for entry in reader.entries(0, checkpoint.size):

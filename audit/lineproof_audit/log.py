@@ -22,6 +22,7 @@ from lineproof_audit.reader import LogReader
 from lineproof_audit.store import LogStore, StoredEntry
 from lineproof_audit.store_sqlite import SqliteStore
 from lineproof_audit.trust import load_trust
+from lineproof_audit.witness import Group, Witness
 
 __all__ = ["Log", "LogReader", "StoredEntry", "open_store"]
 
@@ -52,10 +53,12 @@ class Log:
         reader: reads; always there.
         keyring: the fold of key and policy entries as they were when the log was opened.
         cosigners: the witnesses that its checkpoints are sent to; None without a policy.
+        quorum: how many of which witnesses have to cosign; None without a policy.
     """
 
     def __init__(self, store: LogStore, origin: str, keyring: Keyring, appender: Appender | None, integrator: Integrator | None, keys_dir: Path | None,
-                 notary: SigningKey | None, secrets: TenantSecrets | None, state_dir: Path, cosigners: Cosigners | None = None) -> None:
+                 notary: SigningKey | None, secrets: TenantSecrets | None, state_dir: Path, cosigners: Cosigners | None = None,
+                 quorum: Witness | Group | None = None) -> None:
         self.store = store
         self.origin = origin
         self.keyring = keyring
@@ -63,6 +66,7 @@ class Log:
         self.state_dir = state_dir
         self.keys_dir = keys_dir
         self.cosigners = cosigners
+        self.quorum = quorum
         self._appender = appender
         self._integrator = integrator
         self._notary = notary
@@ -96,7 +100,7 @@ class Log:
         try:
             if readonly:
                 origin, keyring = _founding(store)
-                return cls(store, origin, keyring, None, None, None, None, None, state_directory(origin, state_dir))
+                return cls(store, origin, keyring, None, None, None, None, None, state_directory(origin, state_dir), quorum=_quorum(witnesses, origin))
             home = Path(data) if data is not None else Path(target)
             if data is None and not isinstance(store, SqliteStore):
                 raise KeyFileError("a log in a database needs `data`: the directory whose keys/ holds log and notary key")
@@ -112,12 +116,13 @@ class Log:
             secrets = TenantSecrets.load(keys_dir)
             store.bind_secret(secrets.check)
             state = state_directory(origin, state_dir)
-            cosigners = None if witnesses is None else Cosigners(quorum_of(load_trust(witnesses), origin), reader.consistency_proof, patience=patience)
+            quorum = _quorum(witnesses, origin)
+            cosigners = None if quorum is None else Cosigners(quorum, reader.consistency_proof, patience=patience)
             integrator = Integrator(store, origin, LogSigners(reader, log_keys), FileCheckpointLock(checkpoint_lock or state / RECORD_NAME),
                                     publication=Publication(open_folder(tiles or home / "tiles"), reader), cosigners=cosigners, clock=clock)
             appender = Appender(store, notary, secrets, queue_size=queue_size, clock=clock)
             appender.stopped = integrator.contradiction
-            return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state, cosigners)
+            return cls(store, origin, keyring, appender, integrator, keys_dir, notary, secrets, state, cosigners, quorum)
         except BaseException:
             store.close()
             raise
@@ -175,6 +180,10 @@ def _founding(store: LogStore) -> tuple[str, Keyring]:
     if keyring.origin is None:
         raise CorruptLog(f"{store.location} does not begin with a valid genesis", index=0)
     return keyring.origin, keyring
+
+
+def _quorum(witnesses: Path | str | None, origin: str) -> Witness | Group | None:
+    return None if witnesses is None else quorum_of(load_trust(witnesses), origin)
 
 
 def _writable(part: _Part | None) -> _Part:

@@ -15,11 +15,14 @@ from lineproof_audit.store import Derived, LogStore, StoredEntry, StoredRow, Til
 from lineproof_audit.tiles import NodesOfTiles, extend_tiles
 from lineproof_audit.tlog_tiles import TileSource
 from lineproof_audit.tree import NodeReader, leaf_hash, new_nodes
+from lineproof_audit.witness import Group, Witness, vouched_for
 
 __all__ = ["LogReader"]
 
 BATCH_ENTRIES = 1_000
 LEAF_BATCH = 8_192
+CHECKPOINT_BATCH = 100
+LOOK_BACK_CHECKPOINTS = 10_000  # some hours of a log that grows all the time, and half a second of work: longer ago the witnesses were not there
 
 
 class LogReader:
@@ -167,6 +170,21 @@ class LogReader:
         """The signed note of the smallest published tree that holds the first `size` entries; None until there is one."""
         covering = self._store.checkpoint_covering(size)
         return None if covering is None else covering.note
+
+    def cosigned_checkpoint(self, quorum: Witness | Group, least: int) -> str | None:
+        """The latest signed note of at least `least` entries that the quorum vouches for; None if there is none among the last published ones."""
+        latest = self._store.checkpoint()
+        at = 0 if latest is None else latest.size + 1
+        for _ in range(LOOK_BACK_CHECKPOINTS // CHECKPOINT_BATCH):
+            for row in (found := self._store.checkpoints_before(at, CHECKPOINT_BATCH)):
+                if row.size < least:
+                    return None
+                if vouched_for(row.note, quorum):
+                    return row.note
+            if not found:
+                return None
+            at = found[-1].size
+        return None
 
     def _nodes(self, size: int) -> NodeReader:
         stored = NodesOfTiles(self._store.tiles)

@@ -229,6 +229,9 @@ class LogStore(Protocol):
     def checkpoints_after(self, size: int, count: int) -> list[SignedCheckpoint]:
         """Published checkpoints larger than `size`, the smallest first, at most `count`."""
 
+    def checkpoints_before(self, size: int, count: int) -> list[SignedCheckpoint]:
+        """Published checkpoints smaller than `size`, the largest first, at most `count`."""
+
     # -- moving a log
 
     def identities(self, start: int, stop: int) -> Mapping[int, tuple[bytes, bytes]]:

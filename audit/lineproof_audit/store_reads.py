@@ -26,6 +26,7 @@ _QUERIES: Final = {
     "tree": "SELECT size, compact_range, epoch FROM {log}tree",
     "checkpoint": "SELECT size, root, note, signed_at FROM {log}checkpoints ORDER BY size DESC LIMIT 1",
     "checkpoints": "SELECT size, root, note, signed_at FROM {log}checkpoints WHERE size > {_} ORDER BY size LIMIT {_}",
+    "checkpoints_before": "SELECT size, root, note, signed_at FROM {log}checkpoints WHERE size < {_} ORDER BY size DESC LIMIT {_}",
     "identities": "SELECT idx, identity, payload FROM {log}dedupe WHERE idx >= {_} AND idx < {_}",
     "secret": "SELECT secret_check FROM {log}log_head",
     "covering": "SELECT size, root, note, signed_at FROM {log}checkpoints WHERE size >= {_} ORDER BY size LIMIT 1",
@@ -101,6 +102,9 @@ class StoreReads(ABC):
 
     def checkpoints_after(self, size: int, count: int) -> list[SignedCheckpoint]:
         return [SignedCheckpoint(*row) for row in self._fetch(self._queries["checkpoints"], (size, count))]
+
+    def checkpoints_before(self, size: int, count: int) -> list[SignedCheckpoint]:
+        return [SignedCheckpoint(*row) for row in self._fetch(self._queries["checkpoints_before"], (size, count))]
 
     def identities(self, start: int, stop: int) -> Mapping[int, tuple[bytes, bytes]]:
         return {row[0]: (row[1], row[2]) for row in self._fetch(self._queries["identities"], (start, stop))}

@@ -14,7 +14,7 @@ from pathlib import Path
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
 from lineproof_audit.errors import InvalidKey, InvalidProof, TrustFileError
 from lineproof_audit.note import NoteVerifier, parse_vkey
-from lineproof_audit.witness import Group, Witness, check_quorum, parse_witnesses
+from lineproof_audit.witness import Group, Witness, check_quorum, format_witnesses, parse_witnesses
 
 __all__ = ["Trust", "TrustedLog", "format_trust", "load_trust", "parse_trust"]
 
@@ -57,10 +57,10 @@ class Trust:
         return checkpoint
 
 
-def format_trust(logs: Sequence[TrustedLog]) -> str:
-    """The text of a trust file with these logs and no witnesses."""
+def format_trust(logs: Sequence[TrustedLog], quorum: Witness | Group | None = None) -> str:
+    """The text of a trust file with these logs; checkpoints are believed with the cosignatures of `quorum`, if there is one."""
     lines = [f"log {log.verifier.vkey} {log.url}" if log.url else f"log {log.verifier.vkey}" for log in logs]
-    return "\n".join([*lines, "quorum none", ""])
+    return "\n".join([*lines, *(["quorum none"] if quorum is None else format_witnesses(quorum)), ""])
 
 
 def load_trust(path: Path | str) -> Trust:

@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lineproof_audit.base64text import encode_base64
 from lineproof_audit.errors import BadSignature, InvalidKey, InvalidProof
 from lineproof_audit.keys import VerifyKey
 from lineproof_audit.note import format_signature, note_key_id, read_vkey, split_note
 
-__all__ = ["COSIGNATURE_V1", "Group", "Witness", "add_cosignatures", "check_quorum", "cosigned_by_quorum_at", "enough", "members_of", "parse_witness_vkey",
-           "parse_witnesses", "without_cosignatures"]
+__all__ = ["COSIGNATURE_V1", "Group", "Witness", "add_cosignatures", "check_quorum", "cosigned_by_quorum_at", "enough", "format_witnesses", "members_of",
+           "parse_witness_vkey", "parse_witnesses", "vouched_for", "without_cosignatures"]
 
 COSIGNATURE_V1 = 0x04
 _TIME_BYTES = 8
@@ -33,6 +34,11 @@ class Witness:
     def key_id(self) -> bytes:
         """What its signature lines carry beside its name."""
         return note_key_id(self.name, COSIGNATURE_V1, self.key)
+
+    @property
+    def vkey(self) -> str:
+        """`<name>+<key id hex>+<base64(0x04 || public key)>`: what one pins."""
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([COSIGNATURE_V1]) + self.key.raw)}"
 
     def cosigned_at(self, note: str) -> int | None:
         """When (POSIX seconds) it cosigned the note; None if it did not.
@@ -86,6 +92,14 @@ def cosigned_by_quorum_at(note: str, quorum: Witness | Group) -> int | None:
     found = [cosigned_by_quorum_at(note, member) for member in quorum.members]  # of all: every line that is there has to verify
     times = sorted((time for time in found if time is not None), reverse=True)
     return times[quorum.threshold - 1] if len(times) >= quorum.threshold else None
+
+
+def vouched_for(note: str, quorum: Witness | Group) -> bool:
+    """Whether the quorum vouches for a note; for one that is malformed or badly cosigned it does not."""
+    try:
+        return cosigned_by_quorum_at(note, quorum) is not None
+    except InvalidProof:
+        return False
 
 
 def enough(quorum: Witness | Group, has: Callable[[Witness], bool]) -> bool:
@@ -171,3 +185,29 @@ def parse_witnesses(lines: Sequence[Sequence[bytes]], quorum: bytes) -> Witness 
     if quorum not in known:
         raise InvalidKey(f"the quorum names no witness or group defined before it: {quorum.decode('utf-8', 'replace')}")
     return known[quorum]
+
+
+def format_witnesses(quorum: Witness | Group) -> list[str]:
+    """The `witness`, `group` and `quorum` lines of a policy that asks for this quorum. Witnesses are called by the names of their keys, groups are numbered."""
+    lines: list[str] = []
+    taken = {"none"}
+
+    def called(name: str) -> str:
+        at, free = 2, name
+        while free in taken:
+            free, at = f"{name}-{at}", at + 1
+        taken.add(free)
+        return free
+
+    def define(member: Witness | Group) -> str:
+        if isinstance(member, Witness):
+            name = called(member.name)
+            lines.append(f"witness {name} {member.vkey}" + (f" {member.url}" if member.url else ""))
+            return name
+        names = [define(each) for each in member.members]
+        name = called("group")
+        lines.append(f"group {name} {member.threshold} {' '.join(names)}")
+        return name
+
+    whole = define(quorum)
+    return [*lines, f"quorum {whole}"]

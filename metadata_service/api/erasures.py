@@ -196,7 +196,8 @@ class Erasing:
             raise LineproofError(f"entry {order.entry} is not erased yet", code="not-projected")
         self._keys.refresh()
         cited = [order.entry, order.index, *([order.replacement] if order.replacement is not None else [])]
-        bundle = build_bundle(self._reader, self._keys.current, query={"erasure": order.entry}, answer=None, cited=cited, tool_version=self._tool_version)
+        bundle = build_bundle(self._reader, self._keys.current, query={"erasure": order.entry}, answer=None, cited=cited, tool_version=self._tool_version,
+                              quorum=self._log.quorum)
         statement = {"entry": order.entry, "erasure": order.index, "replacement": order.replacement, "reason": order.reason, "legalBasis": order.legal_basis,
                      "leafHash": leaf_hash(found.leaf).hex(), "issued": instant(SystemClock().wall()), "graph": {"size": graph_size, "digest": graph_digest},
                      "deleted": ["body and salt", "refused copies in quarantine", "the graph's facts of it", *[f"artifact {each}" for each in order.artifacts]],

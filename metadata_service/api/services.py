@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from lineproof_audit.accounting import Streams
 from lineproof_audit.log import LogReader
+from lineproof_audit.witness import Group, Witness
 from metadata_service.access import Tokens
 from metadata_service.api.erasures import Erasing
 from metadata_service.artifacts import Artifacts
@@ -40,6 +41,7 @@ class Services:
     metrics: Metrics
     checkpoint_problem: Callable[[], str | None]  # why no checkpoints are signed, as a code
     witnesses: Callable[[], dict[str, str | None] | None]  # the last outcome of each witness by name; None without a policy
+    quorum: Witness | Group | None  # whose cosignatures checkpoints are to have
     scrub: Callable[[], dict[str, Any] | None]  # what the scrubber knows to be wrong with the log
     resolutions: ResolutionCache
     streams: Streams  # the numbers that producers gave their events, read once

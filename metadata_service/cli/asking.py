@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli import documents
-from metadata_service.cli.output import note, print_json
+from metadata_service.cli.output import counted, note, print_json
 from metadata_service.cli.serve import ADDRESS_FILE
+from metadata_service.cli.views.evidence import checkpoint_of
 
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
@@ -74,7 +75,8 @@ def ask_about(target: Target, field: str, document: str, named: str | None, vari
             bundle = await _data(ask, documents.EVIDENCE, {"entries": cited, "query": {"document": document, "variables": asked}, "answer": answer,
                                                           "withLeaves": evidence.with_leaves, "withContext": evidence.with_leaves})
             evidence.file.write_text(json.dumps(bundle["evidence"]["bundle"], indent=1), encoding="utf-8")
-            note(f"Evidence of {len(cited)} entries is in {evidence.file}. Verify it with: lineproof log verify {evidence.file} --trust TRUST_FILE")
+            note(f"Evidence of {counted(len(cited), 'entry', 'entries')} is in {evidence.file}, {checkpoint_of(bundle['evidence']['bundle'])}. "
+                 f"Verify it with: lineproof log verify {evidence.file} --trust TRUST_FILE")
         return answer
 
     answer = target.ask(work)

@@ -34,7 +34,7 @@ async def reading(settings: Settings) -> AsyncIterator[Caller]:
     Raises:
         LineproofError: `log-unavailable` or `graph-unavailable`; `not-projected` if there is no graph and another process is making one.
     """
-    log = await asyncio.to_thread(Log.open, settings.log_url, readonly=True, state_dir=settings.state_dir)
+    log = await asyncio.to_thread(Log.open, settings.log_url, readonly=True, state_dir=settings.state_dir, witnesses=settings.witnesses)
     try:
         graph = open_graph(settings.graph_location)
         try:
@@ -69,7 +69,8 @@ def _room(settings: Settings, log: Log, graph: GraphStore) -> Room:
         return await asyncio.to_thread(size, digest)
 
     keys = settings.data / "keys"  # whoever may read the directory's keys may have manifests signed
-    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source, held, _notarise(keys, log) if keys.exists() else None)
+    return Room(graph, log.reader, lambda: log.keyring, secrets.token_bytes(CURSOR_BYTES), source, held, _notarise(keys, log) if keys.exists() else None,
+                quorum=log.quorum)
 
 
 def _notarise(keys: Path, log: Log) -> Callable[[str, bytes], bytes]:

@@ -10,11 +10,12 @@ import typer
 
 from lineproof_audit.keys import SigningKey, VerifyKey
 from lineproof_audit.note import NoteVerifier
-from lineproof_audit.trust import TrustedLog, format_trust
+from lineproof_audit.trust import TrustedLog, format_trust, parse_trust
+from lineproof_audit.witness import members_of
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli.admin_entries import AdminKey, admin_key_of, append_signed, one_tenant
 from metadata_service.cli.options import Data, Url, ask
-from metadata_service.cli.output import Json, note, print_json, print_table, say
+from metadata_service.cli.output import Json, counted, note, print_json, print_table, say
 from metadata_service.cli.rotation import rotate
 
 if TYPE_CHECKING:
@@ -136,16 +137,23 @@ def list_keys(data: Data = None, url: Url = None, as_json: Json = False) -> None
 @app.command("trust")
 def trust(data: Data = None, url: Url = None,
           out: Annotated[Path | None, typer.Option(help="Write here instead of to the screen.")] = None) -> None:
-    """Print the trust file (C2SP tlog-policy) that `lineproof log verify --trust` takes. Trust is first-use: compare the key over another channel."""
+    """Print the trust file (C2SP tlog-policy) that `lineproof log verify --trust` takes. Trust is first-use: compare the key over another channel.
+
+    If the service asks witnesses, the file holds them and the quorum the service waits for. Which of them you believe is yours to say: edit it.
+    """
     ring = ask(lambda client: client.call("GET", "/api/v1/admin/keys"), data, url)
     logs = [TrustedLog(NoteVerifier(ring["origin"], VerifyKey(base64.b64decode(key["publicKey"])))) for key in ring["keys"]
             if key["purpose"] == "log" and key["lastValid"] is None]
-    text = format_trust(logs)
+    told: list[str] | None = ring.get("witnesses")  # null without a policy, and nothing from a service of before
+    quorum = None if told is None else parse_trust("\n".join([format_trust(logs).splitlines()[0], *told]).encode()).quorum
+    text = format_trust(logs, quorum)
     if out is None:
         say(text.rstrip("\n"))
     else:
         out.write_text(text, encoding="utf-8")
         note(f"wrote {out}")
+    if quorum is not None:
+        note(f"Its quorum of {counted(len(members_of(quorum)), 'witness', 'witnesses')} is the operator's choice: keep those you believe, see docs/auditor.md.")
 
 
 def _scope(namespaces: list[str] | None, event_types: list[str] | None, sources: list[str] | None) -> _Scope:

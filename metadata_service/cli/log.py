@@ -14,6 +14,7 @@ import typer
 from lineproof_schema.errors import LineproofError
 from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, note, print_json, say
+from metadata_service.cli.views.evidence import checkpoint_of
 from metadata_service.cli.watch import watch
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def prove(index: Annotated[list[int], typer.Argument(min=0, help="Entries to pro
 
     with _log(data) as log:
         bundle = build_bundle(log.reader, log.keyring, query={"entries": index}, answer=None, cited=index, tool_version=f"lineproof {version('lineproof')}",
-                              with_leaves=with_leaves)
+                              with_leaves=with_leaves, quorum=log.quorum)
     if out is None:
         print_json(bundle)
     else:
         out.write_text(json.dumps(bundle, indent=1) + "\n", encoding="utf-8")
-        note(f"wrote {out}; verify it with: lineproof log verify {out} --trust FILE")
+        note(f"wrote {out}, {checkpoint_of(bundle)}; verify it with: lineproof log verify {out} --trust FILE")
 
 
 @app.command("verify")
@@ -212,7 +213,7 @@ def _log(data: Path | None) -> Iterator[Log]:
     from lineproof_audit.log import Log
 
     settings = _settings(data)
-    with Log.open(settings.database_url or settings.data, readonly=True, state_dir=settings.state_dir) as log:
+    with Log.open(settings.database_url or settings.data, readonly=True, state_dir=settings.state_dir, witnesses=settings.witnesses) as log:
         yield log
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["Json", "fail", "json_text", "note", "print_json", "print_table", "report_error", "say", "when"]
+__all__ = ["Json", "counted", "fail", "json_text", "note", "print_json", "print_table", "report_error", "say", "when"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -63,6 +63,11 @@ def report_error(error: LineproofError, *, as_json: bool) -> None:
     else:
         fail(f"{error.detail} [{error.code}]")
         typer.echo(f"  {error.entry.fix}", err=True)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 entry`, `2 entries`; without `many`, an s is added."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def when(microseconds: int | None) -> str:

@@ -17,6 +17,7 @@ from lineproof_audit.accounting import Streams
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
+from lineproof_audit.witness import Group, Witness
 from metadata_service.graph.ops import Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import GraphStore, Limits, Position, Provenance, Reach
@@ -70,7 +71,8 @@ EVERYTHING: Viewer = _Everything()  # the owner of a data directory who reads it
 class Room:
     """The sources of all answers. `keyring` gives the fold of all key entries so far (called in a worker thread); `source` the bytes of an
     artifact by its SHA-256 (hex), where they are kept; `held` its size, None where it is not; `notarise` signs a payload of a DSSE type with
-    the log's notary key; `streams` remembers the numbers that producers gave their events (without it, each question reads the log for them)."""
+    the log's notary key; `streams` remembers the numbers that producers gave their events (without it, each question reads the log for them);
+    `quorum` are the witnesses whose cosignatures proofs should carry."""
 
     graph: GraphStore
     reader: LogReader
@@ -80,6 +82,7 @@ class Room:
     held: Callable[[str], Awaitable[int | None]] | None = None
     notarise: Callable[[str, bytes], bytes] | None = None
     streams: Streams | None = None
+    quorum: Witness | Group | None = None
 
 
 @dataclass(frozen=True, slots=True)

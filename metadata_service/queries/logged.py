@@ -100,7 +100,7 @@ class Evidence:
 
 
 async def event(context: QueryContext, index: int) -> LoggedEventAnswer:
-    """Entry `index`, with its inclusion proof at the latest checkpoint that covers it."""
+    """Entry `index`, with its inclusion proof at the latest checkpoint that covers it; if witnesses are asked, at the latest they vouch for."""
     if index < 0:
         raise InvalidArgument("an index is never negative")
     try:
@@ -163,9 +163,19 @@ async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answ
 
     def build() -> dict[str, Any]:
         return build_bundle(context.room.reader, keyring, query=query, answer=answer, cited=indices, tool_version=f"lineproof {installed_version('lineproof')}",
-                            with_leaves=with_leaves)
+                            with_leaves=with_leaves, quorum=context.room.quorum, covering=min(_size_of(answer), context.size))
 
     return Evidence(await context.computed_at(), context.notes.completeness(), await to_thread.run_sync(build))
+
+
+def _size_of(answer: Any) -> int:
+    """The position an answer says it was computed at; 0 if it says none."""
+    for found in answer.values() if isinstance(answer, dict) else ():
+        at = found.get("computedAt") if isinstance(found, dict) else None
+        size = at.get("size") if isinstance(at, dict) else None
+        if type(size) is int:
+            return size
+    return 0
 
 
 async def _touching(context: QueryContext, answer: Any, most: int) -> set[int]:
@@ -198,7 +208,8 @@ async def _touching(context: QueryContext, answer: Any, most: int) -> set[int]:
 
 def _proof(context: QueryContext, index: int) -> InclusionProof | None:
     reader = context.room.reader
-    text = reader.checkpoint()
+    quorum = context.room.quorum
+    text = (None if quorum is None else reader.cosigned_checkpoint(quorum, index + 1)) or reader.checkpoint()
     if text is None or peek_checkpoint(text).size <= index:
         return None
     size = peek_checkpoint(text).size

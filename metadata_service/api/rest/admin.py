@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lineproof_audit.keyrecord import KeyRecord
+from lineproof_audit.witness import format_witnesses
 from metadata_service.access import TokenRecord, Viewer, require
 from metadata_service.access.tokens import DEFAULT_DAYS
 from metadata_service.access.viewer import CLASSIFICATIONS
@@ -106,10 +107,10 @@ async def replay_quarantine(request: Request, item: str) -> Response:
 
 @router.get("/keys", summary="Keys, tenants and policy of this log", responses={200: _OBJECT})
 async def list_keys(request: Request) -> Response:
-    """The keyring as the log says it; public keys only."""
+    """The keyring as the log says it, public keys only; `witnesses` are the lines of the policy that the service asks witnesses by, null without one."""
     services, _ = await _as(request, "admin")
     await anyio.to_thread.run_sync(services.keys.refresh)
-    return json_response(keyring_body(services.keys))
+    return json_response({**keyring_body(services.keys), "witnesses": None if services.quorum is None else format_witnesses(services.quorum)})
 
 
 @router.post("/keys", summary="Append a key or policy event", status_code=202, openapi_extra={"requestBody": ENVELOPE_BODY}, responses={202: ACCEPTED})

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def size(note: str) -> int:
     return peek_checkpoint(note).size
 
 
-def test_checkpoints_are_served_with_a_quorum_and_every_verifier_asks_for_it(world: World) -> None:
+def test_checkpoints_are_served_with_a_quorum_and_every_verifier_asks_for_it(world: World, outside: str) -> None:
     with serving(world.folder, env=ENV) as service:
         say(service, 5, "first")
         first = checkpoint(service, lambda note: size(note) >= 7 and world.believed(note))
@@ -104,7 +105,15 @@ def test_checkpoints_are_served_with_a_quorum_and_every_verifier_asks_for_it(wor
                         ("log", "fsck", ".lineproof/tiles", "--trust", "policy.txt")):
             done = lineproof(world.folder, *command)
             assert done.returncode == 0, (command, done.stdout, done.stderr)
-    assert lineproof(world.folder, "log", "prove", "3", "--out", "bundle.json").returncode == 0
+        told = lineproof(world.folder, "keys", "trust", "--out", "trust.txt")
+        assert "Its quorum of 3 witnesses is the operator's choice" in told.stderr, told.stderr
+    assert load_trust(world.folder / "trust.txt") == load_trust(world.folder / "policy.txt")
+    done = lineproof(world.folder, "log", "prove", "3", "--out", "bundle.json", env={"LINEPROOF_WITNESSES": "policy.txt"})
+    assert done.returncode == 0, done.stderr
+    assert "which the witnesses cosigned" in done.stderr
+    judged = subprocess.run([outside, "bundle", "-file", str(world.folder / "bundle.json"), "-trust", str(world.folder / "trust.txt")], capture_output=True,
+                            text=True, timeout=60, check=True)
+    assert json.loads(judged.stdout)["ok"] is True
     bundle = (world.folder / "bundle.json").read_text()
     assert lineproof(world.folder, "log", "verify", "bundle.json", "--trust", "policy.txt").returncode == 0
     line = next(line for line in json.loads(bundle)["checkpoint"].splitlines() if line.startswith(f"— {NAMES[0]} "))
