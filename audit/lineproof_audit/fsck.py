@@ -20,7 +20,7 @@ from lineproof_audit.fsck_source import FsckSource, RawEntry, StoredTree
 from lineproof_audit.keyring import KEYRING_TYPES, Keyring, KeyVerdict
 from lineproof_audit.leaf import Leaf, parse_leaf
 from lineproof_audit.note import NoteVerifier
-from lineproof_audit.store import UNERASABLE_TYPES
+from lineproof_audit.store import CONTROL_TYPES, UNERASABLE_TYPES
 from lineproof_audit.streams import StreamFinding, StreamTracker
 from lineproof_audit.tree import CompactRange, leaf_hash, new_nodes
 from lineproof_audit.trust import Trust
@@ -101,6 +101,7 @@ class FsckPass:
         note = self._source.checkpoint()  # before the size: on a live log the size then covers it
         trees, copies = self._source.trees(), self._source.copies()
         size, begun = self._source.size(), self._tree.size
+        self._bodies.expect(size - begun)
         head = self._head(note, size)
         witnesses = [] if self._trust is None or self._trust.quorum is None else members_of(self._trust.quorum)
         old = CheckpointChecks(self._source.checkpoints(size, begun), copies, note, self._old_keys, witnesses,
@@ -112,7 +113,7 @@ class FsckPass:
         try:
             self._read_keys(begun)
             old.meet(self._tree)
-            for entry in self._source.raw_entries(begun, size):
+            for entry in self._source.packed_entries(begun, size):
                 if entry.index != self._tree.size:
                     break  # the tree and every later position are lost with it
                 self._entry(entry, tiled)
@@ -187,6 +188,8 @@ class FsckPass:
         if leaf.received < self._received:
             self._found.error("received", index, f"received {leaf.received} is before that of the entry before, {self._received}")
         self._received = leaf.received  # one that is too high is met once, and not at every entry after it
+        if leaf.event_type in CONTROL_TYPES:
+            entry = self._source.unpacked(entry)  # what it says is needed here
         for name, value in entry.derived.items():
             if value != getattr(leaf, name):
                 self._found.error("derived-column", index, f"the column {name} says {value!r}, the leaf {getattr(leaf, name)!r}")
@@ -218,21 +221,22 @@ class FsckPass:
     def _body(self, entry: RawEntry, leaf: Leaf) -> Body | None:
         """The body to be checked, if there is one."""
         index = entry.index
-        shown = entry.kept or entry.envelope is not None or entry.damage is not None
+        content = entry.envelope if entry.packed is None else entry.packed
+        shown = entry.kept or content is not None or entry.damage is not None
         self._shown["kept" if entry.kept else "control" if shown else "not"] += 1
         if not shown:
             return None  # a source of leaves alone: what they commit to is not ours to see
         if entry.damage is not None:
             self._found.error("body", index, entry.damage)
             return None
-        if entry.envelope is None or entry.salt is None:
-            if entry.envelope is not None or entry.salt is not None or leaf.event_type in UNERASABLE_TYPES:
+        if content is None or entry.salt is None:
+            if content is not None or entry.salt is not None or leaf.event_type in UNERASABLE_TYPES:
                 self._found.error("body", index, f"body or salt of this {leaf.event_type} is missing")
             else:
                 self._missing.missing[index] = leaf.event_type
                 self._streams.erased(leaf.signer)
             return None
-        return Body(leaf.body, entry.salt, entry.envelope, None)
+        return Body(leaf.body, entry.salt, content, None, index if entry.packed is not None else None)
 
     def _settle(self, verdicts: Iterable[tuple[_Entry, BodyVerdict]]) -> None:
         for entry, body in verdicts:

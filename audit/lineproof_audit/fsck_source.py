@@ -15,7 +15,8 @@ __all__ = ["FsckSource", "KeptCheckpoint", "Leftover", "RawEntry", "StoredTree",
 @dataclass(frozen=True, slots=True)
 class RawEntry:
     """An entry as stored, nothing parsed. `derived` are the columns kept beside the leaf, by the names of `Leaf`'s fields (empty
-    if the source keeps none); `damage` says why a body could not be read, then `envelope` is None. `kept`: whether the source has bodies."""
+    if the source keeps none); `damage` says why a body could not be read, then `envelope` is None. `kept`: whether the source has bodies.
+    `packed`: the envelope as a store packs it (`bodies`), of an entry that was left so (`FsckSource.packed_entries`)."""
 
     index: int
     leaf: bytes
@@ -24,6 +25,7 @@ class RawEntry:
     derived: Mapping[str, object]
     damage: str | None = None
     kept: bool = True
+    packed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,14 @@ class FsckSource(Protocol):
         Raises:
             CorruptLog: the source itself is damaged and cannot go on.
         """
+
+    def packed_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """`raw_entries`, but that bodies may be left packed: to unpack them is part of checking them."""
+        return self.raw_entries(start, stop)
+
+    def unpacked(self, entry: RawEntry) -> RawEntry:
+        """An entry of `packed_entries` as `raw_entries` gives it."""
+        return entry
 
     def checkpoint(self) -> str | None:
         """The latest signed checkpoint, None if there is none."""

@@ -1,14 +1,15 @@
 """What fsck reads of a log in a database: rows as they lie there, and the hashes of its tiles."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from operator import attrgetter
 
 from lineproof_audit.bodies import unpack
 from lineproof_audit.errors import CorruptLog
 from lineproof_audit.folder import Folder
 from lineproof_audit.fsck_source import FsckSource, KeptCheckpoint, RawEntry, StoredTree
-from lineproof_audit.store import Derived, LogStore, StoredRow
+from lineproof_audit.store import Derived, LogStore
 from lineproof_audit.tiles import tile_of
 from lineproof_audit.tlog_tiles import CHECKPOINT
 from lineproof_audit.tree import HASH_BYTES, CompactRange
@@ -77,13 +78,28 @@ class StoreSource(FsckSource):
 
     def raw_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
         """Rows in order; ends early where a whole batch of them is missing."""
+        return map(self.unpacked, self.packed_entries(start, stop))
+
+    def packed_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
+        """Rows as they lie there."""
         for first in range(start, stop, self._batch):
             last = min(first + self._batch, stop)
             rows, derived = self._store.rows(first, last), self._store.derived_between(first, last)
             for row in rows:
-                yield self._entry(row, derived.get(row.index))
+                found = derived.get(row.index)
+                columns = {} if found is None else dict(zip(_COLUMNS, _values_of(found), strict=True))
+                yield RawEntry(row.index, row.leaf, None, row.salt, columns, packed=row.body)
             if not rows:
                 return
+
+    def unpacked(self, entry: RawEntry) -> RawEntry:
+        """With its envelope, or why that cannot be read."""
+        if entry.packed is None:
+            return entry
+        try:
+            return replace(entry, envelope=unpack(entry.packed, entry.index), packed=None)
+        except CorruptLog as error:
+            return replace(entry, damage=error.detail, packed=None)
 
     def control_entries(self, start: int, stop: int) -> Iterator[RawEntry]:
         """By the column of event types, which is compared with the leaves on the way."""
@@ -117,14 +133,6 @@ class StoreSource(FsckSource):
         tree = self._store.integrated().tree
         self._integrated = tree.size
         return tree, None
-
-    def _entry(self, row: StoredRow, derived: Derived | None) -> RawEntry:
-        columns: Mapping[str, object] = {} if derived is None else dict(zip(_COLUMNS, _values_of(derived), strict=True))
-        try:
-            envelope = None if row.body is None else unpack(row.body, row.index)
-        except CorruptLog as error:
-            return RawEntry(row.index, row.leaf, None, row.salt, columns, damage=error.detail)
-        return RawEntry(row.index, row.leaf, envelope, row.salt, columns)
 
 
 def _stored(name: str, read: Callable[[], tuple[CompactRange, int | None]]) -> StoredTree:

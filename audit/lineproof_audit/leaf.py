@@ -30,8 +30,8 @@ _LARGEST_EXACT = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
 _FIELDS = frozenset({"v", "mediaType", "eventType", "tenant", "signer", "signedBy", "caller", "received", "body"})
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 # Exactly what `encode_leaf` writes for types without quotes and backslashes, which is every leaf we ever met: reading one is then one match.
-_USUAL = re.compile(rb'\{"body":"([0-9a-f]{64})","caller":(?:null|"([0-9a-f]{64})"),"eventType":"([!#-\[\]-~]{1,1024})","mediaType":"([!#-\[\]-~]{1,1024})",'
-                    rb'"received":(0|[1-9][0-9]{0,15}),"signedBy":"(PRODUCER|SERVICE|ADMIN)","signer":"([0-9a-f]{64})","tenant":"([0-9a-f]{32})","v":1\}')
+_USUAL = re.compile(r'\{"body":"([0-9a-f]{64})","caller":(?:null|"([0-9a-f]{64})"),"eventType":"([!#-\[\]-~]{1,1024})","mediaType":"([!#-\[\]-~]{1,1024})",'
+                    r'"received":(0|[1-9][0-9]{0,15}),"signedBy":"(PRODUCER|SERVICE|ADMIN)","signer":"([0-9a-f]{64})","tenant":"([0-9a-f]{32})","v":1\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ def parse_leaf(raw: bytes) -> Leaf:
     """
     if len(raw) > MAX_LEAF_BYTES:
         raise InvalidLeaf(f"leaf of {len(raw)} bytes, at most {MAX_LEAF_BYTES}")
-    usual = _USUAL.fullmatch(raw)
+    usual = _USUAL.fullmatch(raw.decode("latin-1"))  # one character per byte, and none beyond ASCII matches
     if usual is not None and int(usual[5]) <= _LARGEST_EXACT:
-        body, caller, event_type, media_type, received, signed_by, signer, tenant = (str(part or b"", "ascii") for part in usual.groups())
-        return Leaf(LEAF_VERSION, media_type, event_type, tenant, signer, signed_by, caller or None, int(received), body)
+        body, caller, event_type, media_type, received, signed_by, signer, tenant = usual.groups()
+        return Leaf(LEAF_VERSION, media_type, event_type, tenant, signer, signed_by, caller, int(received), body)
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from lineproof_audit.admin_bodies import Policy
 from lineproof_audit.keyrecord import KeyRecord
@@ -28,6 +29,9 @@ class KeyVerdict:
     code: str | None = None
     reason: str | None = None
     disputed: bool = False
+
+
+_VALID: Final = KeyVerdict(True)  # of almost every entry there is
 
 
 class Standing:
@@ -64,12 +68,12 @@ class Standing:
             return KeyVerdict(False, "unknown-key", "the key is not registered")
         if index < record.valid_from:
             return KeyVerdict(False, "unknown-key", f"the key is valid from entry {record.valid_from}")
-        last = record.last_valid_as_of(index)
+        last = record.last_valid_as_of(index) if record.revocations else None
         if last is not None and index > last:
             return KeyVerdict(False, "revoked-key", f"the key was valid up to entry {last}")
         if record.not_after is not None and received > record.not_after:
             return KeyVerdict(False, "revoked-key", "the key had expired (notAfter)")
-        return KeyVerdict(True, disputed=record.is_disputed(index))
+        return KeyVerdict(True, disputed=record.is_disputed(index)) if record.revocations else _VALID
 
     def may_write(self, keyid: str, namespace: str, index: int, tenant: str) -> bool:
         """Whether the key's scope and tenant reach `namespace` at entry `index`: decides edge by edge what an entry may project."""
