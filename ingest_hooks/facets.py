@@ -72,41 +72,42 @@ def column_lineage(lineage: SqlLineage, name_of: NameOf) -> dict[str, Any]:
 def columns(lineage: SqlLineage, *, file: str | None, relocate: Relocate, name_of: NameOf) -> dict[str, Any]:
     """Dataset facet `lineproof_columns`: where each output column is written, the time predicates, the window frames, and the timing of what is read."""
 
-    def place(line: int | None, column: int | None) -> dict[str, Any]:
+    def place(line: int | None, column: int | None, stands_in: str | None = None) -> dict[str, Any]:
         line, column = relocate(line, column)
-        return {"file": file, "line": line, "column": column}
+        return {"file": stands_in or file, "line": line, "column": column}
 
     facts = {}
     for column in lineage.outputs:
         end, _ = relocate(column.end_line, None)
         facts[column.name] = {"expression": column.expression, "parser": lineage.parser, "status": column.status, "reason": column.reason, "end_line": end,
-                              "approximate": column.approximate, **place(column.line, column.column),
+                              "approximate": column.approximate, **place(column.line, column.column, column.file),
                               **({"macro": macro_place(column.macro)} if column.macro is not None else {})}
     return lineproof("ColumnsFacet", fields=facts,
-                     time_predicates=[{"left": item.left, "op": item.op, "right": item.right, "interval": item.interval, **place(item.line, item.column)}
-                                      for item in lineage.time_predicates],
+                     time_predicates=[{"left": item.left, "op": item.op, "right": item.right, "interval": item.interval,
+                                       **place(item.line, item.column, item.file)} for item in lineage.time_predicates],
                      window_frames=[{"expression": item.expression, "partition_by": item.partition_by, "order_by": item.order_by, "frame": item.frame,
-                                     **place(item.line, item.column)} for item in lineage.window_frames], timing=_timing(lineage.timing, name_of, place))
+                                     **place(item.line, item.column, item.file)} for item in lineage.window_frames],
+                     timing=_timing(lineage.timing, name_of, place))
 
 
 def macro_place(place: MacroPlace) -> dict[str, Any]:
     """Where in a macro text comes from, as facets say it."""
-    said = {"name": place.name, "file": place.file, "line": place.line, "within": place.within}
+    said = {"name": place.name, "file": place.file, "line": place.line, "within": place.within, "column": place.column}
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _timing(timing: Timing, name_of: NameOf, place: Callable[[int | None, int | None], dict[str, Any]]) -> dict[str, Any]:
+def _timing(timing: Timing, name_of: NameOf, place: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     reads = []
     for read in timing.reads:
         namespace, name = name_of(read.table)
         bounds = [{"field": bound.field, "op": bound.op, "column": bound.column, "seconds": _whole(bound.seconds), "predicates": bound.predicates,
                    "grid": bound.grid} for bound in read.bounds]
         limits = [{"field": limit.field, "op": limit.op, "at": limit.at, "predicates": limit.predicates} for limit in read.limits]
-        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "limits": limits, "made": read.made, **place(read.line, read.column),
+        reads.append({"namespace": namespace, "name": name, "bounds": bounds, "limits": limits, "made": read.made, **place(read.line, read.column, read.file),
                       **({"decides": True} if read.decides else {})})
     columns = {column: [{"read": number, "fields": fields} for number, fields in found] for column, found in timing.columns.items()}
     return {"reads": reads, "columns": columns,
-            "predicates": [{"text": item.text, **place(item.line, item.column)} for item in timing.predicates], "reasons": dict(timing.reasons),
+            "predicates": [{"text": item.text, **place(item.line, item.column, item.file)} for item in timing.predicates], "reasons": dict(timing.reasons),
             "grids": dict(timing.grids)}
 
 

@@ -119,14 +119,14 @@ def _say(case: Case, line: str) -> None:
             setattr(case, key, value.strip())
         return
     name, _, sources = line.partition(" =")
-    found = None if sources.strip() == "?" else frozenset(_sources(sources))
+    found = None if sources.strip() == "?" else frozenset(read_sources(sources))
     if name == "rows":
         case.rows = found or frozenset()
     else:
         case.outputs[name] = found
 
 
-def _sources(text: str) -> Iterator[Source]:
+def read_sources(text: str) -> Iterator[Source]:
     for word in re.findall(r"\S+(?: Name)?", text):
         kind, column, hidden = re.fullmatch(r"(?:([A-Z]):)?(.+?)(!?)", word).groups()  # type: ignore[union-attr]
         yield column + hidden, _SUBTYPES[kind or "I"]

@@ -16,6 +16,7 @@ __all__ = ["Artifacts", "Node", "load"]
 
 Node = Mapping[str, Any]
 MANIFEST_VERSION, RUN_RESULTS_VERSION = "v12", "v6"
+PACKAGES = "dbt_packages"  # where `dbt deps` puts them, unless a project says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +74,27 @@ class Artifacts:
                 waiting.extend((macro.get("depends_on") or {}).get("macros") or ())
         return dict(sorted(found.items()))
 
-    def macro_place(self, macro: Node) -> tuple[str | None, int | None]:
-        """A macro's file, as its path in the project, and the line its text begins at; None where the file is not there or has another text."""
-        file = macro.get("original_file_path")
-        if not isinstance(file, str) or macro.get("package_name") == "dbt":  # dbt's own lie in its installation
-            return None, None
-        if macro.get("package_name") != self.project:
-            file = f"dbt_packages/{macro.get('package_name')}/{file}"
+    def file_of(self, node: Node) -> str | None:
+        """The file of a node or macro, as its path in the project; None for what lies in the installation of dbt and its adapter."""
+        file, package = node.get("original_file_path"), str(node.get("package_name"))
+        if not isinstance(file, str) or package == "dbt" or (package.startswith("dbt_") and not (self.project_dir / PACKAGES / package).exists()):
+            return None
+        return file if package == self.project else f"{PACKAGES}/{package}/{file}"
+
+    def macro_place(self, macro: Node) -> tuple[str | None, int | None, int]:
+        """A macro's file, the line its text begins at, and how many characters stand before it there.
+
+        None where the file is not there or has another text.
+        """
+        file = self.file_of(macro)
+        if file is None:
+            return None, None, 0
         try:
             text = (self.project_dir / file).read_text(encoding="utf-8")
         except (OSError, ValueError):
-            return None, None
+            return None, None, 0
         at = text.find(str(macro["macro_sql"]).strip())
-        return file, text.count("\n", 0, at) + 1 if at >= 0 else None
+        return (file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at) - 1) if at >= 0 else (file, None, 0)
 
     def inputs(self, node: Node) -> list[Node]:
         """The relations a node reads: ephemeral models are replaced by what they read."""

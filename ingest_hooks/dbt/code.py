@@ -68,7 +68,7 @@ def _raw(artifacts: Artifacts, node: Node) -> bytes:
     if node["resource_type"] != "seed":
         return str(node.get("raw_code") or "").encode()
     try:
-        return (artifacts.project_dir / Path(node["original_file_path"])).read_bytes()
+        return (artifacts.project_dir / Path(artifacts.file_of(node) or node["original_file_path"])).read_bytes()
     except OSError as error:
         logger.warning("dbt hook: seed %s cannot be read: %s", node["original_file_path"], error)
         return str((node.get("checksum") or {}).get("checksum") or "").encode()

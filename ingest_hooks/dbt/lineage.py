@@ -25,7 +25,8 @@ def node_lineage(artifacts: Artifacts, names: Names, node: Node, compiled: Any, 
         return {}
     _, name = names.dataset(node)
     found = column_lineage(str(compiled), dialect="duckdb", schema=warehouse.columns if warehouse is not None else None, output=name,
-                           source_map=model_source_map(artifacts, node, variables, file=file, path=path))
+                           source_map=model_source_map(artifacts, node, variables, file=file, path=path,
+                                                       columns=warehouse.columns if warehouse is not None else None))
     columns = facets.columns(found, file=file, relocate=lambda line, column: (line, column), name_of=names.table)
     if (node.get("config") or {}).get("materialized") in ("incremental", "snapshot") and not artifacts.arguments.get("full_refresh"):
         columns["timing"] = facets.with_earlier_rows(columns["timing"])

@@ -20,6 +20,9 @@ PathOf = Callable[[str], str]  # a file's path in the project -> as it is told
 logger = logging.getLogger("ingest_hooks")
 
 
+_ASKS_THE_DATABASE = ("macro.dbt.is_incremental",)  # `context` knows the answer
+
+
 class _Returned(Exception):
     """`return(value)` inside a macro: the value is what the call gives, whatever type it has."""
 
@@ -51,12 +54,12 @@ def macros_of(artifacts: Artifacts, node: Node, context: Mapping[str, Any], mark
     def give_back(value: Any = None) -> Any:
         raise _Returned(value)
 
-    macros = artifacts.macro_closure(node)
+    macros = {unique_id: macro for unique_id, macro in artifacts.macro_closure(node).items() if unique_id not in _ASKS_THE_DATABASE}
     for unique_id, macro in macros.items():
         name = str(macro["name"])
         by_name[name] = late(unique_id)
         setattr(packages.setdefault(str(macro["package_name"]), SimpleNamespace()), name, by_name[name])
-    known = {**by_name, **packages, "adapter": SimpleNamespace(dispatch=dispatch)}
+    known = {**by_name, **packages, "adapter": SimpleNamespace(**vars(context.get("adapter") or SimpleNamespace()), dispatch=dispatch)}
     environment.globals.update(context)
     environment.globals.update(known)
     environment.globals["return"] = give_back
@@ -75,32 +78,53 @@ def macros_of(artifacts: Artifacts, node: Node, context: Mapping[str, Any], mark
 _MARK = "lineproof_mark_of_line"
 
 
+_Mark = Callable[[int, int | None, str | None], str]
+
+
 class _Marking(Extension):
-    """Puts a mark before each stretch of text and before each expression of what is compiled."""
+    """Puts a mark before each line of text and before each expression of what is compiled."""
+
+    _places: Iterator[tuple[int, int | None]] = iter(())
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        self._places = iter(list(self._found(source)))
+        return source
+
+    def _found(self, source: str) -> Iterator[tuple[int, int | None]]:
+        """Line and column of each stretch of text and each expression; tokens know their line alone."""
+        text, at = source.replace("\r\n", "\n").replace("\r", "\n"), 0
+        for line, kind, value in self.environment.lexer.tokeniter(source, None):
+            start = text.find(value, at)
+            known = start >= 0 and not text[at:start].strip()  # white space that a `-` takes away
+            if kind in ("data", "variable_begin"):
+                yield line, start - text.rfind("\n", 0, start) if known else None
+            at = start + len(value) if known else at
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
-        mark: Callable[[int], str] = self.environment.globals[_MARK]  # type: ignore[assignment]
+        mark: _Mark = self.environment.globals[_MARK]  # type: ignore[assignment]
         return self._marked(stream, mark)
 
-    @staticmethod
-    def _marked(stream: TokenStream, mark: Callable[[int], str]) -> Iterator[Token]:
+    def _marked(self, stream: TokenStream, mark: _Mark) -> Iterator[Token]:
         for token in stream:
             if token.type == "data":
+                first, column = next(self._places)
                 lines = token.value.split("\n")
-                text = "\n".join(f"{mark(token.lineno + number)}{line}" if line else line for number, line in enumerate(lines))
-                yield Token(token.lineno, "data", text)
+                yield Token(token.lineno, "data", "\n".join(f"{mark(first + number, 1 if number else column, line)}{line}" if line else line
+                                                            for number, line in enumerate(lines)))
                 continue
             if token.type == "variable_begin":
-                yield Token(token.lineno, "data", mark(token.lineno))
+                yield Token(token.lineno, "data", mark(*next(self._places), None))
             yield token
 
 
-def _marker(artifacts: Artifacts, macro: Node, marks: Marks, path: PathOf) -> Callable[[int], str]:
-    """Line of the macro's text -> its mark."""
+def _marker(artifacts: Artifacts, macro: Node, marks: Marks, path: PathOf) -> _Mark:
+    """Line and column in the macro's text, and what stands there -> its mark."""
     name = str(macro["unique_id"])
-    file, first = artifacts.macro_place(macro)
+    file, first, indent = artifacts.macro_place(macro)
 
-    def mark(within: int) -> str:
-        return marks.at(MacroPlace(name, path(file) if file is not None else None, first + within - 1 if first is not None else None, within))
+    def mark(within: int, column: int | None, text: str | None) -> str:
+        if column is not None and within == 1 and first is not None:
+            column += indent
+        return marks.at(MacroPlace(name, path(file) if file is not None else None, first + within - 1 if first is not None else None, within, column), text)
 
     return mark

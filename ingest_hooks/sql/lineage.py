@@ -228,11 +228,11 @@ class _Run:
         line, column = self.text.place(start)
         end_line, _ = self.text.place(end)
         if self.source_map is None:
-            return _Place(self.file, line, column, end_line, via_star, False)
+            return _Place(self.file, line, column, end_line, via_star, approximate=False)
         first = self.source_map.locate(line, column)
         last = self.source_map.locate(end_line, None)
-        end_line = last.line if last.file == first.file and last.line >= first.line else first.line
-        return _Place(first.file, first.line, first.column, end_line, via_star, first.approximate, first.macro)
+        until = last.line if first.line is not None and last.line is not None and last.file == first.file and last.line >= first.line else first.line
+        return _Place(first.file, first.line, first.column, until, via_star, first.approximate, first.macro)
 
     def _time(self, scopes: list[Scope], resolver: Resolver, tables: Tables) -> tuple[tuple[TimePredicate, ...], tuple[WindowFrame, ...]]:
         kinds = {(table.name, name): kind for table in tables.by_id.values() if table.columns for name, kind in table.columns.values()}

@@ -44,12 +44,16 @@ class TransformationFacet(_Facet):
 
 
 class MacroPlace(EventData):
-    """A line of a macro: by the macro's name (`macro.shop.to_units`), in its file, and `within` its own text, which the transformation keeps as a module."""
+    """A place in a macro: by the macro's name (`macro.shop.to_units`), in its file, and `within` its own text, which the transformation keeps as a module.
+
+    `column` counts in `line`, without a `line` in `within`; it is missing where a filter changed what the macro wrote.
+    """
 
     name: str
     file: str | None = None
     line: int | None = Field(default=None, ge=1)
     within: int = Field(ge=1)
+    column: int | None = Field(default=None, ge=1)
 
 
 class ColumnFact(SqlPosition):

@@ -116,7 +116,7 @@ def test_columns_point_to_the_line_of_the_model_file(built: Built, project: Path
     assert [(step["line"], step["name"]) for step in spent["steps"]] == [(22, "spent_30d"), (12, "spent_30d"), (3, "amount")]
     amount = runs(built, "shop.stg_orders")["COMPLETE"]["outputs"][0]["facets"]["lineproof_columns"]["fields"]["amount"]
     assert (amount["line"], amount["column"], amount["approximate"]) == (8, 5, False)  # the call of a macro of several lines, in a file that begins blank
-    assert amount["macro"] == {"name": "macro.shop.to_units", "file": "warehouse/macros/money.sql", "line": 2, "within": 2}
+    assert amount["macro"] == {"name": "macro.shop.to_units", "file": "warehouse/macros/money.sql", "line": 2, "within": 2, "column": 5}
     assert "macro" not in spent
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest_hooks.dbt.template import model_source_map
+from ingest_hooks.sql import Located
 
 from .conftest import macro, model, write
 
@@ -89,6 +90,46 @@ def test_what_a_macro_made_is_at_the_call_and_in_the_macro(name: str, tmp_path: 
         if place.macro is not None:
             first = 3 + sum(each.count("\n") + 1 for each in texts[:names.index(str(maker))])
             assert (place.macro.file, place.macro.line) == ("repo/macros/all.sql", first + within - 1)
+
+
+def located(folder: Path, macros: list[str], raw: str, compiled: str, text: str) -> Located:
+    names = [each.split("macro ", 1)[1].split("(", 1)[0] for each in macros]
+    node = model("m", raw, compiled, macros=[f"macro.shop.{name}" for name in names])
+    artifacts = write(folder, [node], macros=[macro(name, each) for name, each in zip(names, macros, strict=True)])
+    at = compiled.index(text)
+    return model_source_map(artifacts, node, {}, file="m.sql").locate(compiled.count("\n", 0, at) + 1, at - compiled.rfind("\n", 0, at))
+
+
+@pytest.mark.parametrize(("macro", "call", "within", "column"), [
+    ("{% macro m(c) %}\n  ü {{ c }} + 1{% endmacro %}", "{{ m('a') }}", 2, 3),
+    ("{% macro m(c) %}\n  ü {{ c }} + 1\n{% endmacro %}", "{{ m('a') | trim }}", 2, 3),
+    ("{% macro m(c) %}ü {{ c }} + 1{% endmacro %}", "{{ m('a') | upper }}", 1, None),
+])
+def test_a_column_in_a_macro_is_told_only_where_its_text_is_the_macros(macro: str, call: str, within: int, column: int | None, tmp_path: Path) -> None:
+    compiled = {2: "select \n  ü a + 1 as x from t", 1: "select Ü A + 1 as x from t"}[within]
+    compiled = compiled if "trim" not in call else "select ü a + 1 as x from t"
+    place = located(tmp_path, [macro], f"select {call} as x from t", compiled, "Ü" if within == 1 else "ü")
+    assert place.macro is not None
+    assert (place.macro.within, place.macro.column) == (within, column)
+
+
+def test_what_a_call_made_does_not_stand_for_what_follows_it(tmp_path: Path) -> None:
+    raw = "select {{ m('a') | trim }} as x, {{ 'b' | upper }} as y from t"
+    place = located(tmp_path, ["{% macro m(c) %}\n  lower({{ c }})\n{% endmacro %}"], raw, "select lower(a) as x, B as y from t", "B as")
+    assert (place.column, place.macro) == (raw.index("{{ 'b'") + 1, None)
+
+
+def test_lines_of_which_there_are_several_are_no_places(tmp_path: Path) -> None:
+    raw, compiled = "select\n  {{ run_query('1') }}\n  a,\n  {{ run_query('2') }}\nfrom t", "select\n  1,\n  a,\n  a,\n  2\nfrom t"
+    assert located(tmp_path, [], raw, compiled, "a,").approximate
+    assert not located(tmp_path, [], raw, compiled, "from").approximate
+
+
+def test_code_that_its_file_does_not_hold_has_no_place(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/m.sql").write_text("select 2 as a")
+    place = located(tmp_path, [], "select {{ 1 }} as a", "select 1 as a", "1")
+    assert (place.line, place.column, place.approximate) == (None, None, True)
 
 
 def test_a_macro_that_looks_at_text_it_made_is_placed_at_its_call_only(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+{{ latest(ref('stg'), 'customer') }}

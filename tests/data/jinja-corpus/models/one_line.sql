@@ -1,0 +1,1 @@
+{{ config(materialized='table') }} select «id»o.id, «label»'é€𝄞' || o.status as label, /* 𝄞𝄞 */ «cents»o.amount_cents as cents, «amount»s.amount from {{ source('raw', 'orders') }} as o join {{ ref('stg') }} as s on s.id = o.id

@@ -1,0 +1,6 @@
+
+
+select
+    «id»id
+    , «amount»amount_cents - 1 as amount
+from raw.orders

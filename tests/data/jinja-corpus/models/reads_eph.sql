@@ -1,0 +1,1 @@
+select id, double, «own»id + 1 as own from {{ ref('eph') }}
