@@ -4,12 +4,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from contextvars import ContextVar
+from typing import Any, Final, Literal
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-__all__ = ["Metrics", "configure_logging", "logger"]
+__all__ = ["REQUEST", "Metrics", "configure_logging", "logger"]
+
+REQUEST: Final[ContextVar[str | None]] = ContextVar("request", default=None)
+"""The id of the request that is served here, for whatever is logged meanwhile."""
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -17,7 +21,7 @@ Level = Literal["debug", "info", "warning", "error"]
 def configure_logging(level: Level, style: Literal["auto", "json", "text"]) -> None:
     """Send structlog and the standard library's loggers to stderr, as text or as one JSON object per line."""
     as_text = style == "text" or (style == "auto" and sys.stderr.isatty())
-    shared: list[Callable[..., Any]] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level,
+    shared: list[Callable[..., Any]] = [_with_request, structlog.stdlib.add_log_level,
                                         structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info]
     renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
     structlog.configure(processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,6 +38,14 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound
+
+
+def _with_request(_logger: object, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """`structlog.contextvars` would do it for any number of names, at the price of a walk over all of them for each request, logged or not."""
+    request = REQUEST.get()
+    if request is not None:
+        event.setdefault("request", request)
+    return event
 
 
 class Metrics:

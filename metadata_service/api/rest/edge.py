@@ -5,13 +5,12 @@ import secrets
 import time
 from typing import Final
 
-import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metadata_service.api.rest.problems import problem_response, unexpected_problem
 from metadata_service.errors import BodyRefused
-from metadata_service.telemetry import Metrics, logger
+from metadata_service.telemetry import REQUEST, Metrics, logger
 
 __all__ = ["Edge"]
 
@@ -55,19 +54,20 @@ class Edge:
             started = True
             await sending(message)
 
-        with structlog.contextvars.bound_contextvars(request=reference):
-            try:
-                await self._app(scope, receive if scope["path"].startswith(_BOUND_THEMSELVES) else _bounded(receive), watched)
-            except ClientDisconnect:  # nobody is there to be answered, and nothing of ours went wrong
-                status = CLIENT_LEFT
-            except Exception as error:
-                _LOG.error("unexpected", reference=reference, method=method, route=_route(scope), exc_info=error)
-                if started:
-                    raise
-                await problem_response(unexpected_problem(reference))(scope, receive, sending)
-            finally:
-                self._metrics.requests.labels(method, str(status)).inc()
-                self._metrics.seconds.labels(method).observe(time.perf_counter() - began)
+        before = REQUEST.set(reference)
+        try:
+            await self._app(scope, receive if scope["path"].startswith(_BOUND_THEMSELVES) else _bounded(receive), watched)
+        except ClientDisconnect:  # nobody is there to be answered, and nothing of ours went wrong
+            status = CLIENT_LEFT
+        except Exception as error:
+            _LOG.error("unexpected", reference=reference, method=method, route=_route(scope), exc_info=error)
+            if started:
+                raise
+            await problem_response(unexpected_problem(reference))(scope, receive, sending)
+        finally:
+            REQUEST.reset(before)
+            self._metrics.requests.labels(method, str(status)).inc()
+            self._metrics.seconds.labels(method).observe(time.perf_counter() - began)
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ from metadata_service.api.outcome import outcome_of
 from metadata_service.api.rest.answers import ack_body, item_body, json_response, outcome_body
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import is_array, is_ndjson, read_body, split_array, split_lines
+from metadata_service.api.rest.lean import LeanRoute
 from metadata_service.api.rest.openapi import ACCEPTED, ENVELOPE_BODY, EVENTS_ANSWER, PROBLEMS
 from metadata_service.api.rest.problems import problem_response
 from metadata_service.api.services import Services, services_of
@@ -23,7 +24,7 @@ __all__ = ["answer_single", "router"]
 
 NDJSON_ANSWER: Final = "application/x-ndjson"
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=LeanRoute)
 
 
 @router.post("/api/v1/events", summary="Append signed events", status_code=202, openapi_extra={"requestBody": ENVELOPE_BODY},

@@ -12,6 +12,7 @@ from metadata_service.access import require
 from metadata_service.api.rest.answers import ack_body, json_response
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import is_array, read_body, split_array, split_batch
+from metadata_service.api.rest.lean import LeanRoute
 from metadata_service.api.rest.openapi import BATCH_SUMMARY, OPENLINEAGE_BATCH, OPENLINEAGE_BODY, PROBLEMS, RECEIVED
 from metadata_service.api.rest.problems import problem_response
 from metadata_service.api.services import services_of
@@ -19,7 +20,7 @@ from metadata_service.intake import ItemResult
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["openlineage"])
+router = APIRouter(tags=["openlineage"], route_class=LeanRoute)
 
 
 @router.post("/api/v1/lineage", summary="Take in an OpenLineage event", openapi_extra={"requestBody": OPENLINEAGE_BODY}, responses={200: RECEIVED, **PROBLEMS})

@@ -23,6 +23,7 @@ from metadata_service.api.min_size import MIN_SIZE_HEADER, min_size_of
 from metadata_service.api.rest.answers import json_response
 from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import read_body
+from metadata_service.api.rest.lean import LeanRoute
 from metadata_service.api.rest.openapi import PROBLEMS, RESOLVE_ANSWER, RESOLVE_BODY, json_answer
 from metadata_service.api.rest.shapes import as_json
 from metadata_service.api.room import room_of
@@ -52,14 +53,6 @@ class RawPathRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         raw = scope.get("raw_path")
         return super().matches({**scope, "path": raw.decode("latin-1")} if scope["type"] == "http" and raw else scope)
-
-
-class LeanRoute(APIRoute):
-    """A route without FastAPI's parameters and validation: serving asks thousands of times a second."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # Awaitable is all that is asked of it
-        handler: Callable[[Request], Awaitable[Response]] = self.endpoint
-        return handler
 
 
 router = APIRouter(tags=["registry"])
