@@ -20,7 +20,7 @@ LINEAGE: Final = f"""query Lineage($urn: ID!, $direction: Direction! = UPSTREAM,
   $at: Position) {{
   lineage(urn: $urn, direction: $direction, depth: $depth, level: $level, kinds: $kinds, activeSince: $activeSince, at: $at) {{
     {_HEAD} roots {{ urn why }}
-    nodes {{ urn kind namespace name distance hiddenUpstream hiddenDownstream restricted owners dropped }} {_EDGES}
+    nodes {{ urn kind namespace name distance hiddenUpstream hiddenDownstream restricted owners dropped status time }} {_EDGES}
   }} }}"""
 
 IMPACT: Final = f"""query Impact($urn: ID, $change: ChangeInput, $at: Position) {{

@@ -50,6 +50,7 @@ class Form(StrEnum):
 def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction", "-d", help="up: what it is made of; down: what is made of it.")] = Way.up,
             depth: Annotated[int, typer.Option("--depth", help="Hops; 0 for everything.")] = 3,
             columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False,
+            versions: Annotated[bool, typer.Option("--versions", help="Version by version: what each run read and wrote.")] = False,
             indirect: Annotated[bool, typer.Option("--indirect", help="With columns: show what only decides rows, too.")] = False, kind: Kinds = None,
             active_since: Annotated[str | None, typer.Option("--active-since", help="Leave out what no run has shown since this time.")] = None,
             form: Annotated[Form, typer.Option("--format", help="A tree to read, or a diagram to paste.")] = Form.tree,
@@ -59,7 +60,9 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     from metadata_service.cli.views import diagram, lineage_view, show
 
     way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
-    level = "COLUMN" if columns else None
+    if columns and versions:
+        raise LineproofError("--columns and --versions are different questions: give one of them", code="invalid-argument")
+    level = "COLUMN" if columns else "VERSION" if versions else None
     variables = {"direction": way, "depth": depth or None, "kinds": _kinds(kind), "activeSince": _time(active_since), "at": position(at)}
 
     def complete(urn: str | None) -> dict[str, Any]:

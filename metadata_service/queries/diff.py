@@ -129,6 +129,8 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     Raises:
         UrnError, InvalidArgument: `start` lies beyond the position.
     """
+    if level is Level.VERSION:
+        raise InvalidArgument("diff compares lineage at level ASSET or COLUMN; versions and runs are never taken back, so of them only new ones differ")
     if not 0 <= start <= context.size:
         raise InvalidArgument(f"from lies in 0..{context.size}, the position that it is compared with; {start} does not")
     before = QueryContext(context.room, context.viewer, start, start, (await to_thread.run_sync(context.room.reader.root_at, start)).hex(), context.notes)

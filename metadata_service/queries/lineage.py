@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
@@ -13,16 +14,18 @@ from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
 from metadata_service.queries.column_gaps import is_vague, unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import hidden, may_see
 from metadata_service.queries.roots import expand
-from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, identify, micros
+from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, as_time, identify, micros
 from metadata_service.queries.subgraph import Subgraph
+from metadata_service.queries.version_walk import doubt_versions, hidden_runs, version_reach
 
 __all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "flatten", "lineage", "walk_limits"]
 
 MAX_DEPTH = 100
 MAX_NODES = 20_000
 MAX_EDGES = 100_000
+TIMES: Final = {Kind.RUN: ("endedAt", "startedAt"), Kind.DATASET_VERSION: ("committedAt",)}  # facts that say when, the better one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class LineageNode:
     """An entity on the way. Restricted ones are placeholders: only `kind` and the place in the path are shown.
 
     `distance` counts hops from the nearest root, negative upstream when both directions were asked for. `hidden*` count distinct
-    neighbours that are not connected to it in this answer. `facts` are those of the position and only there when asked for.
+    neighbours that are not connected to it in this answer. `owners` and what follows are of the position. `status` is that of a run, `time` when it
+    ended (or began), and when a version was written.
     """
 
     urn: str | None
@@ -54,11 +58,16 @@ class LineageNode:
     tags: tuple[str, ...] = ()
     classification: str | None = None
     dropped: bool = False
+    status: str | None = None
+    time: datetime | None = None
 
 
 @dataclass(slots=True)  # not frozen: see LineageNode
 class LineageEdge:
-    """`downstream` is derived from `upstream` (positions in `nodes`), visible in sizes [from, to); `to` is null while it is current."""
+    """`downstream` is derived from `upstream` (positions in `nodes`), visible in sizes [from, to); `to` is null while it is current.
+
+    `basis` is who says so; at level VERSION `named`, `inferred` (the run named no version, this one was current) or `unknown`.
+    """
 
     downstream: int
     upstream: int
@@ -116,13 +125,19 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     if depth is not None and not 0 <= depth <= MAX_DEPTH:
         raise InvalidArgument(f"depth is 0..{MAX_DEPTH}, or null for everything")
     roots = await expand(context, urn, level)
-    if not roots or await hidden(context, [root.urn for root in roots] if parse_urn(urn).kind == "column" else [urn]):
+    if not roots or (await hidden(context, [root.urn for root in roots]) if parse_urn(urn).kind == "column" else not await may_see(context, urn)):
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
         return Lineage(await context.computed_at(), context.notes.completeness(), (), (), ())
+    if level is Level.VERSION and active_since is not None:
+        raise InvalidArgument("activeSince is about edges between assets and columns; a version was read when it was read")
     start = [root.urn for root in roots]
     graph = await _walk(context, start, direction, depth, level, limits or Limits(), active_since, kinds)
     masked = await hidden(context, graph.distance)
-    if direction is not Direction.DOWNSTREAM:
+    jobs = await hidden_jobs(context, graph.edges)
+    if level is Level.VERSION:
+        masked |= hidden_runs(graph, masked, jobs)
+        doubt_versions(context, graph, start, masked)
+    elif direction is not Direction.DOWNSTREAM:
         above = [urn for urn, distance in graph.distance.items()
                  if (direction is Direction.UPSTREAM or distance <= 0) and not graph.hidden_upstream.get(urn, 0)]
         await _doubt_jobs(context, above, masked)
@@ -131,9 +146,10 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     if level is Level.COLUMN and direction is not Direction.UPSTREAM:
         await _doubt_unknown_readers(context, [urn for urn, distance in graph.distance.items() if distance >= 0])
     rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
-    jobs = await hidden_jobs(context, graph.edges)
     graph.edges.sort(key=_edge_order)
     nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
+    for edge in edges if level is Level.VERSION else ():
+        edge.level = level
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
     return Lineage(await context.computed_at(), context.notes.completeness(), shown, nodes, edges)
 
@@ -152,7 +168,8 @@ async def _walk(context: QueryContext, roots: Sequence[str], direction: Directio
 async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, depth: int | None, level: Level, limits: Limits,
                         active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
     families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
-    reach = await context.graph.reachable(roots, way, depth, families, context.at, limits)
+    reach = await (version_reach(context, roots, way, depth, limits) if level is Level.VERSION
+                   else context.graph.reachable(roots, way, depth, families, context.at, limits))
     context.notes.cut(reach, limits, way)
     part = Subgraph.of(reach)
     if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):
@@ -225,8 +242,10 @@ def _node(graph: Subgraph, urn: str, row: NodeRow | None) -> LineageNode:
     node = LineageNode(urn, kind, namespace, name, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), False)
     if row is None:
         return node
+    when = next((time for fact in TIMES.get(kind, ()) if (time := as_time(row.facts.get(fact))) is not None), None)
     return replace(node, owners=owner_names(row), description=_text(row.facts.get("description")), tags=tuple(map(str, row.facts.get("tags") or ())),
-                   classification=_text(row.facts.get("classification")), dropped=row.facts.get("existence") == "dropped")
+                   classification=_text(row.facts.get("classification")), dropped=row.facts.get("existence") == "dropped",
+                   status=_text(row.facts.get("status")) if kind is Kind.RUN else None, time=when)
 
 
 def owner_names(row: NodeRow) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, parse_urn
+from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, holder, parse_urn
 from metadata_service.graph.ops import Link
 from metadata_service.graph.port import NodeRow
+from metadata_service.queries.activity import current_versions, last_runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Level
 
@@ -39,7 +40,9 @@ async def expand(context: QueryContext, urn: str, level: Level) -> tuple[Root, .
     rows = await context.graph.get([urn], context.at)
     if urn not in rows:
         return ()
-    if parsed.kind in WALK_KINDS:
+    if level is Level.VERSION and parsed.kind == "job":
+        return tuple(Root(run.urn, "last run of the job") for run in (await last_runs(context, [urn])).values())
+    if parsed.kind in WALK_KINDS or (level is Level.VERSION and parsed.kind in ("dataset-version", "run")):
         found: Sequence[Root] = (Root(urn, "itself"),)
     elif parsed.kind in ("feature", "model"):
         found = await live_versions(context, rows[urn])
@@ -82,6 +85,8 @@ async def columns_of(context: QueryContext, datasets: Sequence[str]) -> dict[str
 
 
 async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) -> tuple[Root, ...]:
+    if level is Level.VERSION:
+        return await _versions(context, found)
     if level is Level.ASSET:
         merged: dict[str, str] = {}
         for root in found:
@@ -100,6 +105,23 @@ async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) 
         else:
             result.append(root)
     return tuple(result)
+
+
+async def _versions(context: QueryContext, found: Sequence[Root]) -> tuple[Root, ...]:
+    """The current versions of datasets, in their place; a dataset without one stays itself."""
+    datasets = {root.urn: holder(root.urn) for root in found if parse_urn(root.urn).kind in ("dataset", "column")}
+    current = await current_versions(context, datasets.values())
+    result: dict[str, Root] = {}
+    for root in found:
+        dataset = datasets.get(root.urn)
+        if dataset is None:
+            result.setdefault(root.urn, root)
+        elif dataset in current:
+            why = "current version" if root.why == "itself" else f"current version of the dataset {root.why}"
+            result.setdefault(current[dataset].urn, Root(current[dataset].urn, why))
+        else:
+            result.setdefault(dataset, Root(dataset, "no version of it is known"))
+    return tuple(result.values())
 
 
 async def _beside(context: QueryContext, parsed: Urn) -> tuple[Root, ...]:

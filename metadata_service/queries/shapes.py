@@ -48,10 +48,12 @@ class Direction(Enum):
 
 
 class Level(Enum):
-    """ASSET walks datasets, feature versions, model versions and consumers; COLUMN walks columns where their lineage is known."""
+    """ASSET walks datasets, feature versions, model versions and consumers; COLUMN walks columns where their lineage is known; VERSION walks
+    versions of datasets and the runs that read and wrote them."""
 
     ASSET = "ASSET"
     COLUMN = "COLUMN"
+    VERSION = "VERSION"
 
 
 @dataclass(frozen=True, slots=True)

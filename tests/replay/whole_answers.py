@@ -77,6 +77,7 @@ QUESTIONS: dict[str, Question] = {
     "upstream": lambda context, urn: lineage(context, urn, depth=None, facts=True),
     "downstream": lambda context, urn: lineage(context, urn, direction=Direction.DOWNSTREAM, depth=2),
     "columns": lambda context, urn: lineage(context, urn, direction=Direction.BOTH, depth=None, level=Level.COLUMN),
+    "versions": lambda context, urn: lineage(context, urn, direction=Direction.BOTH, depth=None, level=Level.VERSION, facts=True),
     "trail": lambda context, urn: audit_trail(context, urn, first=500),
     "trail-upstream": lambda context, urn: audit_trail(context, urn, upstream=True, first=500),
     "diff": lambda context, urn: diff(context, urn, context.size // 2),
@@ -108,7 +109,7 @@ async def broken(stream: Stream, whole: GraphStore, stepping: GraphStore, choose
                 found.append(f"{name} of {urn} as of {size} is not that of a rebuild")
     for _ in range(diffs):
         start, end = sorted((choose.randrange(log.size() + 1), choose.randrange(log.size() + 1)))
-        way, level = choose.choice((Direction.UPSTREAM, Direction.DOWNSTREAM)), choose.choice(list(Level))
+        way, level = choose.choice((Direction.UPSTREAM, Direction.DOWNSTREAM)), choose.choice((Level.ASSET, Level.COLUMN))
         urn = choose.choice([urn for urn in SUBJECTS if urn.split(":")[2] in ("dataset", "column", "feature-version")])
         found += [f"diff of {urn} from {start} to {end} {way.name} {level.name}: {said}"
                   for said in await _wrong_in_diff(as_of, snapshots, urn, start, end, way, level)]

@@ -45,7 +45,7 @@ from metadata_service.reproduce import manifest as manifests
 
 __all__ = ["Caller", "Schema", "execute", "schema"]
 
-NODE_FACTS = {"owners", "description", "tags", "classification", "dropped"}  # fields of a lineage node that need its facts
+NODE_FACTS = {"owners", "description", "tags", "classification", "dropped", "status", "time"}  # fields of a lineage node that need its facts
 
 
 type_ = mirror  # reads better below: graphql_type=type_(Lineage)

@@ -9,8 +9,8 @@ from metadata_service.cli.views.names import Names
 
 __all__ = ["dot", "mermaid"]
 
-MERMAID_SHAPES: Final = {"FEATURE_VERSION": ("([", "])"), "MODEL_VERSION": ("{{", "}}"), "CONSUMER": ("[/", "/]"), "COLUMN": ("[", "]")}
-DOT_SHAPES: Final = {"FEATURE_VERSION": "ellipse", "MODEL_VERSION": "hexagon", "CONSUMER": "parallelogram"}
+MERMAID_SHAPES: Final = {"FEATURE_VERSION": ("([", "])"), "MODEL_VERSION": ("{{", "}}"), "CONSUMER": ("[/", "/]"), "COLUMN": ("[", "]"), "RUN": ("[[", "]]")}
+DOT_SHAPES: Final = {"FEATURE_VERSION": "ellipse", "MODEL_VERSION": "hexagon", "CONSUMER": "parallelogram", "RUN": "component"}
 
 
 def mermaid(answer: Row) -> str:

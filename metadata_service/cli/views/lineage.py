@@ -9,13 +9,16 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.cli.views.frame import Row, foot, words
+from metadata_service.cli.views.frame import Row, foot, time, words
 from metadata_service.cli.views.names import Names
 from metadata_service.queries.deciding import deciding
 
 __all__ = ["lineage_view"]
 
-KIND_STYLES = {"dataset": "cyan", "column": "green", "feature-version": "magenta", "model-version": "yellow", "consumer": "red"}
+KIND_STYLES = {"dataset": "cyan", "column": "green", "feature-version": "magenta", "model-version": "yellow", "consumer": "red",
+               "dataset-version": "cyan", "run": "blue"}
+STATUS_STYLES = {"FAIL": "red", "ABORT": "red"}
+SURENESS = {"inputsOutputs": "columns unknown", "inferred": "version not named: it was current", "unknown": "version unknown"}
 
 
 def lineage_view(answer: Row, direction: str, *, indirect: bool = False) -> Iterable[RenderableType]:
@@ -61,7 +64,7 @@ class _Branches:
         while waiting:
             branch, position = waiting.pop(0)
             for other, edges in sorted(self._leaving[position].items()):
-                text = Text.assemble(self.node(other), self._how(edges))
+                text = Text.assemble(self.node(other), self._how(edges, told=edges[0]["level"] == "VERSION" and self._nodes[other]["kind"] != "RUN"))
                 if other in seen:
                     branch.add(Text.assemble(text, ("  (shown above)", "dim")))
                     continue
@@ -80,16 +83,18 @@ class _Branches:
         if node["restricted"]:
             return Text(f"({words(node['kind'])} outside your grants)", style="dim")
         kind = parse_urn(node["urn"]).kind
+        said = [node["status"].lower() if node.get("status") else None, time(node["time"]) if node.get("time") else None]
         return Text.assemble((self._names(node["urn"]), f"bold {KIND_STYLES.get(kind, '')}"), (f"  {words(kind)}", "dim"),
+                             (f"  {' '.join(each for each in said if each)}", STATUS_STYLES.get(node.get("status") or "", "dim")) if any(said) else "",
                              (f"  {', '.join(node['owners'])}", "italic") if node.get("owners") else "", ("  dropped", "red") if node.get("dropped") else "")
 
-    def _how(self, edges: Iterable[Row]) -> Text:
-        """What the edges say, each thing once: expression and place, or the job; what kind of rows they decide."""
+    def _how(self, edges: Iterable[Row], *, told: bool) -> Text:
+        """What the edges say, each thing once: expression and place, or the job unless it is `told` by what stands above; what kind of rows they decide."""
         said: dict[str, None] = {}
         for edge in sorted(edges, key=lambda edge: (edge["type"] == "INDIRECT", edge["line"] is None)):
             place = f"{edge['file']}:{edge['line']}" if edge["file"] and edge["line"] else None
-            parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not said else None),
-                     "columns unknown" if edge["basis"] == "inputsOutputs" else None]
+            parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not said and not told else None),
+                     SURENESS.get(edge["basis"])]
             said.setdefault(" ".join(part for part in parts if part))
         rows = dict.fromkeys(words(edge["subtype"] or "indirect") for edge in edges if edge["type"] == "INDIRECT")
         text = "; ".join(each for each in said if each) + (f" [{', '.join(rows)}]" if rows else "")

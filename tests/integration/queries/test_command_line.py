@@ -65,6 +65,19 @@ def test_lineage_is_a_tree(home: Path) -> None:
     assert lines[-1].startswith("at ")
 
 
+def test_lineage_of_versions_names_runs_and_what_they_read(home: Path) -> None:
+    shown = lineproof(home, "lineage", "training_set", "--versions", "--depth", "0")
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "dataset version" in lines[0]
+    assert any("run complete 2026-03-02 09:20:00Z ← by training_set" in line for line in lines)
+    assert any("weather@v1 dataset version" in line and "version not named: it was current" in line for line in lines)
+    answer = as_json(home, "lineage", "training_set", "--versions", "--depth", "0")["lineage"]
+    assert {edge["level"] for edge in answer["edges"]} == {"VERSION"}
+    assert {reason["code"] for reason in answer["completeness"]["reasons"]} == {"version-inferred"}
+    assert "[[" in lineproof(home, "lineage", "training_set", "--versions", "--format", "mermaid")
+    assert "invalid-argument" in lineproof(home, "lineage", "training_set", "--versions", "--columns", code=2)
+
+
 def test_column_lineage_shows_how_values_are_made(home: Path) -> None:
     shown = lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--depth", "0")
     assert "feat_weather.wind_ms  column  ← feat.wind_ms models/training_set.sql:3" in shown

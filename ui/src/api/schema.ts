@@ -100,7 +100,7 @@ export type Influence = 'VALUE' | 'ROWS';
 
 export type Kind = 'DATASET' | 'COLUMN' | 'DATASET_VERSION' | 'JOB' | 'RUN' | 'TRANSFORMATION' | 'COMMIT' | 'REPOSITORY' | 'IMAGE' | 'FEATURE' | 'FEATURE_VERSION' | 'MODEL' | 'MODEL_VERSION' | 'DEPLOYMENT' | 'CONSUMER' | 'PRINCIPAL' | 'ARTIFACT';
 
-export type Level = 'ASSET' | 'COLUMN';
+export type Level = 'ASSET' | 'COLUMN' | 'VERSION';
 
 export type Position = { size?: number | null; time?: string | null };
 

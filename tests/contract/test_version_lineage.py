@@ -1,0 +1,190 @@
+"""Lineage at level VERSION on every adapter: which version fed which run, which runs and outputs a version fed, and where nobody named a version."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineproof_schema.urn import parse_urn
+from metadata_service.graph.open import open_graph
+from metadata_service.queries import version_walk
+from metadata_service.queries.errors import InvalidArgument
+from metadata_service.queries.lineage import Lineage, walk_limits
+from metadata_service.queries.shapes import Direction, Kind, Level
+from tests.contract.semantics_world import Case
+from tests.contract.test_semantics import graph_url  # noqa: F401  (a fixture)
+from tests.flights_world import World, open_world
+from tests.unit.projector.recorded import uid
+from tests.unit.queries.asking import reader_of
+
+pytestmark = pytest.mark.anyio
+DOWN = Direction.DOWNSTREAM
+
+
+@pytest.fixture(scope="module")
+async def world(graph_url: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:  # noqa: F811
+    graph = open_graph(graph_url)
+    await graph.setup()
+    world = open_world(Path(tmp_path_factory.mktemp("log")), graph)
+    yield world
+    world.close()
+    await graph.close()
+
+
+@pytest.fixture
+def case(world: World, request: pytest.FixtureRequest) -> Case:
+    return Case(world, request.node.originalname.removeprefix("test_")[:40])
+
+
+def version(case: Case, dataset: str, number: str) -> str:
+    return case.dataset(dataset).replace("urn:lineproof:dataset:", "urn:lineproof:dataset-version:") + f":{number.replace(':', '%3A')}"
+
+
+def named(case: Case, dataset: str, number: str) -> dict[str, object]:
+    """A part of an event that names its version."""
+    return case.part(dataset, version={"datasetVersion": number})
+
+
+class Told:
+    """An answer in the names of the case: `mart@r2` is the version of `mart` that run r2 wrote, `raw@1` one that was named, `(r2)` a run."""
+
+    def __init__(self, case: Case, found: Lineage, *runs: str) -> None:
+        self._runs = {uid(f"{case.name} {run}"): run for run in runs}
+        names = [self._name(node.urn) for node in found.nodes]
+        self.distance = {name: node.distance for name, node in zip(names, found.nodes, strict=True)}
+        self.edges = {(names[edge.downstream], names[edge.upstream]) for edge in found.edges}
+        self.basis = {(names[edge.downstream], names[edge.upstream]): edge.basis for edge in found.edges}
+        self.reasons = [(reason.code, self._name(reason.urn)) for reason in found.completeness.reasons]
+        self.found = found
+
+    def _name(self, urn: str | None) -> str | None:
+        if urn is None:
+            return None
+        parsed = parse_urn(urn)
+        if parsed.kind == "run":
+            return f"({self._runs[parsed.name]})"
+        number = parsed.components[2] if parsed.kind == "dataset-version" else ""
+        number = self._runs.get(number.removeprefix("run:"), number)
+        return f"{parsed.components[1]}@{number}" if number else parsed.components[1]
+
+
+async def ask(case: Case, name: str, direction: Direction = Direction.UPSTREAM, depth: int | None = None, *, runs: str = "", **more: Any) -> Told:
+    found: Lineage = await case.lineage(name, direction, depth, level=Level.VERSION, **more)
+    assert {edge.level for edge in found.edges} <= {Level.VERSION}
+    return Told(case, found, *runs.split())
+
+
+async def test_each_run_is_told_with_the_versions_it_read_and_wrote(case: Case) -> None:
+    case.run("stage", "s1", [named(case, "raw", "1")], ["stage"], code="v1", minutes=1)
+    case.run("mart", "m1", ["stage"], ["mart"], code="v1", minutes=2)
+    first = await case.settle()
+    case.run("stage", "s2", [named(case, "raw", "2")], ["stage"], code="v1", minutes=3)
+    case.run("mart", "m2", ["stage"], ["mart"], code="v1", minutes=4)
+    await case.settle()
+    runs = "s1 s2 m1 m2"
+    now = await ask(case, "mart", runs=runs)  # a dataset stands for its current version
+    assert [root.why for root in now.found.roots] == ["current version"]
+    assert now.distance == {"mart@m2": 0, "(m2)": 1, "stage@s2": 1, "(s2)": 2, "raw@2": 2}
+    assert now.edges == {("mart@m2", "(m2)"), ("(m2)", "stage@s2"), ("stage@s2", "(s2)"), ("(s2)", "raw@2")}
+    assert {edge.via for edge in now.found.edges} == {case.job("mart"), case.job("stage")}
+    assert all(edge.transformation is not None and edge.opened_by == edge.from_ - 1 for edge in now.found.edges)
+    then = await ask(case, "mart", at=first, runs=runs)  # and so it did then
+    assert then.distance == {"mart@m1": 0, "(m1)": 1, "stage@s1": 1, "(s1)": 2, "raw@1": 2}
+    old = await ask(case, version(case, "mart", f"run:{uid(f'{case.name} m1')}"), runs=runs)  # an older version is traced through its own inputs
+    assert old.edges == then.edges
+    fed = await ask(case, version(case, "raw", "1"), DOWN, runs=runs)  # what a version fed, and nothing that another version fed
+    assert fed.distance == {"raw@1": 0, "(s1)": 1, "stage@s1": 1, "(m1)": 2, "mart@m1": 2}
+    assert (await ask(case, version(case, "raw", "1"), DOWN, 1, runs=runs)).distance == {"raw@1": 0, "(s1)": 1, "stage@s1": 1}
+    run = await ask(case, case.run_urn("s1"), runs=runs)
+    assert run.distance == {"(s1)": 0, "raw@1": 1}
+    assert (await ask(case, case.run_urn("s1"), DOWN, runs=runs)).distance == {"(s1)": 0, "stage@s1": 1, "(m1)": 2, "mart@m1": 2}
+    both = await ask(case, version(case, "stage", f"run:{uid(f'{case.name} s1')}"), Direction.BOTH, runs=runs)
+    assert both.distance == {"stage@s1": 0, "(s1)": -1, "raw@1": -1, "(m1)": 1, "mart@m1": 1}
+    last = await ask(case, case.job("mart"), runs=runs)
+    assert [root.why for root in last.found.roots] == ["last run of the job"]
+    assert last.distance["(m2)"] == 0
+
+
+async def test_what_nobody_named_is_inferred_and_what_nobody_knows_is_unknown(case: Case) -> None:
+    case.run("load", "l1", [named(case, "known", "7"), "bare"], ["t"], code="v1", minutes=1)
+    await case.settle()
+    found = await ask(case, "t", runs="l1 l2 w")
+    assert found.basis == {("t@l1", "(l1)"): "named", ("(l1)", "known@7"): "named", ("(l1)", "bare"): "unknown"}
+    assert found.distance["bare"] == 1
+    assert not found.found.completeness.complete
+    assert found.reasons == [("version-unknown", "bare")]
+    case.run("fill", "w", [], ["bare"], code="v1", minutes=2)  # now one is known
+    case.run("load", "l2", [named(case, "known", "7"), "bare"], ["t"], code="v1", minutes=3)
+    await case.settle()
+    found = await ask(case, "t", runs="l1 l2 w")
+    assert found.basis == {("t@l2", "(l2)"): "named", ("(l2)", "known@7"): "named", ("(l2)", "bare@w"): "inferred", ("bare@w", "(w)"): "named"}
+    assert found.reasons == [("version-inferred", "bare@w")]
+    old = await ask(case, version(case, "t", f"run:{uid(f'{case.name} l1')}"), runs="l1 l2 w")
+    assert old.reasons == [("version-unknown", "bare")]  # of then, nothing became known
+    alone = await ask(case, "known", DOWN, depth=0)
+    assert alone.reasons == [("version-unknown", "known")]  # readers alone named versions of it: none is current
+    assert [root.why for root in alone.found.roots] == ["no version of it is known"]
+
+
+async def test_a_run_that_wrote_nothing_was_fed_too_and_one_that_only_read_a_version_did_not_write_it(case: Case) -> None:
+    case.run("load", "bad", [named(case, "raw", "1")], ["t"], state="FAIL", code="v1", minutes=1)
+    case.run("load", "good", [named(case, "raw", "1")], ["t"], code="v1", minutes=2)
+    case.world.say("lineproof.dataset-version.v1", {"namespace": case.datasets, "name": "raw", "id": "1", "runId": uid(f"{case.name} good")})
+    await case.settle()
+    fed = await ask(case, version(case, "raw", "1"), DOWN, runs="bad good")
+    assert fed.distance == {"raw@1": 0, "(bad)": 1, "(good)": 1, "t@good": 1}
+    told = {node.name: (node.status, node.time is not None) for node in fed.found.nodes}
+    assert told == {node.name: (None, False) for node in fed.found.nodes}  # facts are read when they are asked for
+    fed = await ask(case, version(case, "raw", "1"), DOWN, runs="bad good", facts=True)
+    assert {node.status for node in fed.found.nodes if node.kind is Kind.RUN} == {"FAIL", "COMPLETE"}
+    assert (await ask(case, version(case, "raw", "1"), runs="bad good")).edges == set()  # it declared what it read
+
+
+async def test_models_stand_on_the_versions_they_were_trained_on(case: Case) -> None:
+    case.run("mart", "m1", [named(case, "raw", "1")], ["mart"], code="v1", minutes=1)
+    trained = [{"namespace": case.datasets, "name": "mart", "version": f"run:{uid(f'{case.name} m1')}"}]
+    case.world.say("lineproof.model-version.v1", {"namespace": case.datasets, "name": "net", "version": "3", "artifact": "c" * 64, "owners": ["x"],
+                                                  "binding": "stable", "trainingDatasets": trained})
+    await case.settle()
+    model = f"urn:lineproof:model-version:{case.datasets}:net:3"
+    assert (await ask(case, model, runs="m1")).distance == {"net": 0, "mart@m1": 1, "(m1)": 2, "raw@1": 2}
+    assert (await ask(case, version(case, "raw", "1"), DOWN, runs="m1")).distance == {"raw@1": 0, "(m1)": 1, "mart@m1": 1, "net": 2}
+    assert (await ask(case, version(case, "raw", "1"), DOWN, runs="m1", kinds=[Kind.MODEL_VERSION])).distance["net"] == 2
+
+
+async def test_what_is_outside_the_grants_keeps_its_place_and_no_name(case: Case) -> None:
+    secret = {"namespace": f"secret.{case.name}", "name": "payroll", "facets": {"version": {"datasetVersion": "42"}}}
+    case.run("load", "r1", [named(case, "raw", "1")], [secret], code="v1", minutes=1)
+    case.run("mart", "r2", [secret, {"namespace": f"secret.{case.name}", "name": "staff", "facets": {}}], ["mart"], code="v1", minutes=2)
+    await case.settle()
+    found = await ask(case, "mart", runs="r1 r2", viewer=reader_of(case.world, case.datasets, case.jobs))
+    assert [node.restricted for node in found.found.nodes] == [urn is None for urn in (node.urn for node in found.found.nodes)]
+    assert sum(node.restricted for node in found.found.nodes) == found.found.completeness.restricted == 2
+    assert found.distance.keys() == {"mart@r2", "(r2)", None, "(r1)", "raw@1"}
+    assert set(found.reasons) == {("restricted", None), ("version-unknown", None)}
+    assert "payroll" not in repr(found.found)
+    assert "staff" not in repr(found.found)
+    outside = reader_of(case.world, case.datasets)  # sees the data, not the jobs
+    seen = await ask(case, "mart", runs="r1 r2", viewer=outside)
+    assert {edge.via for edge in seen.found.edges} == {None}
+    stranger = await ask(case, case.run_urn("r1"), runs="r1 r2", viewer=reader_of(case.world, "elsewhere"))
+    assert (stranger.found.nodes, stranger.reasons[0][0]) == ((), "unknown-urn")
+
+
+async def test_limits_are_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.runs([("each", f"r{number}", [named(case, "raw", "1")], [f"t{number}"], {"code": "v1", "minutes": number}) for number in range(6)])
+    await case.settle()
+    raw, runs = version(case, "raw", "1"), "r0 r1 r2 r3 r4 r5"
+    cut = await ask(case, raw, DOWN, runs=runs, limits=walk_limits(5, None))
+    assert (len(cut.found.nodes), cut.found.completeness.truncated) == (5, True)
+    assert sum(node.hidden_downstream for node in cut.found.nodes) >= 6 - 4
+    cut = await ask(case, raw, DOWN, runs=runs, limits=walk_limits(None, 2))
+    assert [reason.detail for reason in cut.found.completeness.reasons] == ["not all is here: the first 2 edges are shown"]
+    monkeypatch.setattr(version_walk, "LINK_LIMIT", 2)
+    cut = await ask(case, raw, DOWN, runs=runs)
+    assert "not all is here: runs, models and versions beside one version or run (the newest 2)" in [r.detail for r in cut.found.completeness.reasons]
+    with pytest.raises(InvalidArgument):
+        await ask(case, raw, DOWN, runs=runs, depth=1000)
+    assert [reason for reason, _ in (await ask(case, version(case, "raw", "9"))).reasons] == ["unknown-urn"]
