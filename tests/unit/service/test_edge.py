@@ -1,7 +1,6 @@
 """What is logged while a request is served bears the id that its answer bears."""
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 
@@ -15,17 +14,18 @@ from metadata_service.telemetry import Metrics, configure_logging, logger
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     configure_logging("info", "json")
-    yield capsys
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers  # the processors stay ours
+    yield caplog
+    root.level = level
     structlog.reset_defaults()
 
 
 @pytest.mark.anyio
-async def test_a_line_logged_while_a_request_is_served_names_that_request(logged: pytest.CaptureFixture[str]) -> None:
+async def test_a_line_logged_while_a_request_is_served_names_that_request(logged: pytest.LogCaptureFixture) -> None:
     app = FastAPI()
 
     @app.get("/")
@@ -36,8 +36,7 @@ async def test_a_line_logged_while_a_request_is_served_names_that_request(logged
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
         answers = [await client.get("/") for _ in range(2)]
     logger("test").warning("outside")
-    lines = [json.loads(line) for line in logged.readouterr().err.splitlines()]
     ids = [answer.headers["x-request-id"] for answer in answers]
+    lines = [record.msg for record in logged.records if isinstance(record.msg, dict)]
     assert len(set(ids)) == 2
-    assert [line.get("request") for line in lines if line["event"] == "inside"] == ids
-    assert [line.get("request") for line in lines if line["event"] == "outside"] == [None]
+    assert [(line["event"], line.get("request")) for line in lines] == [("inside", ids[0]), ("inside", ids[1]), ("outside", None)]
