@@ -2,10 +2,15 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import time
 from pathlib import Path
 
-__all__ = ["create_durably", "fsync_directory", "replace_file", "write_durably"]
+__all__ = ["create_durably", "fsync_directory", "remove_leftover", "replace_file", "write_durably"]
+
+LEFTOVER_SECONDS = 3_600.0  # no write takes so long, and none of another process is taken away under it
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}")  # as `_beside` has them named
 
 
 def create_durably(path: Path, data: bytes, mode: int) -> None:
@@ -43,6 +48,23 @@ def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def remove_leftover(path: Path, written: re.Pattern[str]) -> None:
+    """Delete a temporary file that a kill left here in the middle of writing a file whose name is one of `written`. Does nothing to any other file,
+    nor to one that is not old.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    named = _TEMPORARY.fullmatch(path.name)
+    if named is None or not written.fullmatch(named[1]):
+        return
+    try:
+        if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
+            path.unlink()
+    except FileNotFoundError:
+        return  # its writer was at work, and has finished
 
 
 def fsync_directory(path: Path) -> None:

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from lineproof_audit.durable import fsync_directory, replace_file
+from lineproof_audit.durable import fsync_directory, remove_leftover, replace_file
 from lineproof_audit.errors import LogUnavailable, NoSpace
 
-__all__ = ["Folder", "LocalFolder", "open_folder"]
+__all__ = ["Folder", "LocalFolder", "meaning_of", "open_folder"]
 
 _NAMES_OF_TEMPORARY_FILES = "."  # what `replace_file` leaves after a crash begins with a dot
 
@@ -42,6 +43,10 @@ class Folder(Protocol):
 
     def remove(self, names: Sequence[str]) -> None:
         """Delete files; those that are not there are passed over."""
+
+    def tidy(self, written: re.Pattern[str]) -> None:
+        """Delete what a kill in the middle of an earlier `write` left of files that are called so (without their folders): our own temporary files,
+        once they are older than any write takes."""
 
 
 def open_folder(location: str | Path) -> Folder:
@@ -73,7 +78,7 @@ class LocalFolder:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise _meaning(error, self.path / name) from error
+            raise meaning_of(error, self.path / name) from error
 
     def write(self, files: Mapping[str, bytes]) -> None:
         touched: set[Path] = set()
@@ -83,13 +88,13 @@ class LocalFolder:
                 path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 replace_file(path, data)
             except OSError as error:
-                raise _meaning(error, path) from error
+                raise meaning_of(error, path) from error
             touched.update((path.parent, *(parent for parent in path.parent.parents if parent.is_relative_to(self.path.parent))))
         for folder in sorted(touched):  # names last once their folder is synced, and a folder's own name once its parent is
             try:
                 fsync_directory(folder)
             except OSError as error:
-                raise _meaning(error, folder) from error
+                raise meaning_of(error, folder) from error
 
     def names(self, below: str = "") -> Iterator[str]:
         for directory, folders, files in os.walk(self.path / below):
@@ -103,9 +108,18 @@ class LocalFolder:
             try:
                 (self.path / name).unlink(missing_ok=True)
             except OSError as error:
-                raise _meaning(error, self.path / name) from error
+                raise meaning_of(error, self.path / name) from error
             with suppress(OSError):  # not empty, or gone
                 (self.path / name).parent.rmdir()
+
+    def tidy(self, written: re.Pattern[str]) -> None:
+        for directory, _, files in os.walk(self.path):
+            for name in files:
+                if name.startswith(_NAMES_OF_TEMPORARY_FILES):
+                    try:
+                        remove_leftover(Path(directory) / name, written)
+                    except OSError as error:
+                        raise meaning_of(error, Path(directory) / name) from error
 
 
 class _FsspecFolder:
@@ -116,51 +130,56 @@ class _FsspecFolder:
             import fsspec  # of the server's extra
         except ImportError as error:
             raise LogUnavailable(f"{url} needs fsspec: install lineproof[server]") from error
-        try:
-            self._files: Any
+        self._files: Any
+        with _driver(f"{url.partition('://')[0]}://…"):
             self._files, root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError, OSError) as error:
-            raise LogUnavailable(f"cannot use {url.partition('://')[0]}://…: {error}") from error
         self._root = str(root).rstrip("/")
         self.location = f"{url.partition('://')[0]}://{self._root.lstrip('/')}"
 
     def read(self, name: str) -> bytes | None:
-        try:
-            return bytes(self._files.cat_file(f"{self._root}/{name}"))
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except OSError as error:
-            raise _meaning(error, f"{self.location}/{name}") from error
+        with _driver(f"{self.location}/{name}"):
+            try:
+                return bytes(self._files.cat_file(f"{self._root}/{name}"))
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        try:
+        with _driver(self.location):
             for name, data in files.items():
                 path = f"{self._root}/{name}"
                 self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._files.pipe_file(path, data)
-        except OSError as error:
-            raise _meaning(error, self.location) from error
 
     def names(self, below: str = "") -> Iterator[str]:
-        try:
-            found = self._files.find(f"{self._root}/{below}".rstrip("/"))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise _meaning(error, self.location) from error
+        with _driver(self.location):
+            try:
+                found = self._files.find(f"{self._root}/{below}".rstrip("/"))
+            except FileNotFoundError:
+                return
         yield from sorted(str(path).removeprefix(self._root + "/") for path in found)
 
     def remove(self, names: Sequence[str]) -> None:
         for name in names:
-            try:
+            with _driver(f"{self.location}/{name}"), suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._root}/{name}")
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise _meaning(error, self.location) from error
+
+    def tidy(self, written: re.Pattern[str]) -> None:
+        """Nothing: an object is there whole or not at all."""
 
 
-def _meaning(error: OSError, where: object) -> NoSpace | LogUnavailable:
+@contextmanager
+def _driver(where: str) -> Iterator[None]:
+    """What somebody else's driver raises, as an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise meaning_of(error, where) from error
+    except Exception as error:  # the drivers' boundary: ftplib, gcsfs and Azure raise errors that have nothing in common
+        raise LogUnavailable(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def meaning_of(error: OSError, where: object) -> NoSpace | LogUnavailable:
+    """What a file system's refusal is called here."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"cannot write {where}: the disk is full")
     return LogUnavailable(f"{where}: {error.strerror or error}")

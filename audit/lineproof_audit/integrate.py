@@ -14,6 +14,7 @@ from lineproof_audit.checkpoint import Checkpoint, open_checkpoint, parse_checkp
 from lineproof_audit.clock import Clock, SystemClock
 from lineproof_audit.cosigning import Cosigners
 from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, LogContradicted
+from lineproof_audit.folder import meaning_of
 from lineproof_audit.held_keys import CheckpointSigners
 from lineproof_audit.lock import CheckpointLock
 from lineproof_audit.note import NoteVerifier, split_note
@@ -104,16 +105,27 @@ class Integrator:
         return checkpoint
 
     def run(self, stop: threading.Event, interval: float = INTERVAL_SECONDS) -> None:
-        """Step until `stop` is set. What goes wrong is kept in `problem`, logged once, and tried again: a lock may be adopted, a disk freed."""
+        """Step until `stop` is set. What goes wrong is kept in `problem`, logged once, and tried again: a lock may be adopted, a disk freed.
+
+        Only a defect of ours ends it, with `problem` saying `internal`: nothing is signed any more by this process, and its probes tell.
+        """
         while not stop.is_set():
             try:
                 self.step()
                 self.problem = None
             except AuditError as error:
-                if self.problem is None or self.problem.code != error.code:
-                    _log.error("checkpoints are not signed or not published: %s: %s", error.code, error.detail)
-                self.problem = error
+                self._stands_still(error)
+            except OSError as error:  # a file beside the log, such as a key, on a disk that fails
+                self._stands_still(meaning_of(error, error.filename or "a file of the log"))
+            except BaseException as error:
+                self._stands_still(AuditError(f"signing has ended: {type(error).__name__}: {error}", code="internal"))
+                raise
             stop.wait(interval if self.problem is None else max(interval, RETRY_SECONDS))
+
+    def _stands_still(self, error: AuditError) -> None:
+        if self.problem is None or self.problem.code != error.code:
+            _log.error("checkpoints are not signed or not published: %s: %s", error.code, error.detail)
+        self.problem = error
 
     def adopt(self, note: str) -> Checkpoint:
         """Take a checkpoint of this log, from a safe copy, as the record of what was signed: after the state directory was lost.

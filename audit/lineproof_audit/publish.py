@@ -5,6 +5,8 @@ a crash in between leaves tiles that the next round writes again with the same b
 """
 from __future__ import annotations
 
+import re
+
 from lineproof_audit.checkpoint import Checkpoint, peek_checkpoint
 from lineproof_audit.errors import CorruptLog, InvalidProof
 from lineproof_audit.folder import Folder
@@ -15,6 +17,7 @@ from lineproof_audit.tree import EMPTY_ROOT
 
 __all__ = ["Publication", "write_tiles"]
 
+WRITTEN = re.compile(r"checkpoint|[0-9]{1,3}")  # the last part of every name: a checkpoint, a full tile, the width of a partial one
 WRITE_AT_ONCE = 256  # files per `Folder.write`: some 25 MB of bundles in memory
 
 
@@ -42,6 +45,8 @@ class Publication:
             return
         checkpoint = peek_checkpoint(note)
         before = self._before()
+        if self._latest is None:
+            self._folder.tidy(WRITTEN)
         if before.size > checkpoint.size:
             return  # another process is ahead; a checkpoint never goes back
         if before.size and (before.origin != checkpoint.origin or self._reader.root_at(before.size) != before.root):

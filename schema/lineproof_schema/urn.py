@@ -6,8 +6,9 @@ normalisation), so a URN has exactly one spelling and can be compared as a strin
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from lineproof_schema.errors import LineproofError
@@ -15,6 +16,8 @@ from lineproof_schema.errors import LineproofError
 __all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "holder", "parse_urn"]
 
 PREFIX = "urn:lineproof:"
+REMEMBERED = 32_768  # parsed URNs kept: 40 MB at worst, since
+REMEMBERED_LENGTH, REMEMBERED_COMPONENTS = 256, 8  # longer and deeper ones, which are rare, are parsed each time
 MAX_URN_LENGTH = 8192  # characters; longer names are refused so that indexes stay usable
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986: encoded as themselves, which is most components there are
 
@@ -101,13 +104,7 @@ def format_urn(kind: str, *components: str) -> str:
     return text
 
 
-@lru_cache(32_768)  # a projector or a walk meets the same few thousand entities again and again
-def parse_urn(text: str) -> Urn:
-    """Parse a URN; only the canonical spelling is accepted.
-
-    Raises:
-        UrnError: with what was wrong and where.
-    """
+def _parsed(text: str) -> Urn:
     if not text.startswith(PREFIX):
         raise UrnError(f"does not start with {PREFIX!r}: {text[:80]!r}")
     if len(text) > MAX_URN_LENGTH:
@@ -144,3 +141,24 @@ def holder(urn: str) -> str:
     """The dataset of a column; else the entity itself."""
     kind, *parts = urn.removeprefix(PREFIX).split(":")  # a colon inside a component is escaped
     return f"{PREFIX}dataset:{parts[0]}:{parts[1]}" if kind == "column" else urn
+
+
+class _Remembered(dict[str, Urn]):
+    """What was parsed: a projector or a walk meets the same few thousand entities again and again. A dictionary, since a function around a cache costs
+    more than finding what is in it; when it is full it begins anew."""
+
+    def __missing__(self, text: str) -> Urn:
+        urn = _parsed(text)
+        if len(text) <= REMEMBERED_LENGTH and len(urn.components) <= REMEMBERED_COMPONENTS:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[text] = urn
+        return urn
+
+
+parse_urn: Final[Callable[[str], Urn]] = _Remembered().__getitem__
+"""Parse a URN; only the canonical spelling is accepted.
+
+Raises:
+    UrnError: with what was wrong and where.
+"""

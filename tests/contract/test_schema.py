@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,20 @@ def test_invalid_urn_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(UrnError) as caught:
         parse_urn(vector["urn"])
     assert caught.value.code == "invalid-urn"
+
+
+def test_parsed_urns_are_remembered_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = parse_urn.__self__  # type: ignore[attr-defined]
+    monkeypatch.setattr("lineproof_schema.urn.REMEMBERED", len(remembered) + 2)
+    short, long, deep = (format_urn("column", "n", uuid.uuid4().hex, *rest) for rest in (["c"], ["c" * 256], ["c"] * 7))
+    for text in (short, long, deep):
+        assert str(parse_urn(text)) == text
+    assert parse_urn(short) is parse_urn(short)
+    assert (short in remembered, long in remembered, deep in remembered) == (True, False, False)
+    for _ in range(3):
+        parse_urn(format_urn("run", str(uuid.uuid4())))
+    assert short not in remembered
+    assert len(remembered) <= 3
 
 
 def test_every_code_raised_in_the_code_is_catalogued() -> None:

@@ -1,12 +1,20 @@
 """The log as a folder of tlog-tiles: the same bytes however they came there, on disk and on any fsspec file system."""
 from __future__ import annotations
 
+import ftplib
+import os
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.errors import CorruptLog, LogUnavailable
@@ -147,6 +155,74 @@ def test_a_folder_that_cannot_be_written_stops_no_signature_and_is_caught_up(hom
     assert log.integrator.step() is None
     assert log.folder.read("checkpoint") == (log.reader.checkpoint() or "").encode()
     log.store.close()
+
+
+class Unreliable(MemoryFileSystem):  # type: ignore[misc]
+    """A storage whose driver raises what is no OSError, as ftplib, gcsfs and Azure's do."""
+
+    protocol = "unreliable"
+    store: ClassVar[dict[str, object]] = {}
+    down = False
+
+    def pipe_file(self, path: str, value: bytes, **more: object) -> None:
+        if Unreliable.down:
+            raise ftplib.error_temp("421 timed out")
+        super().pipe_file(path, value, **more)
+
+
+def test_a_driver_with_errors_of_its_own_stops_neither_signing_nor_the_thread_that_signs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec.register_implementation("unreliable", Unreliable, clobber=True)
+    log = Growing(home, open_folder(f"unreliable://{uuid.uuid4().hex}"))
+    monkeypatch.setattr("lineproof_audit.integrate.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(Unreliable, "down", True)
+    grow(log.store, 10)
+    stop, pause = threading.Event(), threading.Event()
+    thread = threading.Thread(target=log.integrator.run, args=(stop, 0.01))
+    thread.start()
+    try:
+        while log.integrator.problem is None:
+            assert thread.is_alive()
+            pause.wait(0.01)
+        assert isinstance(log.integrator.problem, LogUnavailable)
+        assert "error_temp: 421 timed out" in log.integrator.problem.detail
+        assert peek_checkpoint(log.reader.checkpoint() or "").size == 10
+        monkeypatch.setattr(Unreliable, "down", False)
+        while log.folder.read("checkpoint") is None or log.integrator.problem is not None:
+            assert thread.is_alive()
+            pause.wait(0.01)
+    finally:
+        stop.set()
+        thread.join(30)
+    assert log.folder.read("checkpoint") == (log.reader.checkpoint() or "").encode()
+    log.store.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lineproof_audit.folder import LocalFolder
+os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+LocalFolder(Path(sys.argv[1])).write({sys.argv[2]: b"half of it"})
+"""
+
+
+def test_what_a_kill_left_half_written_goes_and_nothing_else(growing: Growing, home: Path) -> None:
+    growing.to(300)
+    whole = files(growing.folder)
+    for name in ("checkpoint", "tile/0/001.p/44", "tile/entries/000"):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(home / "tiles"), name], check=False)
+        assert done.returncode == -signal.SIGKILL
+    left = [path for path in (home / "tiles").rglob(".*") if path.is_file()]
+    assert len(left) == 3
+    others = [home / "tiles" / name for name in (".htaccess", ".config.abcdefgh", ".checkpoint.swp", "tile/0/.gitkeep", "tile/.000.toolongforit")]
+    for path in others:
+        path.touch()
+    for path in [*left[:2], *others]:
+        os.utime(path, (1, 1))
+    Publication(growing.folder, growing.reader).publish(growing.reader.checkpoint() or "")
+    assert [path for path in left if path.exists()] == left[2:]  # its writer may be at work still
+    assert all(path.exists() for path in others)
+    assert files(growing.folder) == whole
 
 
 def test_an_unknown_kind_of_storage_is_refused() -> None:

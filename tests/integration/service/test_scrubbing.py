@@ -12,13 +12,14 @@ import psycopg
 import pytest
 
 from lineproof_audit import scrub
+from lineproof_audit.errors import CorruptLog
 from lineproof_audit.store_postgres import PostgresStore, plain_url
 from tests.service_world import ServiceWorld, running_service, service_settings
 
 pytestmark = pytest.mark.anyio
 WAIT_SECONDS = 60
 CHANGES = [("UPDATE {log}entries SET signer = tenant WHERE idx = 3", 3), ("UPDATE {log}tiles SET hashes = {zeros} WHERE level = 0", 0),
-           ("DELETE FROM {log}bodies WHERE idx = 4", 4)]
+           ("DELETE FROM {log}bodies WHERE idx = 4", 4), ("DELETE FROM {log}entries", 0)]
 
 
 def change_sqlite(directory: Path, statement: str) -> None:
@@ -90,6 +91,11 @@ async def test_what_is_changed_in_sqlite_beneath_the_service_is_told(tmp_path: P
     async with running_service(settings) as world:
         await scrub_a_changed_log(world, lambda: change_sqlite(tmp_path, statement), index, caplog)
     if "tiles" in statement:
+        return
+    if statement.endswith("entries"):  # without its genesis it is no log
+        with pytest.raises(CorruptLog, match="genesis"):
+            async with running_service(settings):
+                pass
         return
     async with running_service(settings) as again:
         for _ in range(2):  # known from the start, and found again

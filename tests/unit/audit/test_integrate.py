@@ -268,6 +268,37 @@ def test_run_keeps_the_problem_and_recovers(log: Log, monkeypatch: pytest.Monkey
         thread.join(30)
 
 
+def test_a_disk_that_fails_under_a_key_is_a_problem_and_no_end(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a log's own storage is in between: the error comes as the operating system raises it."""
+    stop = threading.Event()
+    steps: list[str | None] = []
+
+    def step() -> None:
+        steps.append(log.integrator.problem and log.integrator.problem.code)
+        if len(steps) == 3:
+            stop.set()
+            return
+        (log.keys_dir / "missing" if len(steps) == 1 else log.keys_dir / ("x" * 300)).stat()  # type: ignore[operator]
+
+    monkeypatch.setattr("lineproof_audit.integrate.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(log.integrator, "step", step)
+    log.integrator.run(stop, 0.01)
+    assert steps == [None, "log-unavailable", "log-unavailable"]
+    assert log.integrator.problem is None
+
+
+def test_a_defect_ends_signing_and_says_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step() -> None:
+        raise ZeroDivisionError("one by none")
+
+    monkeypatch.setattr(log.integrator, "step", step)
+    with pytest.raises(ZeroDivisionError):
+        log.integrator.run(threading.Event())
+    assert log.integrator.problem is not None
+    assert log.integrator.problem.code == "internal"
+    assert "one by none" in log.integrator.problem.detail
+
+
 def test_a_leader_that_was_replaced_writes_nothing(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     epoch = log.store.elect()
     assert epoch is not None
