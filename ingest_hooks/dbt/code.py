@@ -35,6 +35,7 @@ class NodeCode:
     raw: str
     modules: Mapping[str, str]
     config: str
+    line: int | None = None  # of the file, at which the raw code begins; None: the first, or nobody knows
 
 
 def describe(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], sink: EventSink) -> NodeCode:
@@ -47,7 +48,17 @@ def describe(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], sin
     modules = {unique_id: kept(sink, str(macro["macro_sql"]).encode()) for unique_id, macro in macros.items()}
     digest, settings = kept(sink, raw), kept(sink, said)
     language = "csv" if node["resource_type"] == "seed" else str(node.get("language") or "sql")
-    return NodeCode(transformation_version(digest, modules, settings), language, digest, modules, settings)
+    return NodeCode(transformation_version(digest, modules, settings), language, digest, modules, settings, _first_line(artifacts, node, raw))
+
+
+def _first_line(artifacts: Artifacts, node: Node, raw: bytes) -> int | None:
+    """Where raw code begins in its file: dbt strips what is blank before it, and a snapshot is a part of a file."""
+    try:
+        text = (artifacts.project_dir / (artifacts.file_of(node) or str(node["original_file_path"]))).read_bytes()
+    except OSError:
+        return None
+    at = text.find(raw)
+    return text.count(b"\n", 0, at) + 1 if at > 0 and b"\n" in text[:at] else None
 
 
 def vars_named(*texts: str) -> set[str]:

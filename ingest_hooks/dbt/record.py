@@ -157,7 +157,8 @@ class _Recorder:
         namespace, name = self.names.job(node)
         self.sink.emit("lineproof.transformation.v1", {
             "namespace": namespace, "name": name, "version": code.version, "language": code.language, "rawCode": code.raw, "modules": dict(code.modules),
-            "config": code.config, **({"dialect": "duckdb"} if code.language == "sql" else {}), **place})
+            "config": code.config, **({"rawCodeLine": code.line} if code.line is not None else {}),
+            **({"dialect": "duckdb"} if code.language == "sql" else {}), **place})
 
     def _job_facets(self, node: Node, code: NodeCode, place: Mapping[str, Any], compiled: Any) -> dict[str, Any]:
         urn = format_urn("transformation", *self.names.job(node), code.version)

@@ -35,7 +35,8 @@ TRACE: Final = f"""query Trace($urn: ID!, $at: Position, $dataAt: DateTime, $sin
   trace(urn: $urn, at: $at, dataAt: $dataAt, since: $since) {{
     {_HEAD} roots {{ urn why }} dataAt since verdict {{ cause because }}
     steps {{ urn distance restricted expression file line column status basis parser job transformation path repository
-      snippet {{ file start highlight lines }} {_COMMIT} run {_RUN} output {_VERSION}
+      snippet {{ file start highlight lines }} macro {{ name file line column within snippet {{ file start highlight lines }} }}
+      {_COMMIT} run {_RUN} output {_VERSION}
       inputs {{ urn type subtype expression restricted influence version {_VERSION} }} codeMatchesRun since openedBy influence }}
     sources {{ urn restricted columns version {_VERSION} previous {_VERSION} changed run {_RUN} failedChecks influence }}
     changes {{ job transformation previous {_COMMIT} size openedBy at loggedAt file line first pathChanged influence suspect

@@ -188,6 +188,7 @@ def project_transformation(draft: Draft, data: TransformationData) -> None:
     if data.commit is not None:
         facts["commit"] = commit or data.commit
     enrich(draft, Code(urn, _RANKS["lineproof_transformation"], commit, image, facts))
+    draft.revise(urn, "rawCodeLine", data.raw_code_line)  # no part of the version: blank lines before it come and go
     draft.commit = commit
     if commit is not None:
         draft.touch(commit, "mention")

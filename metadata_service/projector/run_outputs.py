@@ -11,6 +11,7 @@ from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
 from metadata_service.projector.facets import column_names, content_of, show, taken_back_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
 from metadata_service.projector.runs import (
@@ -116,6 +117,7 @@ def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, en
             said = as_list(columns.get(fact))
             if said and draft.fact(at.code.transformation, fact) is None:
                 draft.revise(at.code.transformation, fact, said)
+        draft.revise(at.code.transformation, macros_fact(urn), macro_places(columns) or None)
 
 
 def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, Any]) -> None:

@@ -16,14 +16,12 @@ from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Level
-from metadata_service.queries.trace_shapes import Cause, QualityFinding, Snippet, Trace, TraceInput, TraceSource, TraceStep, Verdict
+from metadata_service.queries.snippets import macro_of, snippet_of
+from metadata_service.queries.trace_shapes import Cause, QualityFinding, Trace, TraceInput, TraceSource, TraceStep, Verdict
 from metadata_service.queries.trace_walk import Walked, walk
 from metadata_service.queries.verdict import verdict
 
 __all__ = ["trace"]
-
-SNIPPET_LINES = 3  # shown before and after the line meant
-MAX_SOURCE_BYTES = 1_000_000
 
 
 async def trace(context: QueryContext, urn: str, data_at: datetime | None = None, since: datetime | None = None) -> Trace:
@@ -104,27 +102,11 @@ async def _step(context: QueryContext, found: Walked, value: ValuePath, downstre
         context.notes.doubt("code-differs", "the run that wrote the data ran another version of the code than the one shown", downstream)
     facts: Mapping[str, object] = code.facts if code is not None else {}
     path, repository = facts.get("path"), facts.get("repository")
-    snippet = await _snippet(context, lead, facts) if expression is not None or not any(each.restricted for each in inputs) else None
+    snippet = await snippet_of(context, lead, facts) if expression is not None or not any(each.restricted for each in inputs) else None
     return TraceStep(downstream, found.distance[downstream], False, expression, lead.file, lead.line, lead.column, lead.status, lead.basis, lead.parser,
                      lead.via, lead.transformation, path if isinstance(path, str) else None, repository if isinstance(repository, str) else None, snippet,
-                     commit, run, found.version.get(dataset), inputs, matches, lead.from_, lead.opened_by, influence)
-
-
-async def _snippet(context: QueryContext, edge: Edge, facts: Mapping[str, object]) -> Snippet | None:
-    """The lines around the place, if the artifact store has the file."""
-    if context.room.source is None or edge.file is None or edge.line is None:
-        return None
-    modules = facts.get("modules")
-    by_name: Mapping[str, object] = modules if isinstance(modules, Mapping) else {}
-    digest = facts.get("rawCode") if facts.get("path") in (None, edge.file) else by_name.get(edge.file)
-    raw = await context.room.source(digest) if isinstance(digest, str) else None
-    if raw is None or len(raw) > MAX_SOURCE_BYTES:
-        return None
-    lines = raw.decode("utf-8", "replace").splitlines()
-    if not 1 <= edge.line <= len(lines):
-        return None
-    start = max(1, edge.line - SNIPPET_LINES)
-    return Snippet(edge.file, start, edge.line, tuple(lines[start - 1:edge.line + SNIPPET_LINES]))
+                     commit, run, found.version.get(dataset), inputs, matches, lead.from_, lead.opened_by, influence,
+                     await macro_of(context, downstream, lead, facts, shown=expression is not None))
 
 
 def _ends(found: Walked) -> dict[str, list[str]]:

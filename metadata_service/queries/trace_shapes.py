@@ -11,7 +11,7 @@ from metadata_service.queries.influence import Influence
 from metadata_service.queries.lineage import RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Long
 
-__all__ = ["Cause", "CodeChange", "ExpressionChange", "QualityFinding", "Snippet", "Trace", "TraceInput", "TraceSource", "TraceStep", "Verdict"]
+__all__ = ["Cause", "CodeChange", "ExpressionChange", "MacroPlace", "QualityFinding", "Snippet", "Trace", "TraceInput", "TraceSource", "TraceStep", "Verdict"]
 
 
 class Cause(Enum):
@@ -34,6 +34,21 @@ class Snippet:
 
 
 @dataclass(frozen=True, slots=True)
+class MacroPlace:
+    """Where in a macro the text of an expression stands: by the macro's name, and in its file as far as that is known.
+
+    `within` is the line of the macro's own text; `column` counts there, and is null where a filter changed what the macro wrote.
+    """
+
+    name: str
+    file: str | None
+    line: int | None
+    column: int | None
+    within: int
+    snippet: Snippet | None
+
+
+@dataclass(frozen=True, slots=True)
 class TraceInput:
     """What a step reads, and the version of it that the run read (`inferred` when the run did not name it)."""
 
@@ -50,6 +65,7 @@ class TraceInput:
 class TraceStep:
     """One column (or asset) and how it was made: code, commit, run, versions in and out. `influence` says what it decides of the traced value.
 
+    `macro`: a macro made the text of the expression; file, line and column are then those of its call.
     `since` is the size from which this is said, `opened_by` the entry that said it. `code_matches_run` is false when the run that
     wrote the data ran another version of the code than the one whose edges are shown (a rerun or backfill of old code).
     """
@@ -77,6 +93,7 @@ class TraceStep:
     since: Long
     opened_by: Long
     influence: Influence
+    macro: MacroPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,18 @@ def _step(number: int, step: Row, names: Names) -> Iterable[RenderableType]:
     if step["codeMatchesRun"] is False:
         yield indented(Text("the run ran another version of this code", style="yellow"))
     if step["snippet"]:
-        snippet = step["snippet"]
-        yield Padding(Syntax("\n".join(snippet["lines"]), "sql", line_numbers=True, start_line=snippet["start"], highlight_lines={snippet["highlight"]},
-                             theme="ansi_dark", background_color="default", word_wrap=True), (0, 0, 0, 2))
+        yield _listing(step["snippet"])
+    if step["macro"]:
+        macro = step["macro"]
+        place = (macro["file"], macro["line"]) if macro["file"] and macro["line"] else (f"line {macro['within']} of its text",)
+        yield indented(Text.assemble("made by ", (macro["name"], "bold"), "  ", (":".join(str(part) for part in (*place, macro["column"]) if part), "bold")))
+        if macro["snippet"]:
+            yield _listing(macro["snippet"])
+
+
+def _listing(snippet: Row) -> RenderableType:
+    return Padding(Syntax("\n".join(snippet["lines"]), "sql", line_numbers=True, start_line=snippet["start"], highlight_lines={snippet["highlight"]},
+                          theme="ansi_dark", background_color="default", word_wrap=True), (0, 0, 0, 2))
 
 
 def _made(step: Row) -> str:

@@ -68,6 +68,7 @@ class TransformationData(EventData):
     """`lineproof.transformation.v1`: a version of transformation code.
 
     The version is SHA-256 over RFC 8785 JSON `{rawCode, modules, config}` (digests, hex): not the commit, not the compiled text.
+    `rawCodeLine` is the line of `path` at which the raw code begins, if that is not the first.
     """
 
     namespace: Name
@@ -76,6 +77,7 @@ class TransformationData(EventData):
     language: Name
     dialect: str | None = None
     raw_code: Sha256
+    raw_code_line: int | None = Field(default=None, ge=1)
     modules: dict[str, Sha256] = Field(default_factory=dict)
     config: Sha256 | None = None
     path: str | None = None

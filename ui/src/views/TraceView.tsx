@@ -160,6 +160,12 @@ function Step({ step }: { step: StepFragment }) {
         {step.status !== null && step.status !== 'complete' && <Status status={step.status} />}
       </header>
       {step.snippet !== null ? <Source snippet={step.snippet} /> : step.file !== null && <p><code>{step.file}{step.line !== null && `:${step.line}`}</code> <span className="soft">its text is not in the artifact store</span></p>}
+      {step.macro !== null && (
+        <>
+          <p><span className="soft">made by</span> <code>{step.macro.name}</code>{step.macro.snippet === null && <> <code>{step.macro.file ?? 'line'}:{step.macro.line ?? step.macro.within}</code></>}</p>
+          {step.macro.snippet !== null && <Source snippet={step.macro.snippet} />}
+        </>
+      )}
       <dl className="facts facts-tight">
         {step.commit && <div className="fact"><dt>Commit</dt><dd><Commit commit={step.commit} /></dd></div>}
         {step.run && <div className="fact"><dt>Run</dt><dd><Run run={step.run} /></dd></div>}
