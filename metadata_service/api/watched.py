@@ -1,11 +1,11 @@
 """A graph that is read in a viewer's name: it notes when what it gives is classified and the viewer may see it."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from metadata_service.access import Viewer
-from metadata_service.graph.port import GraphStore, NodeRow
+from metadata_service.graph.port import Glance, GraphStore, NodeRow
 
 __all__ = ["is_classified", "watched"]
 
@@ -28,12 +28,20 @@ class _Watched:
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         rows = await self._graph.get(urns, at)
-        for row in rows.values():
+        self._look(rows.values())
+        return rows
+
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
+        found = await self._graph.glance(urns, states, at)
+        self._look(found.nodes.values())
+        return found
+
+    def _look(self, rows: Iterable[NodeRow]) -> None:
+        for row in rows:
             level = row.facts.get("classification")
             if is_classified(level) and self._viewer.can_see(row.namespace, level):
                 self._classified()
                 break
-        return rows
 
 
 def watched(graph: GraphStore, viewer: Viewer, classified: Callable[[], None]) -> GraphStore:

@@ -141,10 +141,23 @@ def add_links(kind: str) -> str:
 
 @cache
 def nodes(*, past: bool) -> str:
-    """[urn, tenant, from, [[fact, value, from], …]] of the nodes that exist at `$at`, with the facts visible there."""
+    """Of the nodes that exist at `$at`, what `_node` says."""
+    return f"UNWIND $parts AS part CALL (part) {{ UNWIND part AS urn {_node(past=past)} RETURN collect(node) AS rows }} RETURN rows"
+
+
+@cache
+def glance(*, past: bool) -> str:
+    """Where the graph stands, some nodes at `$at`, and state values."""
+    return ("MATCH (p:Position {id: 0}) RETURN p.size AS size, p.root AS root, p.digest AS digest, "
+            f"COLLECT {{ UNWIND $urns AS urn {_node(past=past)} RETURN node }} AS nodes, "
+            "COLLECT { UNWIND $keys AS key MATCH (s:State {key: key}) RETURN [key, s.value] } AS states")
+
+
+def _node(*, past: bool) -> str:
+    """[urn, tenant, from, [[fact, value, from], …]] of the node of `urn`, with the facts visible at `$at`."""
     visible = "r.to > $at AND r.from <= $at" if past else f"r.to = {OPEN}"
-    return ("UNWIND $parts AS part CALL (part) { UNWIND part AS urn MATCH (n:Entity {urn: urn}) WHERE n.from <= $at RETURN collect([urn, n.tenant, n.from, "
-            f"COLLECT {{ MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND {visible} RETURN [r.fact, r.value, r.from] }}]) AS rows }} RETURN rows")
+    return ("MATCH (n:Entity {urn: urn}) WHERE n.from <= $at WITH [urn, n.tenant, n.from, "
+            f"COLLECT {{ MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND {visible} RETURN [r.fact, r.value, r.from] }}] AS node")
 
 
 @cache

@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
+from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
@@ -137,6 +137,13 @@ class Neo4jGraphStore:
 
     async def forget(self) -> None:
         """Nothing: Neo4j reuses the space of deleted records by itself, and transaction logs go after their retention."""
+
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
+        """Position, nodes and state values, by one statement."""
+        parameters = {"urns": sorted(set(urns)), "keys": sorted(set(states)), "at": OPEN if at is None else at}
+        (row,) = await self.rows(cypher.glance(past=at is not None), parameters)
+        nodes = {urn: node_of(urn, tenant, from_, facts) for urn, tenant, from_, facts in row["nodes"]}
+        return Glance(Position(row["size"], row["root"], row["digest"]), nodes, {key: read(value) for key, value in row["states"]})
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from metadata_service.graph.ops import Edge, EntryRecord, Family, GraphOp, Link, SetStat
 
-__all__ = ["Direction", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode",
+__all__ = ["Direction", "Glance", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode",
            "RevisionRow", "TouchRow"]
 
 Direction = Literal["UPSTREAM", "DOWNSTREAM"]
@@ -120,6 +120,15 @@ class Loaded:
     states: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a question begins with: where the graph stands, nodes by URN, and the projector's own state by key. Unknown ones are left out."""
+
+    position: Position
+    nodes: Mapping[str, NodeRow]
+    states: Mapping[str, Any]
+
+
 class GraphStore(Protocol):
     """A graph that entries are projected into. All methods raise `GraphUnavailable` when the store cannot be reached."""
 
@@ -153,6 +162,12 @@ class GraphStore(Protocol):
 
     async def forget(self) -> None:
         """Give up what deleted rows left behind in files of the store, as far as it can (after `wipe` and projecting again)."""
+
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
+        """`position`, `get` at `at` and current state values in one round trip.
+
+        What is told is of one state of the graph if `position` stands there again afterwards.
+        """
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 
@@ -26,7 +26,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
+from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
 from metadata_service.graph.rows import entry_of, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
@@ -78,10 +78,7 @@ class SqlGraphStore:
 
     async def load(self, urns: Sequence[str], states: Sequence[str]) -> Loaded:
         """Nodes with their current facts, and state values."""
-        def query(session: Session) -> Loaded:
-            rows = session.rows(sql_text.STATES, session.many({plain(key) for key in states})) if states else []
-            return Loaded(_get(session, urns, None), {unplain(key): read(value) for key, value in rows})
-        return await self._read(query)
+        return await self._read(lambda session: Loaded(_get(session, urns, None), _states(session, states)))
 
     async def known_links(self, links: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Those of these (type, src, dst) that exist."""
@@ -102,6 +99,10 @@ class SqlGraphStore:
     async def forget(self) -> None:
         """The tables are written anew, and SQLite's write-ahead log is cut off. PostgreSQL's own log and backups keep what they have."""
         await asyncio.to_thread(self._database.forget)
+
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
+        """Position, nodes and state values, in one transaction."""
+        return await self._read(lambda session: Glance(Position(*session.row(sql_text.POSITION)), _get(session, urns, at), _states(session, states)))
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
@@ -183,6 +184,11 @@ def _get(session: Session, urns: Sequence[str], at: int | None) -> dict[str, Nod
     if not urns:
         return {}
     return _with_facts(session, session.rows(sql_text.EXISTING, session.many(set(urns)), OPEN if at is None else at), at)
+
+
+def _states(session: Session, keys: Sequence[str]) -> dict[str, Any]:
+    rows = session.rows(sql_text.STATES, session.many({plain(key) for key in keys})) if keys else []
+    return {unplain(key): read(value) for key, value in rows}
 
 
 def _with_facts(session: Session, nodes: Sequence[tuple[int, str, str, int]], at: int | None) -> dict[str, NodeRow]:

@@ -5,10 +5,10 @@ the fixed size if the projector moved the graph meanwhile.
 """
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -18,10 +18,12 @@ from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.reader import LogReader
 from lineproof_audit.witness import Group, Witness
+from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import Edge, Family
 from metadata_service.graph.port import Direction as Way
-from metadata_service.graph.port import GraphStore, Limits, Position, Provenance, Reach
+from metadata_service.graph.port import Glance, GraphStore, Limits, NodeRow, Provenance, Reach
 from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW
+from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
 from metadata_service.projector.runner import REBUILDING_STATE
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
@@ -30,6 +32,7 @@ __all__ = ["EVERYTHING", "Asked", "Notes", "QueryContext", "Room", "Viewer", "an
 
 WAIT_SECONDS = 2.0  # how long a read of one's own writes waits for the projector (ARCHITECTURE, life of an event, 7)
 POLL_SECONDS = 0.02
+STATES: Final = (REBUILDING_STATE, FED_BY_JOBS_STATE)  # what questions ask of the projector's own state
 MAX_REASONS = 100  # reasons listed in one answer; the counts go on
 
 T = TypeVar("T")
@@ -145,6 +148,15 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
+class _AtHand:
+    """What was read together with the position: the entities a question is about (`nodes` has those that exist), and `STATES`."""
+
+    urns: frozenset[str]
+    nodes: Mapping[str, NodeRow]
+    states: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryContext:
     """One question at one position: `at` is what the port is asked with (None = now), `size` the position it stands for."""
 
@@ -154,10 +166,22 @@ class QueryContext:
     size: int
     root: str
     notes: Notes
+    at_hand: _AtHand | None = None
 
     @property
     def graph(self) -> GraphStore:
         return self.room.graph
+
+    async def nodes(self, urns: Sequence[str]) -> Mapping[str, NodeRow]:
+        """The nodes among `urns` that exist at the position; what the question began with is not read again."""
+        if self.at_hand is not None and self.at_hand.urns.issuperset(urns):
+            return {urn: self.at_hand.nodes[urn] for urn in urns if urn in self.at_hand.nodes}
+        return await self.graph.get(urns, self.at)
+
+    async def state(self, key: str) -> Any:
+        """A value of the projector's own state, None without one. It knows the present only."""
+        states = self.at_hand.states if self.at_hand is not None else (await self.graph.load([], [key])).states
+        return states.get(key)
 
     async def edges(self, frontier: Sequence[str], way: Way, families: Sequence[Family], limit: int) -> list[Edge]:
         """Edges that leave `frontier` at the position. Where there are more than `limit`, the answer says so."""
@@ -180,13 +204,15 @@ class QueryContext:
         return ComputedAt(self.size, self.root, peek_checkpoint(note).size if note is not None else None)
 
 
-async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]]) -> T:
+async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]], *, about: Sequence[str] = ()) -> T:
     """Compute an answer at the asked position; every part of it sees the same size.
+
+    `about` are the URNs that the question starts from: they are read together with the position.
 
     Raises:
         PositionBeyondLog, NotProjected, InvalidPosition: see `Asked`.
     """
-    context = await _open(room, viewer, asked)
+    context = await _open(room, viewer, asked, frozenset(filter(_is_urn, about)))
     result = await compute(context)
     if context.at is None and (await room.graph.position()).size != context.size:
         result = await compute(QueryContext(room, viewer, context.size, context.size, context.root, Notes()))
@@ -199,7 +225,15 @@ def now_only(asked: Asked, what: str) -> None:
         raise NotHistorical(f"{what} only knows the present; leave out `at`")
 
 
-async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
+def _is_urn(text: str) -> bool:
+    """The others are refused by the question itself."""
+    try:
+        return bool(parse_urn(text))
+    except UrnError:
+        return False
+
+
+async def _open(room: Room, viewer: Viewer, asked: Asked, about: frozenset[str]) -> QueryContext:
     if (asked.size is not None and asked.size < 0) or (asked.min_size is not None and asked.min_size < 0):
         raise InvalidPosition("a tree size is never negative")
     wanted = asked.size
@@ -208,36 +242,36 @@ async def _open(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
             raise InvalidPosition("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
         wanted = await to_thread.run_sync(room.reader.size_at, micros(asked.time))
     least = max(wanted or 0, asked.min_size or 0)
-    position = await room.graph.position()
-    await _refuse_half_a_graph(room, position)
-    if position.size < least:
+    glance = await room.graph.glance(sorted(about), STATES, wanted)
+    await _refuse_half_a_graph(room, glance)
+    if glance.position.size < least:
         log_size = await to_thread.run_sync(room.reader.size)
         if log_size < least:
             raise PositionBeyondLog(f"the log has {log_size} entries, position {least} was asked for", size=log_size)
-        position = await _wait(room, least)
+        await _wait(room, least)
+        glance = await room.graph.glance(sorted(about), STATES, wanted)
+    position, at_hand = glance.position, _AtHand(about, glance.nodes, glance.states)
     if wanted is None or wanted == position.size:
-        return QueryContext(room, viewer, None, position.size, position.root, Notes())
+        return QueryContext(room, viewer, None, position.size, position.root, Notes(), at_hand)
     root = await to_thread.run_sync(room.reader.root_at, wanted)
-    return QueryContext(room, viewer, wanted, wanted, root.hex(), Notes())
+    return QueryContext(room, viewer, wanted, wanted, root.hex(), Notes(), at_hand)
 
 
-async def _refuse_half_a_graph(room: Room, position: Position) -> None:
+async def _refuse_half_a_graph(room: Room, glance: Glance) -> None:
     """A graph that is being made again must not pass for the graph of an earlier position: "now" would be the past.
 
-    Only a graph behind its log can be one, so an up-to-date one costs no further read.
+    Only a graph behind its log can be one.
     """
-    if position.size < await to_thread.run_sync(room.reader.size):
-        whole = (await room.graph.load([], [REBUILDING_STATE])).states.get(REBUILDING_STATE)
-        if whole is not None:
-            raise Rebuilding(f"the graph stands at {position.size} and is whole again at {whole}", projected=position.size, whole=whole)
+    whole, size = glance.states.get(REBUILDING_STATE), glance.position.size
+    if whole is not None and size < await to_thread.run_sync(room.reader.size):
+        raise Rebuilding(f"the graph stands at {size} and is whole again at {whole}", projected=size, whole=whole)
 
 
-async def _wait(room: Room, least: int) -> Position:
+async def _wait(room: Room, least: int) -> None:
     with anyio.move_on_after(WAIT_SECONDS):
         while True:
             await anyio.sleep(POLL_SECONDS)
-            position = await room.graph.position()
-            if position.size >= least:
-                return position
+            if (await room.graph.position()).size >= least:
+                return
     projected = (await room.graph.position()).size
     raise NotProjected(f"the graph stands at {projected}, position {least} was asked for", projected=projected)

@@ -101,7 +101,7 @@ class SearchAnswer:
 async def entity(context: QueryContext, urn: str) -> EntityAnswer:
     """The entity `urn` at the position. Raises UrnError."""
     parse_urn(urn)
-    row = (await context.graph.get([urn], context.at)).get(urn)
+    row = (await context.nodes([urn])).get(urn)
     if row is None or not await may_see(context, urn):
         context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
         return EntityAnswer(await context.computed_at(), context.notes.completeness(), None)

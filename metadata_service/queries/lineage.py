@@ -207,7 +207,7 @@ async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, reached
 
 async def _doubt_jobs(context: QueryContext, reached: Iterable[str], masked: Collection[str]) -> None:
     """Datasets that a job is said to feed while nobody says what the job reads: the walk ends there although the data do not begin there."""
-    if (await context.graph.load([], [FED_BY_JOBS_STATE])).states.get(FED_BY_JOBS_STATE) is None:
+    if await context.state(FED_BY_JOBS_STATE) is None:
         return
     owners = {urn: str(parse_urn(urn).parent) if _kind(urn) == "column" else urn for urn in reached if _kind(urn) in ("column", "dataset")}
     rows = await context.graph.get(sorted(set(owners.values())), context.at)

@@ -37,7 +37,7 @@ async def expand(context: QueryContext, urn: str, level: Level) -> tuple[Root, .
         UrnError: `urn` is no URN.
     """
     parsed = parse_urn(urn)
-    rows = await context.graph.get([urn], context.at)
+    rows = await context.nodes([urn])
     if urn not in rows:
         return ()
     if level is Level.VERSION and parsed.kind == "job":

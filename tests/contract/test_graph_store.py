@@ -198,6 +198,21 @@ async def test_load_gives_nodes_and_states_and_leaves_out_unknown_ones(feeder: F
     assert (await feeder.store.load([], [])).nodes == {}
 
 
+async def test_a_glance_gives_position_nodes_and_states_at_once(feeder: Feeder) -> None:
+    store = feeder.store
+    nothing = await store.glance([A], ["keyring"])
+    assert (nothing.position, dict(nothing.nodes), dict(nothing.states)) == (await store.position(), {}, {})
+    await feeder.feed(UpsertNode(A, TENANT, 1), Revise(A, "owners", ["ann"], 1), PutState("keyring", {"keys": [1, None]}))
+    await feeder.feed(UpsertNode(B, TENANT, 2), Revise(A, "owners", ["bob"], 2, ["ann"], 1), PutState("other", "x"))
+    for at in (None, 2, 1, 0):
+        found = await store.glance([B, A, A, C], ["keyring", "never"], at)
+        assert found.position == await store.position()
+        assert found.nodes == await store.get([A, B, C], at)
+        assert found.states == {"keyring": {"keys": [1, None]}}
+    bare = await store.glance([], [])
+    assert (bare.position.size, dict(bare.nodes), dict(bare.states)) == (2, {}, {})
+
+
 async def test_states_are_no_part_of_the_digest(feeder: Feeder) -> None:
     await feeder.feed(PutState("k", 1), SetStat("s", 1, 1), Touch(A, 0), record(0))
     assert await feeder.store.digest() == "0" * 64

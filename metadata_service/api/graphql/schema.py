@@ -68,7 +68,7 @@ async def resolve_entity(info: Info, urn: ID | None = None, ref: EntityRef | Non
             return entities.EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
         return await entities.entity(context, found)
 
-    return await answer(*position_of(info, at), compute)
+    return await answer(*position_of(info, at), compute, about=[str(urn)] if urn is not None else ())
 
 
 async def resolve_search(info: Info, text: str, kinds: list[Kind] | None = None, first: int = 20, after: str | None = None,
@@ -87,7 +87,8 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     facts = _selects_facts(info)
     return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
-                                                                              active_since=active_since, limits=caps, facts=facts))
+                                                                              active_since=active_since, limits=caps, facts=facts),
+                        about=[urn])
 
 
 async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput | None = None, at: Position | None = None,
@@ -97,14 +98,14 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     subject, kind, schema = (change.urn, change.kind, change.columns) if change is not None else (urn, None, None)
     columns = [Column(each.name, each.type, each.nullable) for each in schema] if schema is not None else None
-    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns))
+    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns), about=[str(subject)])
 
 
 async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:
     for time in (data_at, since):
         if time is not None and time.tzinfo is None:
             raise InvalidArgument("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
-    return await answer(*position_of(info, at), lambda context: traces.trace(context, urn, data_at, since))
+    return await answer(*position_of(info, at), lambda context: traces.trace(context, urn, data_at, since), about=[urn])
 
 
 async def resolve_diff(info: Info, urn: ID, from_: Annotated[Position, strawberry.argument(name="from")], to: Position | None = None,
@@ -113,13 +114,14 @@ async def resolve_diff(info: Info, urn: ID, from_: Annotated[Position, strawberr
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     room, viewer, where = position_of(info, to)
     start = await _index(room, from_) or 0
-    return await answer(room, viewer, where, lambda context: differences.diff(context, urn, start, direction=direction, depth=depth, level=level, limits=caps))
+    return await answer(room, viewer, where, lambda context: differences.diff(context, urn, start, direction=direction, depth=depth, level=level, limits=caps),
+                        about=[urn])
 
 
 async def resolve_suspects(info: Info, urn: ID, from_: Annotated[Position, strawberry.argument(name="from")], to: Position | None = None) -> Suspects:
     room, viewer, where = position_of(info, to)
     start = await _index(room, from_) or 0
-    return await answer(room, viewer, where, lambda context: suspected.suspects(context, urn, start))
+    return await answer(room, viewer, where, lambda context: suspected.suspects(context, urn, start), about=[urn])
 
 
 async def resolve_manifest(info: Info, urn: ID, at: Position | None = None) -> manifests.Manifest:

@@ -43,8 +43,8 @@ LOOKUPS = {  # statement -> the operator that must find its rows
 }
 # about all rows, or no statement
 WHOLE = {"ALL_NODES", "ALL_REVISIONS", "ALL_LINKS", "COUNT_LINKS", "SCHEMA", "AWAIT_INDEXES", "DELETE_LABEL", "LABELS", "FAMILIES", "PAST"}
-BUILDERS = {"nodes", "reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges", "add_links",
-            "known_links"}
+BUILDERS = {"nodes", "glance", "reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges",
+            "add_links", "known_links"}
 WHOLE_BUILDERS = {"count_label", "count_type", "all_edges"}
 
 
@@ -117,6 +117,9 @@ def test_lookups_go_through_an_index(driver: Driver, name: str) -> None:
 @pytest.mark.parametrize("past", [False, True])
 def test_nodes_and_their_facts_go_through_indexes(driver: Driver, *, past: bool) -> None:
     check(driver, cypher.nodes(past=past), SEEK, "NodeIndexSeek")
+    found = operators(driver, cypher.glance(past=past))
+    assert sum(one.startswith(SEEK) for one in found) == 3, found  # the position, the nodes and the states
+    check(driver, cypher.glance(past=past), "NodeIndexSeek")
 
 
 @pytest.mark.parametrize("past", [False, True])
