@@ -82,6 +82,8 @@ TOUCHED = _TOUCHES + "RETURN DISTINCT t.index AS index ORDER BY index LIMIT $lim
 TOUCH_ROWS = _TOUCHES + "RETURN urn, t.role AS role, e.body AS body ORDER BY t.index, urn"
 CONCERNED = ("UNWIND $indices AS index MATCH (t:Touch) USING INDEX SEEK t:Touch(index) WHERE t.index = index WITH t MATCH (e:Entry {index: t.index}) "
              "RETURN t.urn AS urn, t.role AS role, e.body AS body ORDER BY t.index, urn")
+LISTED = ("MATCH (n:Entity) USING INDEX SEEK n:Entity(urn) WHERE n.urn > $after AND n.urn < $before AND n.from <= $at "
+          "WITH n.urn AS urn ORDER BY urn LIMIT $limit RETURN collect(urn) AS urns")
 SEARCH = ("MATCH (n:Entity) WHERE n.folded CONTAINS $text AND ($kinds IS NULL OR n.kind IN $kinds) "
           "AND ($prefixes IS NULL OR any(prefix IN $prefixes WHERE n.namespace STARTS WITH prefix)) "
           "AND ($key IS NULL OR n.sort_key > $key OR (n.sort_key = $key AND n.urn > $urn)) "

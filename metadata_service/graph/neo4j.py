@@ -32,6 +32,7 @@ from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
     entry_of,
+    kind_range,
     node_of,
     oldest_first,
     plain,
@@ -239,6 +240,12 @@ class Neo4jGraphStore:
             found = [row["urn"] for row in await _run(session, cypher.SEARCH, READ_SECONDS, parameters)]
             nodes = await _get(session, found[:first], None)
         return Page(tuple(nodes[urn] for urn in found[:first]), (sort_name(found[first - 1]), found[first - 1]) if len(found) > first > 0 else None)
+
+    async def listed(self, kind: str, at: int | None, after: str | None, limit: int) -> list[str]:
+        """URNs of a kind, in their order."""
+        start, end = kind_range(kind)
+        parameters = {"after": after or start, "before": end, "at": OPEN if at is None else at, "limit": limit}
+        return [urn for row in await self.rows(cypher.LISTED, parameters) for urn in row["urns"]]
 
     async def size_at(self, time: int) -> int:
         """The number of entries received at or before `time`."""

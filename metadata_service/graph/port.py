@@ -223,6 +223,9 @@ class GraphStore(Protocol):
         Entities without a namespace (runs, commits, principals, …) count as namespace "": only the prefix "" has them.
         """
 
+    async def listed(self, kind: str, at: int | None, after: str | None, limit: int) -> list[str]:
+        """URNs of the entities of a kind that exist at `at`, in their order, the first `limit` behind `after`. A page costs its rows, wherever it stands."""
+
     async def size_at(self, time: int) -> int:
         """The number of projected entries received at or before `time` (µs since the epoch)."""
 

@@ -11,13 +11,19 @@ from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link, canonical_json
 from metadata_service.graph.port import NodeRow, RevisionRow
 
-__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "newest", "node_of", "oldest_first", "plain", "read",
-           "revision_of", "said", "sort_name", "unplain"]
+__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "kind_range", "newest", "node_of", "oldest_first",
+           "plain", "read", "revision_of", "said", "sort_name", "unplain"]
 
 EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing: the root of the empty tree (RFC 6962 2.1)
 EMPTY_DIGEST = "0" * 64
 
 edge_order = attrgetter("key", "from_")
+
+
+def kind_range(kind: str) -> tuple[str, str]:
+    """All URNs of a kind lie between these two."""
+    return f"urn:lineproof:{kind}:", f"urn:lineproof:{kind};"  # `;` comes after `:`
+
 
 _ENTRY_FIELDS = tuple(EntryRecord.__slots__)
 _entry_values = attrgetter(*_ENTRY_FIELDS)

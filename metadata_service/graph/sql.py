@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     revision_digest,
 )
 from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
-from metadata_service.graph.rows import entry_of, newest, node_of, plain, read, revision_of, unplain
+from metadata_service.graph.rows import entry_of, kind_range, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
 from metadata_service.graph.sql_schema import METADATA, TOUCH_BY_ENTRY
@@ -165,6 +165,11 @@ class SqlGraphStore:
     async def search(self, text: str, kinds: Sequence[str] | None, prefixes: Sequence[str] | None, after: tuple[str, str] | None, first: int) -> Page:
         """Nodes whose name or namespace contains `text`."""
         return await self._read(_search, text, kinds, prefixes, after, first)
+
+    async def listed(self, kind: str, at: int | None, after: str | None, limit: int) -> list[str]:
+        """URNs of a kind, in their order."""
+        start, end = kind_range(kind)
+        return [row[0] for row in await self._read(lambda session: session.rows(sql_text.LISTED, after or start, end, OPEN if at is None else at, limit))]
 
     async def size_at(self, time: int) -> int:
         """The number of entries received at or before `time`."""

@@ -62,6 +62,7 @@ FACTS_AT = "SELECT r.node_id, r.fact, r.value, r.from_ FROM {ids} CROSS JOIN gra
 REVISIONS = ("SELECT r.fact, r.value, r.from_, r.to_ FROM graph_node n CROSS JOIN graph_revision r "
              "WHERE n.urn = ? AND r.node_id = n.id AND r.from_ <= ? ORDER BY r.from_, r.fact")
 SET_STATS = "SELECT s.set_id, s.last_seen, s.runs FROM {texts} CROSS JOIN graph_set_stat s WHERE s.set_id = f.value"
+LISTED = "SELECT urn FROM graph_node WHERE urn > ? AND urn < ? AND from_ <= ? ORDER BY urn LIMIT ?"
 CONTEXTS = "SELECT c.id, c.body FROM {ids} CROSS JOIN graph_context c WHERE c.id = f.value"
 EDGES_BY_ID = f"SELECT {_EDGE} FROM {{ids}} CROSS JOIN graph_edge e WHERE e.id = f.value"
 EDGE_KEYS = "SELECT e.key, e.from_, e.id FROM {ids} CROSS JOIN graph_edge e WHERE e.id = f.value"

@@ -619,6 +619,21 @@ async def test_search_finds_names_and_namespaces_in_any_case(feeder: Feeder) -> 
     assert len(await names("")) == 5
 
 
+async def test_entities_of_a_kind_are_listed_in_the_order_of_their_urns(feeder: Feeder) -> None:
+    names = sorted(dataset(f"n{number}") for number in range(7))
+    other = [format_urn("dataset-version", "warehouse", "n1", "1"), format_urn("job", "jobs", "n1"), format_urn("column", "warehouse", "n1", "a")]
+    early = await feeder.feed(*(UpsertNode(urn, TENANT, feeder.size + 1) for urn in [*names[:4], *other]))
+    await feeder.feed(Touch(dataset("never-came-to-be"), feeder.size), *(UpsertNode(urn, TENANT, feeder.size + 1) for urn in names[4:]))
+    pages, after = list[list[str]](), None
+    while found := await feeder.store.listed("dataset", None, after, 3):
+        pages.append(found)
+        after = found[-1]
+    assert pages == [names[:3], names[3:6], names[6:]]
+    assert await feeder.store.listed("dataset", early, None, 50) == names[:4]
+    assert await feeder.store.listed("column", None, None, 50) == other[2:]
+    assert await feeder.store.listed("principal", None, None, 50) == []
+
+
 async def test_search_is_narrowed_by_kind_and_prefix(feeder: Feeder) -> None:
     await feeder.nodes(dataset("x", "team_a/raw"), dataset("x", "team_b"), dataset("x", "teamXa"), format_urn("job", "team_a/etl", "x"), format_urn("run", "x"))
 

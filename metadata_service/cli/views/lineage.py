@@ -93,7 +93,7 @@ class _Branches:
         said: dict[str, None] = {}
         for edge in sorted(edges, key=lambda edge: (edge["type"] == "INDIRECT", edge["line"] is None)):
             place = f"{edge['file']}:{edge['line']}" if edge["file"] and edge["line"] else None
-            parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not said and not told else None),
+            parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not (said or told) else None),
                      SURENESS.get(edge["basis"])]
             said.setdefault(" ".join(part for part in parts if part))
         rows = dict.fromkeys(words(edge["subtype"] or "indirect") for edge in edges if edge["type"] == "INDIRECT")
