@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -13,13 +14,14 @@ from benchmarks.events import signed_events
 from ingest_hooks.signer import Signed
 from lineproof_audit.append import BATCH_ENTRIES, Ack, NewEntry
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope
+from lineproof_audit.errors import AuditError
 from lineproof_audit.init import ROOT_ADMIN_KEY, register_key
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.log import Log
 
 __all__ = ["BenchLog", "append_all", "append_one", "open_log", "repeated"]
 
-WINDOW = 8 * BATCH_ENTRIES  # entries under way at once; half the appender's queue
+WINDOW = 8  # batches under way at once; half the appender's queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,19 @@ def repeated(events: Sequence[NewEntry]) -> Iterator[NewEntry]:
 
 def append_all(log: Log, entries: Sequence[NewEntry]) -> None:
     """Append in order, as fast as the log takes them; every acknowledgement is waited for."""
-    waiting: deque[Any] = deque()
+    waiting: deque[Future[list[Ack | AuditError]]] = deque()
     for start in range(0, len(entries), BATCH_ENTRIES):
-        waiting.extend(log.appender.submit_many(entries[start:start + BATCH_ENTRIES]))
-        while len(waiting) > WINDOW:
-            waiting.popleft().result()
-    for future in waiting:
-        future.result()
+        waiting.append(log.appender.submit_together([log.appender.prepare(entry) for entry in entries[start:start + BATCH_ENTRIES]]))
+        if len(waiting) > WINDOW:
+            _require(waiting.popleft())
+    for answers in waiting:
+        _require(answers)
+
+
+def _require(answers: Future[list[Ack | AuditError]]) -> None:
+    for answer in answers.result():
+        if not isinstance(answer, Ack):
+            raise answer
 
 
 def append_one(log: Log, entry: NewEntry) -> Ack:

@@ -1,4 +1,4 @@
-"""Appending: group commit, duplicates, equivocations.
+"""Appending: the queue and group commit of one process.
 
 `submit` does what needs no order in the caller's thread (hashing, salting, packing, the leaf but for its time); one thread takes
 what has gathered, locks the head, drops duplicates, writes, commits, and only then answers. A failed batch answers every caller
@@ -6,204 +6,80 @@ with the error and is forgotten: a caller who tries again gets the first index i
 """
 from __future__ import annotations
 
-import json
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from typing import Protocol, cast
 
-from lineproof_audit import bodies
-from lineproof_audit.base64text import encode_base64
+from lineproof_audit.batch import MAX_EVIDENCE_BYTES, Ack, Answer, Equivocation, NewEntry, Prepared, append_batch, instant, prepare
 from lineproof_audit.clock import Clock, Receiver, SystemClock
-from lineproof_audit.envelope import MAX_ENVELOPE_BYTES, PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, Envelope, parse_envelope, sign_envelope
-from lineproof_audit.errors import AuditError, CorruptLog, EnvelopeError, EquivocationError, LogUnavailable, QueueFull
+from lineproof_audit.errors import AuditError, EquivocationError, LogUnavailable, QueueFull
 from lineproof_audit.identity import TenantSecrets
 from lineproof_audit.keys import SigningKey
-from lineproof_audit.leaf import SALT_BYTES, Leaf, body_commitment, encode_leaf
-from lineproof_audit.store import AppendTransaction, Head, Known, LogStore, NewRow
-from lineproof_audit.tree import leaf_hash
+from lineproof_audit.store import LogStore
 
-__all__ = ["BATCH_ENTRIES", "MAX_EVIDENCE_BYTES", "Ack", "Appender", "Equivocation", "NewEntry", "append_batch"]
+__all__ = ["BATCH_ENTRIES", "MAX_EVIDENCE_BYTES", "Ack", "Answer", "Appender", "Equivocation", "NewEntry", "Prepared", "append_batch", "instant", "prepare"]
 
-EQUIVOCATION = "lineproof.equivocation.v1"
 BATCH_ENTRIES = 256  # Tessera's default: a batch of 3 KB events is one flush of under 1 MB
 BATCH_BYTES = 8 * 1024 * 1024  # of envelopes: large ones must not hold the head for long
 QUEUE_ENTRIES = 4_096
 QUEUE_BYTES = 64 * 1024 * 1024
-# The evidence of an equivocation embeds an envelope twice in base64 (x 16/9) and must itself be an envelope. OpenLineage events may be
-# as large as envelopes go: their id is the hash of the payload, so there is no second one.
-MAX_EVIDENCE_BYTES = MAX_ENVELOPE_BYTES * 9 // 16 - 4_096
-
-_TIME_HOLE = b',"received":0,"signedBy":"'  # cannot occur inside a JSON string, whose quotes are escaped
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
-    """One verified envelope to append.
+class _Asker(Protocol):
+    """Who waits for the answers about entries. Called by the appender's thread alone, once they are queued."""
 
-    Attributes:
-        envelope: the DSSE bytes as received.
-        media_type, event_type, tenant, signer, signed_by, caller: see `leaf.Leaf`.
-        source, event_id: the rest of the event's identity; signed events are told apart by `signer`, wrapped ones by `caller`.
-        parsed: `parse_envelope(envelope)` if the caller has it already.
-    """
+    def claim(self) -> bool:
+        """Whether they are still to be appended."""
 
-    envelope: bytes
-    media_type: str
-    event_type: str
-    tenant: str
-    signer: str
-    signed_by: str
-    caller: str | None
-    source: str
-    event_id: str
-    parsed: Envelope | None = None
+    def answer(self, position: int, answer: Ack | AuditError) -> None:
+        """What became of the entry at `position` of those asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """The entry is durable at `index`. `duplicate`: it was there before; `leaf` and `salt` are the first one's, `salt` empty if erased."""
+class _One:
+    """Waits for one entry; may be cancelled until its batch is taken up."""
 
-    index: int
-    leaf: bytes
-    salt: bytes
-    duplicate: bool
+    __slots__ = ("future",)
 
+    def __init__(self) -> None:
+        self.future: Future[Ack] = Future()
 
-@dataclass(frozen=True, slots=True)
-class Equivocation:
-    """The identity names entry `first_index`, which has other bytes; entry `evidence_index` embeds the second envelope."""
+    def claim(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
 
-    first_index: int
-    evidence_index: int
-
-
-Answer = Ack | Equivocation | EnvelopeError
+    def answer(self, position: int, answer: Ack | AuditError) -> None:
+        if isinstance(answer, Ack):
+            self.future.set_result(answer)
+        else:
+            self.future.set_exception(answer)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An entry ready to be written but for its index and time."""
+class _Together:
+    """Waits for all entries of one call."""
 
-    entry: NewEntry
-    fields: Leaf
-    before_time: bytes
-    after_time: bytes
-    salt: bytes
-    body: bytes
-    identity: bytes
-    payload: bytes
+    __slots__ = ("answers", "future", "missing")
 
+    def __init__(self, entries: int) -> None:
+        self.future: Future[list[Ack | AuditError]] = Future()
+        self.future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
+        self.answers: list[Ack | AuditError | None] = [None] * entries
+        self.missing = entries
 
-def prepare(entry: NewEntry, secrets: TenantSecrets) -> Prepared:
-    """Everything that needs no order.
+    def claim(self) -> bool:
+        return True
 
-    Raises:
-        EnvelopeError: not an envelope, or larger than its kind may be.
-        InvalidLeaf: a field is outside the leaf's grammar.
-    """
-    limit = MAX_ENVELOPE_BYTES if entry.media_type == PAYLOAD_OPENLINEAGE or entry.event_type == EQUIVOCATION else MAX_EVIDENCE_BYTES
-    if len(entry.envelope) > limit:
-        raise EnvelopeError(f"envelope of {len(entry.envelope)} bytes, at most {limit}", code="too-large", limit=limit)
-    parsed = entry.parsed or parse_envelope(entry.envelope)
-    salt = os.urandom(SALT_BYTES)
-    fields = Leaf(1, entry.media_type, entry.event_type, entry.tenant, entry.signer, entry.signed_by, entry.caller, 0, body_commitment(salt, entry.envelope))
-    before, _, after = encode_leaf(fields).partition(_TIME_HOLE)
-    who = entry.caller if entry.signed_by == "SERVICE" and entry.caller is not None else entry.signer
-    return Prepared(entry, fields, before + b',"received":', b',"signedBy":"' + after, salt, bodies.pack(entry.envelope),
-                    secrets.identity(entry.tenant, who, entry.source, entry.event_id), secrets.payload(entry.tenant, parsed.payload_type, parsed.payload))
+    def answer(self, position: int, answer: Ack | AuditError) -> None:
+        self.answers[position] = answer
+        self.missing -= 1
+        if self.missing == 0:
+            self.finish()
+
+    def finish(self) -> None:
+        self.future.set_result(cast("list[Ack | AuditError]", self.answers))
 
 
-class Batch:
-    """Decides one batch against the log as it is under the lock; collects rows and answers."""
-
-    def __init__(self, transaction: AppendTransaction, received: int, secrets: TenantSecrets, notary: SigningKey) -> None:
-        self._transaction = transaction
-        self._received = received
-        self._time = b"%d" % received
-        self._secrets = secrets
-        self._notary = notary
-        self._known: dict[bytes, Known] = {}
-        self._rows: list[NewRow] = []
-        self._tree = transaction.head.tree.copy()
-
-    def answers(self, items: Sequence[Prepared]) -> list[Answer]:
-        """Write what is new; one answer per item, in order."""
-        self._known.update(self._transaction.known([item.identity for item in items]))
-        first = {known.index for known in self._known.values()}
-        stored = self._transaction.rows(sorted(first)) if first else {}
-        answers: list[Answer] = []
-        start = self._transaction.head.size
-        for item in items:
-            known = self._known.get(item.identity)
-            if known is None:
-                row = self._add(item)
-                answers.append(Ack(row.index, row.leaf, row.salt, duplicate=False))
-            elif known.payload != item.payload:
-                answers.append(self._equivocation(item, known.index))
-            elif known.index >= start:
-                row = self._rows[known.index - start]
-                answers.append(Ack(row.index, row.leaf, row.salt, duplicate=True))
-            else:
-                old = stored.get(known.index)
-                if old is None:
-                    raise CorruptLog(f"entry {known.index} is missing, though its identity is taken", index=known.index)
-                answers.append(Ack(old.index, old.leaf, old.salt or b"", duplicate=True))
-        if self._rows:
-            self._transaction.insert(self._rows, Head(self._tree.size, self._received, self._tree))
-        return answers
-
-    def _add(self, item: Prepared) -> NewRow:
-        leaf = item.before_time + self._time + item.after_time
-        row = NewRow(self._tree.size, leaf, item.fields, self._received, item.salt, item.body, item.identity, item.payload)
-        self._tree.append(leaf_hash(leaf))
-        self._rows.append(row)
-        self._known[item.identity] = Known(row.index, item.payload)
-        return row
-
-    def _equivocation(self, item: Prepared, first_index: int) -> Answer:
-        """The evidence, appended once per distinct second payload: its own identity is the pair of hashes."""
-        event_id = (item.identity + item.payload).hex()
-        source = "lineproof:equivocation"
-        evidence_identity = self._secrets.identity(item.entry.tenant, self._notary.keyid, source, event_id)
-        if evidence_identity not in self._known:
-            self._known.update(self._transaction.known([evidence_identity]))
-        known = self._known.get(evidence_identity)
-        if known is not None:
-            return Equivocation(first_index, known.index)
-        payload = json.dumps({
-            "specversion": "1.0", "id": event_id, "source": source, "type": EQUIVOCATION, "time": instant(self._received),
-            "datacontenttype": "application/json",
-            "data": {"firstIndex": first_index, "keyId": item.entry.signer, "envelope": encode_base64(item.entry.envelope)},
-        }, separators=(",", ":"), sort_keys=True).encode("ascii")
-        try:
-            envelope = sign_envelope(PAYLOAD_CLOUDEVENT, payload, self._notary)
-        except EnvelopeError as error:  # only for a caller who gave an OpenLineage event an id that is not its hash
-            return error
-        entry = NewEntry(envelope, PAYLOAD_CLOUDEVENT, EQUIVOCATION, item.entry.tenant,
-                         self._notary.keyid, "SERVICE", None, source, event_id)
-        return Equivocation(first_index, self._add(prepare(entry, self._secrets)).index)
-
-
-def append_batch(store: LogStore, items: Sequence[Prepared], receiver: Receiver, secrets: TenantSecrets, notary: SigningKey, *,
-                 at_size: int | None = None) -> list[Answer]:
-    """One transaction, durable when this returns. `at_size`: only if the log has exactly this size.
-
-    Raises:
-        ClockError, NoSpace, LogUnavailable, CorruptLog: nothing is acknowledged.
-    """
-    with store.append() as transaction:
-        if at_size is not None and transaction.head.size != at_size:
-            raise LogUnavailable(f"the log has {transaction.head.size} entries, {at_size} expected")
-        return Batch(transaction, receiver.now(transaction.head.last_received), secrets, notary).answers(items)
-
-
-def instant(microseconds: int) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+_Queued = tuple[Prepared, _Asker, int]
 
 
 class Appender:
@@ -212,7 +88,7 @@ class Appender:
     Several appenders, in several processes, may share one PostgreSQL store.
 
     Attributes:
-        stopped: asked before each call; an error it gives refuses all of it.
+        stopped: asked at each call, under the lock: it must be quick; an error it gives refuses all of the call.
     """
 
     stopped: Callable[[], AuditError | None] | None = None
@@ -224,7 +100,7 @@ class Appender:
         self._secrets = secrets
         self._queue_size, self._queue_bytes = queue_size, queue_bytes
         self._receiver = Receiver(clock or SystemClock())
-        self._queue: deque[tuple[Prepared, Future[Ack]]] = deque()
+        self._queue: deque[_Queued] = deque()
         self._bytes = 0
         self._changed = threading.Condition(threading.Lock())
         self._closed = False
@@ -242,33 +118,61 @@ class Appender:
 
     def submit_many(self, entries: Iterable[NewEntry]) -> list[Future[Ack]]:
         """As `submit`, in order; entries that do not fit the queue fail with QueueFull, those before them stay queued."""
-        futures: list[Future[Ack]] = []
-        ready: list[tuple[Prepared, Future[Ack]]] = []
-        stopped = None if self.stopped is None else self.stopped()
+        askers: list[_One] = []
+        ready: list[_Queued] = []
         for entry in entries:
-            future: Future[Ack] = Future()
-            futures.append(future)
-            if stopped is not None:
-                future.set_exception(stopped)
-                continue
+            asker = _One()
+            askers.append(asker)
             try:
-                ready.append((prepare(entry, self._secrets), future))
+                ready.append((self.prepare(entry), asker, 0))
             except AuditError as error:
-                future.set_exception(error)
-        refused: list[Future[Ack]] = []
+                asker.answer(0, error)
         with self._changed:
-            closed = self._closed
-            for item, future in ready:
-                size = len(item.entry.envelope)
-                if closed or len(self._queue) >= self._queue_size or self._bytes + size > self._queue_bytes:
-                    refused.append(future)
-                else:
-                    self._queue.append((item, future))
-                    self._bytes += size
-            self._changed.notify()
-        for future in refused:  # outside the lock: a callback of the future may submit
-            future.set_exception(LogUnavailable("the log is closing") if closed else QueueFull(f"{self._queue_size} entries or {self._queue_bytes} bytes wait"))
-        return futures
+            refused, why = self._enqueue(ready)
+        for _, waits, _ in refused:  # outside the lock: a callback of the future may submit
+            waits.answer(0, why)
+        return [asker.future for asker in askers]
+
+    def prepare(self, entry: NewEntry) -> Prepared:
+        """What of an append needs no order; most of its work. Any thread may do it.
+
+        Raises:
+            EnvelopeError, InvalidLeaf: the entry cannot be logged at all.
+        """
+        return prepare(entry, self._secrets)
+
+    def submit_together(self, prepared: Sequence[Prepared]) -> Future[list[Ack | AuditError]]:
+        """As `submit_many`, for prepared entries and with one future for all: one for each takes as long as hashing it.
+
+        Returns:
+            A future of one acknowledgement or error per entry, in order, once the last of them is decided. It raises nothing and cannot be cancelled.
+        """
+        together = _Together(len(prepared))
+        with self._changed:  # nothing queued here is answered before this ends
+            refused, why = self._enqueue([(item, together, position) for position, item in enumerate(prepared)])
+            for _, _, position in refused:
+                together.answers[position] = why
+            queued = together.missing = len(prepared) - len(refused)
+        if queued == 0:
+            together.finish()
+        return together.future
+
+    def _enqueue(self, ready: Sequence[_Queued]) -> tuple[Sequence[_Queued], AuditError]:
+        """Queue what fits; the rest, and why. The lock is held."""
+        if self._closed:
+            return ready, LogUnavailable("the log is closing")
+        if self.stopped is not None and (stopped := self.stopped()) is not None:
+            return ready, stopped
+        refused: list[_Queued] = []
+        for item in ready:
+            size = len(item[0].entry.envelope)
+            if len(self._queue) >= self._queue_size or self._bytes + size > self._queue_bytes:
+                refused.append(item)
+            else:
+                self._queue.append(item)
+                self._bytes += size
+        self._changed.notify()
+        return refused, QueueFull(f"{self._queue_size} entries or {self._queue_bytes} bytes wait")
 
     @property
     def waiting(self) -> int:
@@ -286,12 +190,12 @@ class Appender:
         while batch := self._take():
             self._commit(batch)
 
-    def _take(self) -> list[tuple[Prepared, Future[Ack]]]:
+    def _take(self) -> list[_Queued]:
         """The next batch; empty when closed and drained."""
         with self._changed:
             while not self._queue and not self._closed:
                 self._changed.wait()
-            batch: list[tuple[Prepared, Future[Ack]]] = []
+            batch: list[_Queued] = []
             size = 0
             while self._queue and len(batch) < BATCH_ENTRIES and size < BATCH_BYTES:
                 item = self._queue.popleft()
@@ -300,31 +204,27 @@ class Appender:
             self._bytes -= size
             return batch
 
-    def _commit(self, batch: list[tuple[Prepared, Future[Ack]]]) -> None:
-        live = [(item, future) for item, future in batch if future.set_running_or_notify_cancel()]
+    def _commit(self, batch: list[_Queued]) -> None:
+        live = [item for item in batch if item[1].claim()]
         if not live:
             return
         try:
-            answers = append_batch(self._store, [item for item, _ in live], self._receiver, self._secrets, self._notary)
+            answers = append_batch(self._store, [prepared for prepared, _, _ in live], self._receiver, self._secrets, self._notary)
         except AuditError as error:
-            for _, future in live:
-                future.set_exception(error)
+            for _, asker, position in live:
+                asker.answer(position, error)
             return
         except BaseException:  # a defect of ours: nobody may wait for ever, and the thread must not go on as if nothing were
-            for _, future in live:
-                future.set_exception(LogUnavailable("the appender failed; see the service's log"))
+            failed = LogUnavailable("the appender failed; see the service's log")
+            for _, asker, position in live:
+                asker.answer(position, failed)
             with self._changed:
                 self._closed = True
                 stranded, self._bytes = list(self._queue), 0
                 self._queue.clear()
-            for _, future in stranded:
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(LogUnavailable("the appender failed; see the service's log"))
+            for _, asker, position in stranded:
+                if asker.claim():
+                    asker.answer(position, failed)
             raise
-        for (_, future), answer in zip(live, answers, strict=True):
-            if isinstance(answer, Ack):
-                future.set_result(answer)
-            elif isinstance(answer, EnvelopeError):
-                future.set_exception(answer)
-            else:
-                future.set_exception(EquivocationError(answer.first_index, answer.evidence_index))
+        for (_, asker, position), answer in zip(live, answers, strict=True):
+            asker.answer(position, EquivocationError(answer.first_index, answer.evidence_index) if isinstance(answer, Equivocation) else answer)

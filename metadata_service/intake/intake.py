@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-from lineproof_audit.append import Ack, Appender, NewEntry
-from lineproof_audit.errors import QueueFull
+from lineproof_audit.append import Ack, Appender, Prepared
+from lineproof_audit.errors import AuditError, QueueFull
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.errors import LineproofError
 from metadata_service.access import Viewer, require
@@ -24,6 +25,8 @@ __all__ = ["Intake", "ItemResult"]
 _T = TypeVar("_T")
 _Arguments = TypeVarTuple("_Arguments")
 CHUNK: Final = 64  # events checked in one thread hop: a hop costs about as much as checking one event
+AT_ONCE_BYTES: Final = 16 * 1024  # checked within 0.3 ms, most of it Ed25519
+MAY_BE_NEWS: Final = frozenset({"unknown-key", "out-of-scope"})  # what the keyring of a moment ago refuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +47,6 @@ class ItemResult:
         if self.error is None:
             return None
         return {**self.error.problem(), **({"quarantine": self.quarantine} if self.quarantine else {})}
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One event on its way: what the checks made of it, and the append under way."""
-
-    entry: NewEntry | LineproofError
-    future: Future[Ack] | None
-
-    @property
-    def queue_full(self) -> bool:
-        return self.future is not None and self.future.done() and isinstance(self.future.exception(), QueueFull)
-
-    def result(self) -> ItemResult:
-        if isinstance(self.entry, LineproofError):
-            return ItemResult(error=self.entry)
-        assert self.future is not None
-        error = self.future.exception()
-        if error is None:
-            return ItemResult(ack=self.future.result())
-        if isinstance(error, LineproofError):
-            return ItemResult(error=error)
-        raise error
 
 
 class Intake:
@@ -94,17 +74,12 @@ class Intake:
             AccessError: the caller may not ingest at all.
         """
         require(caller, "ingest")
-        chunks = [raws[start:start + CHUNK] for start in range(0, len(raws), CHUNK)]
-        if len(chunks) == 1:
-            batch = await self._thread(self._check_and_submit, chunks[0], caller, route)
-            await self._yield_to_own([batch])
-            return await self._results(chunks[0], caller, route, batch)
-        checked = await asyncio.gather(*(self._thread(self._check, chunk, caller, route) for chunk in chunks))
-        batches: list[list[_Item]] = []
-        for chunk in checked:
-            batches.append(await self._thread(self._submit, chunk))
-            await self._yield_to_own(batches)
-        return [result for chunk, batch in zip(chunks, batches, strict=True) for result in await self._results(chunk, caller, route, batch)]
+        checked = self._check_at_once(raws[0], caller, route) if len(raws) == 1 and len(raws[0]) <= AT_ONCE_BYTES else None
+        if checked is None:
+            chunks = [raws[start:start + CHUNK] for start in range(0, len(raws), CHUNK)]
+            checked = [item for chunk in await asyncio.gather(*(self._thread(self._check, chunk, caller, route) for chunk in chunks)) for item in chunk]
+        answers = iter(await self._append([item for item in checked if isinstance(item, Prepared)]))
+        return await self._results(raws, caller, route, checked, [next(answers) if isinstance(item, Prepared) else item for item in checked])
 
     async def replay(self, item: str, operator: Viewer) -> ItemResult:
         """Take a quarantined event in again, in the name of its first caller and within the operator's own namespaces.
@@ -141,71 +116,80 @@ class Intake:
         """Wait for running checks; the appender is closed by whoever opened the log."""
         self._threads.shutdown(wait=True)
 
-    def _check(self, raws: Sequence[bytes], caller: Viewer, route: Route) -> list[NewEntry | LineproofError]:
+    def _ground(self) -> Ground:
         # Of a clock that was moved back the appender says so (503 `clock`, sent again); here it would refuse for good what is of the present.
         now = max(int(self._clock() * 1_000_000), self._keys.received)
-        ground = Ground(self._keys.current, self._keys.size, now, self._notary)
-        found: list[NewEntry | LineproofError] = []
+        return Ground(self._keys.current, self._keys.size, now, self._notary)
+
+    def _check(self, raws: Sequence[bytes], caller: Viewer, route: Route) -> list[Prepared | LineproofError]:
+        """Check events and do all else of their append that needs no order."""
+        ground = self._ground()
+        found: list[Prepared | LineproofError] = []
         for raw in raws:
             try:
-                found.append(self._check_one(raw, caller, route, ground))
+                try:
+                    found.append(self._check_one(raw, caller, route, ground))
+                except IntakeRefused as error:
+                    if error.code not in MAY_BE_NEWS:
+                        raise
+                    self._keys.refresh_after_miss()  # another process may have registered the key a moment ago
+                    ground = replace(ground, keyring=self._keys.current, next_index=self._keys.size)
+                    found.append(self._check_one(raw, caller, route, ground))
             except LineproofError as error:
                 found.append(error)
         return found
 
-    def _check_one(self, raw: bytes, caller: Viewer, route: Route, ground: Ground) -> NewEntry:
+    def _check_at_once(self, raw: bytes, caller: Viewer, route: Route) -> list[Prepared | LineproofError] | None:
+        """As `_check`, of one small event, in the loop's own thread: to hand it to another takes longer. None if the database must be asked first."""
+        try:
+            return [self._check_one(raw, caller, route, self._ground())]
+        except LineproofError as error:
+            return None if error.code in MAY_BE_NEWS else [error]
+
+    def _check_one(self, raw: bytes, caller: Viewer, route: Route, ground: Ground) -> Prepared:
         if len(raw) > self._max_event_bytes:
             raise IntakeRefused(f"event of {len(raw)} bytes, at most {self._max_event_bytes}", code="too-large", limit=self._max_event_bytes)
         if route == "openlineage":
-            return check_openlineage(raw, caller, ground)
-        if route == "notarised":
-            return check_notarised(raw, caller, ground)
-        if route == "erasure":
-            ground = replace(ground, erasing=True)
-        try:
-            return check_envelope(raw, caller, ground)
-        except IntakeRefused as error:
-            if error.code not in ("unknown-key", "out-of-scope"):
-                raise
-            self._keys.refresh_after_miss()  # another process may have registered the key a moment ago
-            return check_envelope(raw, caller, replace(ground, keyring=self._keys.current, next_index=self._keys.size))
+            entry = check_openlineage(raw, caller, ground)
+        elif route == "notarised":
+            entry = check_notarised(raw, caller, ground)
+        else:
+            entry = check_envelope(raw, caller, replace(ground, erasing=True) if route == "erasure" else ground)
+        return self._appender.prepare(entry)
 
-    def _submit(self, checked: Sequence[NewEntry | LineproofError]) -> list[_Item]:
-        """Queue what passed the checks, in order; hashing and packing happen here, in our thread."""
-        futures = iter(self._appender.submit_many([item for item in checked if isinstance(item, NewEntry)]))
-        return [_Item(item, None) if isinstance(item, LineproofError) else _Item(item, next(futures)) for item in checked]
+    async def _append(self, prepared: Sequence[Prepared]) -> list[Ack | AuditError]:
+        """Append in order; one answer each. A caller whose events alone fill the queue waits for them instead of being refused."""
+        answers = await self._appended(prepared)
+        tried = list(range(len(prepared)))
+        while (refused := [position for position in tried if isinstance(answers[position], QueueFull)]) and len(refused) < len(tried):
+            for position, answer in zip(refused, await self._appended([prepared[position] for position in refused]), strict=True):
+                answers[position] = answer
+            tried = refused
+        return answers
 
-    def _check_and_submit(self, raws: Sequence[bytes], caller: Viewer, route: Route) -> list[_Item]:
-        return self._submit(self._check(raws, caller, route))
+    async def _appended(self, prepared: Sequence[Prepared]) -> list[Ack | AuditError]:
+        if not prepared:
+            return []
+        together = self._appender.submit_together(prepared)
+        return await asyncio.wrap_future(together)
 
-    async def _yield_to_own(self, batches: list[list[_Item]]) -> None:
-        """A caller whose batch alone fills the queue waits for its own events instead of being refused: submit the refused ones again."""
-        tried = sum(1 for item in batches[-1] if item.future is not None)
-        while refused := [position for position, item in enumerate(batches[-1]) if item.queue_full]:
-            mine = [asyncio.wrap_future(item.future) for batch in batches for item in batch if item.future is not None and not item.future.done()]
-            if len(refused) == tried and not mine:
-                return  # others fill it
-            if mine:
-                await asyncio.shield(asyncio.gather(*mine, return_exceptions=True))
-            again = await self._thread(self._submit, [batches[-1][position].entry for position in refused])
-            for position, item in zip(refused, again, strict=True):
-                batches[-1][position] = item
-            tried = len(refused)
-
-    async def _results(self, raws: Sequence[bytes], caller: Viewer, route: Route, batch: Sequence[_Item]) -> list[ItemResult]:
-        await _settled([item.future for item in batch if item.future is not None and not item.future.done()])
-        if any(isinstance(item.entry, NewEntry) and item.entry.event_type in ADMIN_TYPES for item in batch):
+    async def _results(self, raws: Sequence[bytes], caller: Viewer, route: Route, checked: Sequence[Prepared | LineproofError],
+                       answers: Sequence[Ack | LineproofError]) -> list[ItemResult]:
+        if any(isinstance(item, Prepared) and item.entry.event_type in ADMIN_TYPES for item in checked):
             await self._thread(self._keys.refresh)
-        results = [item.result() for item in batch]
-        for position, result in enumerate(results):
-            entry = batch[position].entry
-            if result.ack is not None and isinstance(entry, NewEntry):
-                self._metrics.accepted.labels(entry.signed_by, str(result.ack.duplicate).lower()).inc()
-            elif result.error is not None:
-                self._metrics.refused.labels(result.error.code).inc()
-                if result.error.code not in NOT_KEPT:
-                    kept = await self._thread(self._keep, raws[position], route, caller, result.error)
-                    results[position] = ItemResult(error=result.error, quarantine=kept)
+        accepted: Counter[tuple[str, bool]] = Counter()
+        results: list[ItemResult] = []
+        for raw, item, answer in zip(raws, checked, answers, strict=True):
+            if isinstance(answer, Ack):
+                if isinstance(item, Prepared):
+                    accepted[item.entry.signed_by, answer.duplicate] += 1
+                results.append(ItemResult(ack=answer))
+                continue
+            self._metrics.refused.labels(answer.code).inc()
+            kept = None if answer.code in NOT_KEPT else await self._thread(self._keep, raw, route, caller, answer)
+            results.append(ItemResult(error=answer, quarantine=kept))
+        for (signed_by, duplicate), count in accepted.items():
+            self._metrics.accepted.labels(signed_by, str(duplicate).lower()).inc(count)
         return results
 
     async def _thread(self, work: Callable[[Unpack[_Arguments]], _T], *arguments: *_Arguments) -> _T:
@@ -219,20 +203,3 @@ class Intake:
         self._metrics.quarantined.labels(str(kept is not None).lower()).inc()
         return kept
 
-
-async def _settled(futures: Sequence[Future[Ack]]) -> None:
-    """Return when all are done, however they ended. The loop is woken once: wrapping each costs more than checking a signature's envelope."""
-    if not futures:
-        return
-    loop = asyncio.get_running_loop()
-    woken = asyncio.Event()
-    done: list[None] = []
-
-    def note(_: Future[Ack]) -> None:  # in the appender's thread, or here if it was done already
-        done.append(None)
-        if len(done) == len(futures):
-            loop.call_soon_threadsafe(woken.set)
-
-    for future in futures:
-        future.add_done_callback(note)
-    await woken.wait()

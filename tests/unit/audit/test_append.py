@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lineproof_audit.append import MAX_EVIDENCE_BYTES
+from lineproof_audit.append import MAX_EVIDENCE_BYTES, Ack
 from lineproof_audit.base64text import decode_base64
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.errors import EnvelopeError, EquivocationError, InvalidLeaf, LogUnavailable
@@ -133,6 +133,15 @@ def test_equivocation_within_one_batch(log: Log) -> None:
     assert [(error.first_index, error.evidence_index) for error in errors if isinstance(error, EquivocationError)] == [(2, 3), (2, 3)]
     assert futures[3].result(30).index == 4
     assert (futures[4].result(30).index, futures[4].result(30).duplicate) == (2, True)
+
+
+def test_entries_submitted_together_get_one_answer_each_in_order(log: Log) -> None:
+    wanted = [new_entry("1", "one"), new_entry("1", "two"), new_entry("2"), new_entry("1", "one")]
+    first, other, second, again = log.appender.submit_together([log.appender.prepare(entry) for entry in wanted]).result(30)
+    assert isinstance(other, EquivocationError)
+    assert other.first_index == 2
+    assert [(ack.index, ack.duplicate) for ack in (first, second, again) if isinstance(ack, Ack)] == [(2, False), (4, False), (2, True)]
+    assert log.appender.submit_together([]).result(0) == []
 
 
 def test_equivocation_evidence_fits_an_envelope_at_the_size_limit(log: Log) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lineproof_audit.append import Appender
+from lineproof_audit.append import Ack, Appender
 from lineproof_audit.clock import MAX_AHEAD_US, MAX_BEHIND_US
 from lineproof_audit.errors import ClockError, DataDirectoryLocked, LogUnavailable, NoSpace, QueueFull
 from lineproof_audit.log import Log
@@ -61,26 +61,48 @@ def test_a_clock_that_leaps_ahead_refuses_and_one_that_merely_waited_does_not(lo
     received(log, "2")
 
 
+class Slow(SetClock):
+    """Holds the appender's thread inside a batch until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def wall(self) -> int:
+        if threading.current_thread().name == "lineproof-append":
+            self.entered.set()
+            assert self.go.wait(30)
+        return super().wall()
+
+
 def test_a_full_queue_says_so_and_takes_nothing(log: Log) -> None:
-    entered, go = threading.Event(), threading.Event()
-
-    class Slow(SetClock):
-        def wall(self) -> int:
-            if threading.current_thread().name == "lineproof-append":
-                entered.set()
-                assert go.wait(30)
-            return super().wall()
-
-    appender = Appender(log.store, log.notary, log.secrets, queue_size=3, clock=Slow())
+    slow = Slow()
+    appender = Appender(log.store, log.notary, log.secrets, queue_size=3, clock=slow)
     first = appender.submit(new_entry("0"))
-    assert entered.wait(30)
+    assert slow.entered.wait(30)
     queued = appender.submit_many(new_entry(str(n)) for n in range(1, 6))
     assert [isinstance(future.exception(0) if future.done() else None, QueueFull) for future in queued] == [False, False, False, True, True]
     assert appender.waiting == 3
-    go.set()
+    slow.go.set()
     assert [future.result(30).index for future in [first, *queued[:3]]] == [2, 3, 4, 5]
     assert appender.submit(new_entry("5")).result(30).index == 6
     appender.close()
+
+
+def test_of_entries_submitted_together_those_beyond_a_full_queue_are_refused_and_the_others_acknowledged(log: Log) -> None:
+    slow = Slow()
+    appender = Appender(log.store, log.notary, log.secrets, queue_size=3, clock=slow)
+    prepared = [appender.prepare(new_entry(str(n))) for n in range(6)]
+    first = appender.submit_together(prepared[:1])
+    assert slow.entered.wait(30)
+    rest, none = appender.submit_together(prepared[1:]), appender.submit_together(prepared[4:])
+    assert [type(answer) for answer in none.result(0)] == [QueueFull, QueueFull]  # decided at once: nobody waits for the others
+    assert not rest.done()
+    slow.go.set()
+    assert [type(answer) for answer in first.result(30) + rest.result(30)] == [Ack, Ack, Ack, Ack, QueueFull, QueueFull]
+    assert log.reader.size() == 6
+    appender.close()
+    assert [type(answer) for answer in appender.submit_together(prepared).result(0)] == [LogUnavailable] * 6
 
 
 def test_the_queue_is_bounded_in_bytes_too(log: Log, clock: SetClock) -> None:
