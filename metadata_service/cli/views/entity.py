@@ -15,13 +15,16 @@ __all__ = ["entity_view"]
 
 LINKS_SHOWN: Final = 8  # ends of one kind of link
 FIRST: Final = ("description", "owners", "tags", "classification", "existence", "currentVersion", "schema")
-OUTWARDS: Final = {"OF": "of job", "EXECUTED": "executed", "USED": "read", "GENERATED": "wrote", "CHILD_OF": "child of", "FROM_COMMIT": "from commit",
-                   "VERSION_OF": "version of", "COLUMN_OF": "column of", "OWNED_BY": "owned by", "WRITES": "writes", "READS": "reads",
-                   "DEPENDS_ON": "depends on", "FED_BY": "fed by", "ROOT": "root run"}
-INWARDS: Final = {"OF": "runs", "EXECUTED": "executed by", "USED": "read by", "GENERATED": "written by", "CHILD_OF": "children", "FROM_COMMIT": "code",
-                  "VERSION_OF": "versions", "COLUMN_OF": "columns", "OWNED_BY": "owns", "WRITES": "written by jobs", "READS": "read by jobs",
-                  "TRAINED_ON": "trained models", "USES": "used by models", "DEPLOYS": "deployed by", "DEPENDS_ON": "depended on by", "FED_BY": "feeds",
-                  "ROOT": "runs under it"}
+LINKS: Final = {  # as the source of a link says it, and as its target does
+    "AUTHORED_BY": ("author", "authored"), "CHILD_OF": ("child of", "children"), "COLUMN_OF": ("column of", "columns"),
+    "DEPENDS_ON": ("depends on", "depended on by"), "DEPLOYS": ("deploys", "deployed by"), "EXECUTED": ("executed", "executed by"),
+    "FED_BY": ("fed by", "feeds"), "FROM_COMMIT": ("from commit", "code"), "GENERATED": ("wrote", "written by"),
+    "IMPLEMENTS": ("implements", "implemented by"), "IN_REPOSITORY": ("in repository", "commits"), "MATERIALIZED_AS": ("materialized as", "materializes"),
+    "OF": ("of job", "runs"), "OWNED_BY": ("owned by", "owns"), "PINS": ("pins", "pinned by"), "READS": ("reads", "read by jobs"),
+    "ROOT": ("root run", "runs under it"), "RUNS_IN": ("runs in", "runs here"), "SAME_AS": ("same as", "same as"),
+    "TRAINED_ON": ("trained on", "trained models"), "USED": ("read", "read by"), "USES": ("uses", "used by models"),
+    "VERSION_OF": ("version of", "versions"), "WRITES": ("writes", "written by jobs"),
+}
 
 
 def entity_view(answer: Row) -> Iterable[RenderableType]:
@@ -39,7 +42,7 @@ def entity_view(answer: Row) -> Iterable[RenderableType]:
         yield Text.assemble(("facets: ", "bold"), ", ".join(facets), ("  (as they were sent: --json)", "dim"))
     grouped: dict[str, list[str]] = {}
     for link in found["links"]:
-        said = (OUTWARDS if link["outgoing"] else INWARDS).get(link["type"]) or words(link["type"]) + ("" if link["outgoing"] else " (from)")
+        said = LINKS[link["type"]][0 if link["outgoing"] else 1] if link["type"] in LINKS else words(link["type"])  # of a newer service
         grouped.setdefault(said, []).append(link["urn"])
     for said, urns in grouped.items():
         ends = [parse_column(urn, names) for urn in urns]

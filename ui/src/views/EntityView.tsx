@@ -8,6 +8,7 @@ import { Table } from '../parts/table';
 import { count, lasted, number, shown } from '../text';
 import { positionOf, type Place } from '../url';
 import { formatUrn, parseUrn } from '../urn';
+import { LINKS } from '../words';
 import { FeatureFacts } from './FeatureFacts';
 import { DeploymentFacts, ModelFacts } from './ModelFacts';
 
@@ -203,12 +204,6 @@ function Runs({ urns, entities }: { urns: readonly string[]; entities: readonly 
   );
 }
 
-const IN_WORDS: Readonly<Record<string, readonly [string, string]>> = {
-  WRITES: ['Writes', 'Written by'], READS: ['Reads', 'Read by'], GENERATED: ['Wrote', 'Written by run'], USED: ['Read', 'Read by run'], OF: ['Run of', 'Runs'], EXECUTED: ['Executed', 'Executed by'],
-  CHILD_OF: ['Part of', 'Parts'], FROM_COMMIT: ['From commit', 'Code of this commit'], IN_REPOSITORY: ['In repository', 'Commits'], AUTHORED_BY: ['Author', 'Authored'], IMPLEMENTS: ['Implements', 'Implemented by'],
-  TRAINED_ON: ['Trained on', 'Trained models'], USES: ['Uses', 'Used by'], DEPLOYS: ['Deploys', 'Deployed as'], PINS: ['Pins', 'Pinned by'], MATERIALIZED_AS: ['Materialized as', 'Materializes'], SAME_AS: ['Same as', 'Same as'],
-  RUNS_IN: ['Runs in', 'Runs here'], VERSION_OF: ['Version of', 'Versions'], COLUMN_OF: ['Column of', 'Columns'], OWNED_BY: ['Owned by', 'Owns'],
-};
 const MANY = 24;
 
 function Connected({ entity }: { entity: Found }) {
@@ -217,7 +212,7 @@ function Connected({ entity }: { entity: Found }) {
     if (link.type === 'OWNED_BY' && link.outgoing) continue;
     if (REGISTERED.has(entity.kind) && TOLD_THERE.has(link.type) && (link.outgoing || link.type !== 'USES')) continue;
     if (!link.outgoing && (link.type === 'VERSION_OF' || (link.type === 'COLUMN_OF' && entity.kind === 'DATASET'))) continue;
-    const name = IN_WORDS[link.type]?.[link.outgoing ? 0 : 1] ?? words(link.type.toLowerCase());
+    const name = LINKS[link.type]?.[link.outgoing ? 0 : 1] ?? words(link.type.toLowerCase());
     groups.set(name, [...(groups.get(name) ?? []), link.urn]);
   }
   if (groups.size === 0) return entity.facts.length === 0 ? <Empty title="Nothing more is recorded about it" /> : null;

@@ -9,6 +9,7 @@ import { csv, download } from '../csv';
 import { count } from '../text';
 import { changed, navigate, positionOf, type Place } from '../url';
 import { datasetOf, kindWord, label, parseUrn } from '../urn';
+import { BASES } from '../words';
 
 const DEPTHS = ['1', '2', '3', 'all'] as const;
 const PICTURE_LIMIT = 600; // cards beyond this are for the table: nobody reads such a picture
@@ -77,8 +78,6 @@ export default function LineageView({ place, urn }: { place: Place; urn: string 
     </>
   );
 }
-
-const BASES: Readonly<Record<string, string>> = { lineage: 'as the run said', columnLineage: 'by its columns', inputsOutputs: 'read and written by one run', derivation: 'by the parsed SQL', declared: 'declared' };
 
 /** Which entities the walk started at, when it is not the asked one: a feature stands for its live versions. A dataset's own columns go without saying. */
 function standsFor(roots: readonly { urn: string; why: string }[], urn: string): string | null {
