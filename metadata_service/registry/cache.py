@@ -10,21 +10,44 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from metadata_service.graph.port import GraphStore, Position
 from metadata_service.registry.resolution import Resolved, resolve
 
-__all__ = ["FRESH_SECONDS", "STALE_SECONDS", "ResolutionCache", "Snapshot"]
+__all__ = ["FRESH_SECONDS", "MAX_KEPT_BYTES", "STALE_SECONDS", "Kept", "ResolutionCache", "Snapshot"]
 
 FRESH_SECONDS: Final = 0.05
 STALE_SECONDS: Final = 0.25  # five looks; a thousand callers a second do not all wait for a look that takes long
 WAIT_SECONDS: Final = 2.0  # as long as other reads of one's own writes wait
 POLL_SECONDS: Final = 0.01
-MAX_ANSWERS: Final = 20_000  # some 50 MB of answers of a few features each
+MAX_KEPT_BYTES: Final = 64 * 1024 * 1024  # of questions and answers, and again of answers written out
+ROW_BYTES: Final = 1_500  # of one resolved reference in memory, about
 MAX_NEWS: Final = 20_000  # entries looked through for one that matters; beyond it everything is forgotten
 CHANGES: Final = ("lineproof.feature-version.v1", "lineproof.alias.v1", "lineproof.model-version.v1", "lineproof.deployment.v1", "lineproof.tombstone.v1",
                   "lineproof.erasure.v1")
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Kept(Generic[K, V]):
+    """Answers kept until they weigh more than `MAX_KEPT_BYTES` together; then all are forgotten, and what is still asked for comes back."""
+
+    __slots__ = ("_bytes", "_kept", "get")
+
+    def __init__(self) -> None:
+        self._kept: dict[K, V] = {}
+        self._bytes = 0
+        self.get = self._kept.get
+
+    def put(self, key: K, value: V, weight: int) -> None:
+        """Keep it; `weight` in bytes, about."""
+        if self._bytes + weight > MAX_KEPT_BYTES:
+            self._kept.clear()
+            self._bytes = 0
+        self._kept[key] = value
+        self._bytes += weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +59,8 @@ class Snapshot:
     """
 
     position: Position
-    answers: dict[tuple[str | None, tuple[str, ...]], Resolved]
-    rendered: dict[bytes, tuple[bytes, bool]]
+    answers: Kept[tuple[str | None, tuple[str, ...]], Resolved]
+    rendered: Kept[bytes, tuple[bytes, bool]]
 
 
 class ResolutionCache:
@@ -81,9 +104,7 @@ class ResolutionCache:
         known = snapshot.answers.get(key)
         if known is None:
             known = await resolve(self._graph, snapshot.position.size, references, model)
-            if len(snapshot.answers) >= MAX_ANSWERS:
-                snapshot.answers.clear()
-            snapshot.answers[key] = known
+            snapshot.answers.put(key, known, sum(map(len, references)) + ROW_BYTES * (1 + len(known.rows)))
         return known
 
     async def _look(self) -> Snapshot:
@@ -104,7 +125,7 @@ class ResolutionCache:
         elif before is not None and await self._unchanged(before.position, position):
             found = Snapshot(position, before.answers, before.rendered)
         else:
-            found = Snapshot(position, {}, {})
+            found = Snapshot(position, Kept(), Kept())
         self._now, self._looked = found, began
         return found
 

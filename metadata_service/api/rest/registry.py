@@ -43,7 +43,6 @@ __all__ = ["READERS", "router"]
 
 READERS: Final = ("reader", "auditor", "operator")
 MAX_RESOLVE_BYTES: Final = 1 << 20
-MAX_RENDERED: Final = 5_000  # bodies of answers kept per snapshot
 T = TypeVar("T")
 
 
@@ -127,8 +126,8 @@ async def _render(services: Services, snapshot: Snapshot, viewer: Viewer, body: 
     resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, subject))
     rendered = orjson.dumps({"subject": as_json(resolved.subject), "resolutions": as_json(resolved.rows)})[1:]
     answered = rendered, any(is_classified(row.classification) for row in resolved.rows)
-    if viewer.sees_all and len(snapshot.rendered) < MAX_RENDERED:
-        snapshot.rendered[body] = answered
+    if viewer.sees_all:
+        snapshot.rendered.put(body, answered, len(body) + len(rendered))
     return answered
 
 

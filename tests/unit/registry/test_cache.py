@@ -7,7 +7,7 @@ import pytest
 
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.graph.port import Position
-from metadata_service.registry.cache import FRESH_SECONDS, STALE_SECONDS, ResolutionCache
+from metadata_service.registry.cache import FRESH_SECONDS, MAX_KEPT_BYTES, STALE_SECONDS, Kept, ResolutionCache
 from tests.unit.projector.memory_graph import MemoryGraph
 from tests.unit.projector.world import World
 
@@ -156,3 +156,30 @@ async def test_many_at_once_look_once(world: World) -> None:
     looks = graph.looks
     assert set(await asyncio.gather(*(version(cache) for _ in range(50)))) == {"1"}
     assert graph.looks == looks + 1
+
+
+def test_answers_are_bounded_by_their_weight_not_their_number() -> None:
+    kept: Kept[int, str] = Kept()
+    for number in range(1_000):
+        kept.put(number, "small", 100)
+    assert kept.get(0) == kept.get(999) == "small"
+    kept.put(-1, "large", MAX_KEPT_BYTES - 50_000)
+    assert (kept.get(-1), kept.get(0)) == ("large", None)
+    kept.put(1, "again", 50_000)
+    assert (kept.get(-1), kept.get(1)) == ("large", "again")
+    kept.put(2, "one more", 1)
+    assert (kept.get(-1), kept.get(2)) == (None, "one more")
+
+
+async def test_answers_to_long_questions_are_forgotten_before_they_fill_the_memory(world: World) -> None:
+    feature(world, "1")
+    alias(world, "1", None)
+    await world.project()
+    graph: Any = world.graph
+    cache = ResolutionCache(graph)
+    snapshot = await cache.current()
+    long = [("ml:f@prod", "x" * (MAX_KEPT_BYTES // 4) + str(number)) for number in range(4)]
+    for references in long:
+        assert (await cache.resolve(snapshot, references, None)).rows[0].version == "1"
+    assert snapshot.answers.get((None, long[0])) is None
+    assert snapshot.answers.get((None, long[-1])) is not None
