@@ -1,7 +1,9 @@
 """Ingest by HTTP: a real `lineproof serve` on loopback, signed events of about 3 KB, beside the raw rate of signature checks."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 
 from benchmarks.events import run_event, signed_events
@@ -22,6 +24,8 @@ CONNECTIONS = 16
 RATE = 1_000.0
 OPEN_CONNECTIONS = 64
 WARM = 2_000
+PROCESSES = (1, 2, 4)
+SHARE = 4  # of the events and the seconds of the other figures go to each number of processes
 PROJECTORS = {"off": "projector elsewhere", "process": "projector beside it, on the same cores"}
 
 
@@ -34,6 +38,9 @@ def run(report: Report, scale: Scale, services: Services) -> None:
     with services.postgres("HTTP ingest") as url:
         if url is not None:
             _measure(report, scale, raw, "off", url)
+    with services.postgres("several API processes") as url:
+        if url is not None:
+            _several(report, scale, raw, url)
 
 
 def _measure(report: Report, scale: Scale, raw: float, projector: str, url: str | None) -> None:
@@ -65,15 +72,45 @@ def _measure(report: Report, scale: Scale, raw: float, projector: str, url: str 
                        target=Target(at_most=100) if judged else None)
 
 
+def _several(report: Report, scale: Scale, raw: float, url: str) -> None:
+    """Several API processes append to one log: each locks its head, so batches follow one another and everything before the lock is shared out."""
+    with workplace() as directory, ExitStack() as processes:
+        with open_log(directory, url) as bench:
+            events = _events(bench)
+            count = scale.ingested // SHARE // BATCH
+            seconds = scale.load_seconds / SHARE
+            warm = [next(events) for _ in range(max(PROCESSES) * BATCH)]
+            batches = {number: [list(islice(events, BATCH)) for _ in range(count)] for number in PROCESSES}
+            singles = {number: list(islice(events, int(seconds * 4_000))) for number in PROCESSES}
+        served: list[Service] = []
+        for number in PROCESSES:
+            while len(served) < number:
+                data = f"data-{len(served)}"
+                shutil.copytree(directory / "data" / "keys", directory / data / "keys")
+                served.append(processes.enter_context(serving(directory, projector="off", database_url=url, data=data)))
+                _send(served[-1], [warm[:BATCH]])
+                warm = warm[BATCH:]
+            first, others = served[0], served[1:]
+            rate = count * BATCH / _send(first, batches[number], beside=others).wall
+            where = f"PostgreSQL, {number} API process{'es' if number > 1 else ''}"
+            report.add(f"batches, {where}", rate, "events/s", against="raw verify", ratio=rate / raw,
+                       size=f"{count * BATCH:,} events, arrays of {BATCH}, {BATCH_CONNECTIONS} connections in all")
+            answers = closed_loop(first, _requests(first, singles[number]), connections=CONNECTIONS, seconds=seconds, beside=others)
+            answers.require(202)
+            rate = len(answers.seconds) / answers.wall
+            report.add(f"one event per request, {where}", rate, "events/s", against="raw verify", ratio=rate / raw,
+                       size=f"{CONNECTIONS} connections in all, {len(answers.seconds):,} events")
+
+
 def _events(bench: BenchLog) -> Iterator[bytes]:
     """Signed envelopes without end, each of its own run."""
     numbers = iter(range(10**9))
     return (signed.envelope for signed in signed_events(map(run_event, numbers), bench.key, bench.log.origin))
 
 
-def _send(service: Service, batches: list[list[bytes]]) -> Answers:
+def _send(service: Service, batches: list[list[bytes]], *, beside: Sequence[Service] = ()) -> Answers:
     requests = [request(service, "/api/v1/events", b"[" + b",".join(batch) + b"]") for batch in batches]
-    answers = closed_loop(service, requests, connections=BATCH_CONNECTIONS, keep=True)
+    answers = closed_loop(service, requests, connections=BATCH_CONNECTIONS, keep=True, beside=beside)
     answers.require(200)
     accepted = sum(body.count(b'"status":202') for body in answers.bodies)
     if accepted != sum(map(len, batches)):

@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from benchmarks.serving import Service
 
@@ -75,11 +76,16 @@ def _note(answers: Answers, seconds: float, status: int, body: bytes, *, keep: b
         answers.bodies.append(body)
 
 
-def closed_loop(service: Service, requests: Iterable[bytes], *, connections: int, seconds: float = float("inf"), keep: bool = False) -> Answers:
-    """Every connection sends its next request when the last was answered, until there are none or the time is over."""
+def closed_loop(service: Service, requests: Iterable[bytes], *, connections: int, seconds: float = float("inf"), keep: bool = False,
+                beside: Sequence[Service] = ()) -> Answers:
+    """Every connection sends its next request when the last was answered, until there are none or the time is over.
+
+    `beside`: other processes that serve the same log; the connections go to all of them in turn.
+    """
     async def run() -> Answers:
         answers, source, began = Answers(), iter(requests), time.perf_counter()
-        await asyncio.gather(*(_worker(service, source, answers, began + seconds, keep=keep) for _ in range(connections)))
+        served = cycle((service, *beside))
+        await asyncio.gather(*(_worker(next(served), source, answers, began + seconds, keep=keep) for _ in range(connections)))
         answers.wall = time.perf_counter() - began
         return answers
 

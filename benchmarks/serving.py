@@ -30,17 +30,17 @@ class Service:
 
 
 @contextmanager
-def serving(directory: Path, *, projector: str, database_url: str | None = None, graph_url: str | None = None) -> Iterator[Service]:
-    """Serve the log in `directory` (as `logs.open_log` left it) until the body ends."""
-    command = [sys.executable, "-c", "from metadata_service.cli import main; main()", "serve", "--data", str(directory / "data"), "--port", "0",
+def serving(directory: Path, *, projector: str, database_url: str | None = None, graph_url: str | None = None, data: str = "data") -> Iterator[Service]:
+    """Serve the log in `directory` (as `logs.open_log` left it) until the body ends. Each of several processes has a `data` of its own with the same keys."""
+    command = [sys.executable, "-c", "from metadata_service.cli import main; main()", "serve", "--data", str(directory / data), "--port", "0",
                "--projector", projector, "--log-level", "warning"]
     for option, value in (("--database-url", database_url), ("--graph-url", graph_url)):
         command += [option, value] if value else []
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEPROOF_")}
-    console = directory / "console.log"
+    console = directory / f"{data}.console.log"
     process = start(command, console=console, death_signal=signal.SIGKILL, env={**environment, "LINEPROOF_STATE_DIR": str(directory / "state")})
     try:
-        host, port = _address(directory / "data" / "address", process, console)
+        host, port = _address(directory / data / "address", process, console)
         yield Service(host, port, next((directory / "state").rglob(ADMIN_TOKEN_FILE)).read_text().strip())
     finally:
         stop(process, signal.SIGTERM, seconds=STOP_SECONDS)
