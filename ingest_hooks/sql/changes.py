@@ -79,7 +79,7 @@ def _merged_values(then: exp.Expr | None, source: str) -> exp.Select | None:
         if isinstance(then.this, exp.Star) or (isinstance(then.this, exp.Var) and then.this.name.upper() == "ROW"):
             return exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(source)))
         if isinstance(then.this, exp.Tuple) and isinstance(values, exp.Tuple):
-            return _select([(column.name, value) for column, value in zip(then.this.expressions, values.expressions, strict=False)])
+            return _select([(column.name, _or_default(value)) for column, value in zip(then.this.expressions, values.expressions, strict=False)])
     return None
 
 
@@ -108,6 +108,7 @@ def several_inserts(statement: exp.MultitableInserts) -> tuple[Reduced, ...]:
     """`FROM t INSERT INTO a SELECT … INSERT INTO b SELECT …`, and `INSERT ALL INTO a VALUES (…) … SELECT …`."""
     source = statement.args["source"]
     found: list[Reduced] = []
+    tried: list[exp.Expr] = []  # the conditions before
     for each in statement.expressions:
         insert = each.this if isinstance(each, exp.ConditionalInsert) else each
         target, columns = target_of(insert.this)
@@ -119,8 +120,12 @@ def several_inserts(statement: exp.MultitableInserts) -> tuple[Reduced, ...]:
             below = query_of(source)
             query = exp.select(*values).from_(exp.Subquery(this=below.copy(), alias=exp.TableAlias(this=exp.to_identifier("rows_to_insert")))
                                               if below is not None else source.copy(), copy=False)
-            if isinstance(each, exp.ConditionalInsert) and each.args.get("expression") is not None:
-                query.set("where", exp.Where(this=each.args["expression"]))
+            own = each.args.get("expression") if isinstance(each, exp.ConditionalInsert) else None
+            first = str(statement.args.get("kind") or "").upper() == "FIRST" or (isinstance(each, exp.ConditionalInsert) and each.args.get("else_"))
+            conditions = [*(condition.copy() for condition in tried if first), *([own] if own is not None else [])]
+            if conditions:  # of what holds and what does not, all of it decides
+                query.set("where", exp.Where(this=exp.and_(*conditions, copy=False)))
+            tried += [own] if own is not None else []
         found.append(Reduced("insert", (query,), target, columns))
     return tuple(found)
 
@@ -166,6 +171,12 @@ def _select(pairs: Sequence[Pair] | Iterator[Pair]) -> exp.Select:
     return select
 
 
+def _or_default(value: exp.Expr) -> exp.Expr:
+    """The value; `DEFAULT` is a word, no column."""
+    is_word = isinstance(value, exp.Column) and not value.table and isinstance(value.this, exp.Identifier) and not value.this.quoted
+    return exp.var("DEFAULT") if is_word and value.name.upper() == "DEFAULT" else value
+
+
 def _pairs(assignments: Sequence[exp.Expr]) -> list[Pair]:
     """`a = x`, and `(a, b) = (x, y)` or `(a, b) = (SELECT x, y …)`."""
     pairs: list[Pair] = []
@@ -174,12 +185,12 @@ def _pairs(assignments: Sequence[exp.Expr]) -> list[Pair]:
             continue
         left, right = each.this, each.expression
         if not isinstance(left, exp.Tuple):
-            pairs.append((left.name, right))
+            pairs.append((left.name, _or_default(right)))
             continue
         query = query_of(right)
         for number, column in enumerate(left.expressions):
             if isinstance(right, exp.Tuple) and number < len(right.expressions):
-                pairs.append((column.name, right.expressions[number]))
+                pairs.append((column.name, _or_default(right.expressions[number])))
             elif isinstance(query, exp.Select) and number < len(query.expressions):
                 alone = query.copy()
                 alone.set("expressions", [alone.expressions[number]])

@@ -7,13 +7,15 @@ from typing import Final
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from ingest_hooks.sql.pivot_statement import VALUES_UNKNOWN
 from ingest_hooks.sql.sources import joins_of, selects_of
 from ingest_hooks.sql.uses import Use
 
 __all__ = ["FILTER", "UNFOLLOWED", "clauses"]
 
 FILTER: Final = Use(False, "FILTER")
-UNFOLLOWED: Final = {"connect": "connect-by", "match": "match-recognize"}  # clauses that make rows or columns in a way that is not followed
+# clauses that make rows or columns in a way that is not followed
+UNFOLLOWED: Final = {"connect": "connect-by", "match": "match-recognize", VALUES_UNKNOWN: "pivot-values-unknown"}
 _GROUP: Final = Use(False, "GROUP_BY")
 _CLAUSES: Final = (("where", FILTER), ("having", FILTER), ("qualify", FILTER), ("connect", FILTER), ("group", _GROUP), ("order", Use(False, "SORT")),
                    ("sort", Use(False, "SORT")))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from ingest_hooks.sql.pivot_statement import VALUES_UNKNOWN
 from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.tables import BaseTable, Tables
 
@@ -17,13 +18,18 @@ def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
     """Write them out in place, where the schema of the tables says what there is."""
     for pivot in list(query.find_all(exp.Pivot)):
         _unpivoted(pivot, tables)
+        if dialect == "bigquery" and pivot.args.get("unpivot"):
+            pivot.set("value_columns_first", True)  # its reference: input columns, values, names
     for select in list(query.find_all(exp.Select)):
         if select.find(exp.Columns, exp.Aliases, exp.Parameter) is None and not any(item.is_star for item in select.expressions):
             continue
         known = list(_known(select, tables))
+        if select.args.get(VALUES_UNKNOWN) is not None:
+            _without_values(select, known)
         if len(known) == 1 and known[0][1].name.startswith("@"):
             for parameter in list(select.find_all(exp.Parameter)):
-                parameter.replace(exp.column(exp.to_identifier(f"${parameter.name}", quoted=True)))
+                named = parameter.parent if isinstance(parameter.parent, exp.Column) else parameter  # `t.$1`, `$1`
+                named.replace(exp.column(exp.to_identifier(f"${parameter.name}", quoted=True)))
         items: list[exp.Expr] = []
         for item in select.expressions:
             made = list(_written_out(item, known, dialect))
@@ -40,6 +46,22 @@ def _known(select: exp.Select, tables: Tables) -> Iterator[tuple[str, BaseTable]
     for source in (from_.this if isinstance(from_, exp.From) else None, *(join.this for join in select.args.get("joins") or ())):
         if isinstance(source, exp.Table) and (table := tables.of(source)) is not None:
             yield source.alias_or_name, table
+
+
+def _without_values(select: exp.Select, known: list[tuple[str, BaseTable]]) -> None:
+    """`SELECT * FROM t PIVOT (… FOR x IN (ANY))`: the columns that do not hang on the values, by which it groups."""
+    from_ = select.args.get("from_")
+    source = from_.this if isinstance(from_, exp.From) else None
+    if not isinstance(source, exp.Table) or not source.args.get("pivots") or len(known) != 1 or len(select.expressions) != 1 \
+            or not isinstance(select.expressions[0], exp.Star) or known[0][1].columns is None:
+        return
+    used = {column.name for pivot in source.args["pivots"] for column in pivot.find_all(exp.Column)}
+    passed = [exp.column(exp.to_identifier(key, quoted=True)) for key in known[0][1].keys if key not in used]
+    for each in passed:
+        same_place(each, select.expressions[0])
+    source.set("pivots", None)
+    select.set("expressions", passed)
+    select.set("group", exp.Group(expressions=[each.copy() for each in passed]))
 
 
 def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[exp.Expr]:

@@ -59,7 +59,7 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
     except _BROKEN as error:
         return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
     if not script.statements and not script.reasons:
-        return _nothing(output, "unknown", "empty")
+        return _nothing(output, "unknown", "routine" if script.routine else "empty")
     selects = sum(1 for query in reduced.reads for _ in query.find_all(exp.Select))
     if selects > MAX_SELECTS:
         return _only_tables(reduced, output, f"too-many-selects:{selects}")

@@ -76,6 +76,13 @@ def _create_without_options(words: Sequence[str]) -> list[int] | None:
     return [0, *temporary, kind, *range(first, min(last, body)), *range(body, end)]
 
 
+def _clone_of_now(words: Sequence[str]) -> list[int] | None:
+    """`CREATE TABLE t CLONE s FOR SYSTEM_TIME AS OF …` without the time."""
+    if words[:1] != ["CREATE"] or not {"CLONE", "COPY"} & set(words) or "SYSTEM_TIME" not in words:
+        return None
+    return list(range(words.index("SYSTEM_TIME") - 1))
+
+
 def _merge_that_does(words: Sequence[str]) -> list[int] | None:
     """MERGE without branches that do nothing."""
     if "MERGE" not in words[:1] and "WITH" not in words[:1]:
@@ -112,4 +119,4 @@ def _behind(words: Sequence[str], opening: int) -> int:
     return len(words)
 
 
-_RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (_create_without_options, _merge_that_does, _directory_without_options)
+_RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (_create_without_options, _clone_of_now, _merge_that_does, _directory_without_options)

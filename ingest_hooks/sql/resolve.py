@@ -15,6 +15,7 @@ from sqlglot.optimizer.scope import Scope, find_all_in_scope
 from ingest_hooks.sql.clauses import FILTER, UNFOLLOWED, clauses
 from ingest_hooks.sql.model import InputColumn
 from ingest_hooks.sql.pivots import grouped_by, of_pivot, pivots_of
+from ingest_hooks.sql.rewrites import is_parameter
 from ingest_hooks.sql.sources import (
     Source,
     below,
@@ -25,6 +26,7 @@ from ingest_hooks.sql.sources import (
     pivot_source,
     pivoted_nodes,
     plain_sources,
+    reads_elsewhere,
     selects_of,
     source_named,
 )
@@ -210,6 +212,9 @@ class Resolver:
         if value.find(exp.Columns) is not None:
             return Found(reasons=frozenset({"columns-expression"}), steps=(step,), made_at=step)
         found = self.uses(scope, value)
+        if not found.inputs and not found.reasons and any(
+                isinstance(dot.this, exp.Identifier) and not is_parameter(dot.this) for dot in value.find_all(exp.Dot)):
+            found = Found(reasons=frozenset({f"unresolved-name:{value.sql()[:80]}"}))  # neither a column nor a call that we know
         plain = isinstance(value.unnest(), exp.Column) and found.made_at is not None
         return Found(found.inputs, found.reasons, (step, *found.steps)[:MAX_STEPS], found.made_at if plain else step, _constant(value, found))
 
@@ -252,8 +257,11 @@ class Resolver:
                 return self._column(inner, at)
         several = isinstance(query, exp.Unnest) and len(query.expressions) > 1 and place is not None and place < len(query.expressions)
         found = self.uses(scope, query.expressions[place or 0] if several else query, _TRANSFORMED)
-        lost = {f"unresolved-column:{name}"} if not found.inputs and not found.reasons and query.find(exp.Column, exp.Select) is not None else ()
-        return Found(found.inputs, found.reasons.union(lost))
+        if found.inputs or found.reasons:
+            return Found(found.inputs, found.reasons)
+        if query.find(exp.Column, exp.Select) is not None:
+            return Found(reasons=frozenset({f"unresolved-column:{name}"}))
+        return Found(reasons=frozenset(reads_elsewhere(values)))
 
     def _index(self, scope: Scope) -> dict[str, int]:
         names = self._by_name.get(id(scope))
@@ -292,7 +300,7 @@ class Resolver:
                 return self._named(cte, name)
             functions = [source.this] if source.this is not None else source.args.get("rows_from") or ()
             found = merged(self.uses(scope, function, _TRANSFORMED) for function in functions)  # a table function is made of its arguments
-            return Found(found.inputs, found.reasons)
+            return Found(found.inputs, found.reasons if found.inputs else found.reasons.union(*(reads_elsewhere(function) for function in functions)))
         known = table.column(name)
         reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else ()
         return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))

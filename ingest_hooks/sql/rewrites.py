@@ -7,8 +7,9 @@ from typing import Final
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import returned
+from ingest_hooks.sql.pivot_statement import pivot_queries
 
-__all__ = ["rewrite"]
+__all__ = ["is_parameter", "rewrite"]
 
 LONG_CHAIN: Final = 32  # operands; longer ones are as deep as they are long, and every change to a leaf touches all above it
 _CHAINS: Final = (exp.And, exp.Or, exp.DPipe, exp.Union)
@@ -19,9 +20,12 @@ def rewrite(statement: exp.Expr) -> None:
     _balance(statement)
     _changes(statement)
     _arrows(statement)
+    _methods(statement)
+    pivot_queries(statement)
     for select in list(statement.find_all(exp.Select)):
         if select.args.get("match") is not None:
             _match_rows(select)
+        _positions_in_groups(select)
 
 
 def _balance(statement: exp.Expr) -> None:
@@ -65,6 +69,63 @@ def _arrows(statement: exp.Expr) -> None:
         first = isinstance(arrow.parent, exp.Func) and not arrow.index and arrow.arg_key in ("this", "expressions")
         if first and len(arrow.expressions) == 1 and isinstance(arrow.expressions[0], exp.Identifier):
             arrow.replace(exp.JSONExtract(this=exp.Column(this=arrow.expressions[0]), expression=arrow.this))
+
+
+def _methods(statement: exp.Expr) -> None:
+    """DuckDB's `t.name.upper().trim()`, which is `trim(upper(t.name))`. One word before the dot is a schema, unless nothing else is given."""
+    for top in list(statement.find_all(exp.Dot)):
+        if isinstance(top.parent, exp.Dot) and top.arg_key == "this":
+            continue
+        value = _called(top)
+        if value is not None:
+            top.replace(value)
+
+
+def _called(node: exp.Expr) -> exp.Expr | None:
+    """A chain of dots as a call, or as the column that it begins with; None if it is neither."""
+    if isinstance(node, exp.Paren) and isinstance(node.this, exp.Identifier):
+        return exp.Column(this=node.this)
+    if isinstance(node, exp.Identifier):
+        return exp.Column(this=node) if not is_parameter(node) else node
+    if not isinstance(node, exp.Dot):
+        return node
+    words: list[exp.Expr] = []
+    left: exp.Expr = node
+    while isinstance(left, exp.Dot) and isinstance(left.expression, exp.Identifier):
+        words.insert(0, left.expression)
+        left = left.this
+    if isinstance(left, exp.Identifier):
+        if is_parameter(left):
+            return node
+        column = exp.Column(this=words[0], table=left)
+        return exp.Dot.build([column, *words[1:]]) if len(words) > 1 else column
+    method = node.expression
+    if not isinstance(method, exp.Func) or (isinstance(node.this, exp.Identifier) and method.expressions):
+        return None
+    below = _called(node.this)
+    return exp.Anonymous(this=method.name, expressions=[below, *method.expressions]) if below is not None else None
+
+
+def is_parameter(name: exp.Expr) -> bool:
+    """Whether a name stands for the parameter of a lambda around it."""
+    around = name.find_ancestor(exp.Lambda)
+    while around is not None:
+        if any(parameter.name.casefold() == name.name.casefold() for parameter in around.expressions):
+            return True
+        around = around.find_ancestor(exp.Lambda)
+    return False
+
+
+def _positions_in_groups(select: exp.Select) -> None:
+    """`GROUP BY ROLLUP (1, 2)`: the items that the numbers stand for, as sqlglot writes them out elsewhere."""
+    group = select.args.get("group")
+    if not isinstance(group, exp.Group):
+        return
+    for holder in list(group.find_all(exp.Rollup, exp.Cube, exp.GroupingSets)):
+        for number in list(holder.find_all(exp.Literal)):
+            if number.is_int and isinstance(number.parent, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple | exp.Paren) \
+                    and 1 <= int(number.this) <= len(select.expressions):
+                number.replace(select.expressions[int(number.this) - 1].unalias().copy())
 
 
 def _changes(statement: exp.Expr) -> None:

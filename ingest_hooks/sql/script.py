@@ -35,6 +35,7 @@ _HARMLESS_COMMANDS: Final = frozenset({"set", "begin", "start", "end", "vacuum",
 _HEAD: Final = re.compile(r"\s*(?:create\b(?:\s+or\s+\w+)?(?:\s+(?:temp|temporary|secure|aggregate))*\s+(?:procedure|function)\b|do\b|execute\s+immediate\b|"
                           rf"(?P<block>begin)\s+(?:{'|'.join(sorted(_STARTS | _CONTROL))})\b|(?P<declare>declare)\b[^;]*;.*?\bbegin\b)",
                           re.IGNORECASE | re.DOTALL)
+_TASK: Final = re.compile(rf"\s*create\b(?:\s+or\s+\w+)?\s+task\b.*?\bas\s+(?={'|'.join(sorted(_STARTS))}|begin\b)", re.IGNORECASE | re.DOTALL)
 _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
 _BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
 _END: Final = re.compile(r"\bend\b", re.IGNORECASE)
@@ -88,7 +89,10 @@ def _is_harmless(statement: exp.Expr) -> bool:
 # -- the text
 
 def _routine_body(sql: str) -> str | None:
-    """The body of CREATE PROCEDURE, CREATE FUNCTION, DO, EXECUTE IMMEDIATE or a bare block, all else blanked out; None if it is none of these."""
+    """The body of CREATE PROCEDURE, CREATE FUNCTION, CREATE TASK, DO, EXECUTE IMMEDIATE or a bare block, all else blanked out; None if it is none of these."""
+    task = _TASK.match(sql)
+    if task is not None:
+        return _blanked(sql, task.end(), len(sql))
     head = _HEAD.match(sql)
     if head is None:
         return None

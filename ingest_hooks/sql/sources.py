@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 __all__ = ["Source", "below", "is_inside", "is_pseudo", "is_written_with_table", "joins_of", "pivot_named", "pivot_source", "pivoted_nodes",
-           "plain_sources", "selects_of", "source_named"]
+           "plain_sources", "reads_elsewhere", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
+_GENERATORS: Final = frozenset({"generate_array", "generate_date_array", "generate_series", "generate_timestamp_array", "generator", "glob", "range",
+                                "sequence", "split_to_table", "strtok_split_to_table", "unnest"})
 
 
 def selects_of(scope: Scope) -> list[exp.Expr]:
@@ -103,6 +105,13 @@ def is_written_with_table(column: exp.Column) -> bool:
 def is_pseudo(name: str) -> bool:
     """A column that a database adds to every table: `_TABLE_SUFFIX`, `METADATA$FILENAME`, `ctid`, `rowid`."""
     return name.startswith("_") or "$" in name or name.lower() in ("ctid", "rowid", "rownum", "xmin", "xmax", "tableoid", "filename", "input_file_name")
+
+
+def reads_elsewhere(function: exp.Expr) -> set[str]:
+    """The reason why a function in FROM may be made of more than it is given: it looks at what the database has. Empty if it makes its rows itself."""
+    called = function.this if isinstance(function, exp.TableFromRows | exp.Lateral | exp.Unnest) and isinstance(function.this, exp.Expr) else function
+    name = str(called.this).lower() if isinstance(called, exp.Anonymous) else ""
+    return {f"table-function:{name}"} if name and name not in _GENERATORS else set()
 
 
 def is_inside(node: exp.Expr, ancestor: exp.Expr) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import delete, merge, on_conflict, several_inserts, update
+from ingest_hooks.sql.pivot_statement import pivot_query
 from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, table_name, target_of
 from ingest_hooks.sql.rewrites import rewrite
 
@@ -91,34 +92,21 @@ def _copy(statement: exp.Copy) -> tuple[Reduced, ...]:
     return (Reduced("copy", target=table, columns=columns, status="partial", reason="copy", deciding=(exp.select("1").from_(file_table(name), copy=False),)),)
 
 
+def _export(statement: exp.Export) -> tuple[Reduced, ...]:
+    """BigQuery's EXPORT DATA: a query into the files that its options name."""
+    query, options = query_of(statement.this), statement.args.get("options")
+    if query is None:
+        return (Reduced("export", status="unknown", reason="statement:export"),)
+    uri = next((each.args["value"].name for each in options.expressions if isinstance(each, exp.Property) and each.name.lower() == "uri"
+                and isinstance(each.args.get("value"), exp.Literal)), "?") if isinstance(options, exp.Properties) else "?"
+    return (Reduced("export", (query,), file_table(uri)),)
+
+
 def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
-    """DuckDB's `PIVOT t ON …` and `UNPIVOT t ON …` as a SELECT over the standard's PIVOT."""
-    source = statement.this
-    into, group = statement.args.get("into"), statement.args.get("group")
-    items: list[exp.Expr] = [exp.Star()]
-    if statement.args.get("unpivot"):
-        name, value = (into.this.name, into.expressions[0].name) if isinstance(into, exp.UnpivotColumns) and into.expressions else ("name", "value")
-        pivot = exp.Pivot(expressions=[exp.to_identifier(value)], unpivot=True,
-                          fields=[exp.In(this=exp.to_identifier(name), expressions=statement.expressions)])
-    else:
-        fields = [each for each in statement.expressions if isinstance(each, exp.In)]
-        aggregates = statement.args.get("using") or []
-        grouped = list(group.expressions) if isinstance(group, exp.Group) else []
-        if len(fields) != len(statement.expressions) or not aggregates:  # the values name the columns, and only the data has them
-            query = exp.select(*(each.copy() for each in grouped)).from_(source, copy=False) if grouped else exp.select("1").from_(source, copy=False)
-            if grouped:
-                query.set("group", exp.Group(expressions=[each.copy() for each in grouped]))
-            return (Reduced("pivot", (query,) if grouped else (), status="partial", reason="pivot-values-unknown", deciding=() if grouped else (query,)),)
-        names = [f"{value.name}_{aggregate.alias_or_name}" if len(aggregates) > 1 else value.alias_or_name
-                 for field in fields for value in field.expressions for aggregate in aggregates]
-        pivot = exp.Pivot(expressions=aggregates, fields=fields, unpivot=False, columns=[exp.to_identifier(name) for name in names])
-        if grouped:
-            items = [*(each.copy() for each in grouped), *(exp.column(name) for name in names)]
-    source.set("pivots", [*(source.args.get("pivots") or []), pivot])
-    return (Reduced("pivot", (exp.select(*items).from_(source, copy=False),)),)
+    return (Reduced("pivot", (pivot_query(statement),)),)
 
 
 _RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {
     exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Cache: _cache, exp.Copy: _copy, exp.MultitableInserts: several_inserts,
-    exp.Update: update, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement,
+    exp.Update: update, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement, exp.Export: _export,
 }

@@ -15,7 +15,7 @@ MAX_STEPS: Final = 64  # select items remembered per output column; more would m
 _RANK: Final = {"IDENTITY": 0, "TRANSFORMATION": 1, "AGGREGATION": 2}
 # sqlglot counts these among the aggregates, but they pick a value of one row
 _PICKS: Final = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
-_CHOOSERS: Final = (exp.ArgMax, exp.ArgMin)  # the second argument says which value of the first is taken
+_CHOOSERS: Final = exp.ArgMax | exp.ArgMin  # the second argument says which value of the first is taken
 _DIGESTS: Final = (exp.MD5, exp.MD5Digest, exp.SHA, exp.SHA2, exp.SHA1Digest, exp.SHA2Digest, exp.FarmFingerprint)
 _DIGEST_NAMES: Final = ("md5", "sha", "hash", "xxhash", "crc32", "murmur", "hmac", "digest", "fingerprint", "mask", "anonymize", "pseudonymize", "encrypt")
 _AGGREGATES: Final = frozenset({
@@ -88,7 +88,7 @@ def _deciding(node: exp.Expr, parent: exp.Expr) -> Subtype | None:
         return "CONDITIONAL"
     if isinstance(parent, exp.Filter) and key == "expression":
         return "FILTER"
-    if isinstance(parent, _CHOOSERS) and key == "expression":
+    if isinstance(parent, _CHOOSERS | exp.HavingMax) and key == "expression":
         return "SORT"
     if isinstance(parent, exp.Order) and key == "expressions":
         within = parent.parent

@@ -556,3 +556,240 @@ select * from (select product, quarter, amount from d.sales) pivot (sum(amount) 
 x = T:p.d.orders.id
 --
 select x from ml.predict(model d.m, (select id as x from d.orders))
+
+--# name: unnest of an array of structs with its fields
+id = p.d.orders.id
+sku = T:p.d.orders.items
+n = T:p.d.orders.items
+--
+select o.id, sku, qty * 2 as n from d.orders as o, unnest(o.items)
+
+--# name: unnest with offset and a filter on it
+t = T:p.d.orders.tags
+rows = F:p.d.orders.tags
+--
+select t from d.orders, unnest(tags) as t with offset off where off > 1
+
+--# name: star except over a join with using
+id = T:p.d.orders.id T:p.d.quarters.id
+amount = p.d.orders.amount
+q1 = p.d.quarters.q1
+rows = J:p.d.orders.id J:p.d.quarters.id
+--
+select * except (customer_id, discount, status, day, items, tags, ship, doc, q2) from d.orders join d.quarters using (id)
+
+--# name: star replace
+id = p.d.quarters.id
+q1 = T:p.d.quarters.q1 T:p.d.quarters.q2
+q2 = p.d.quarters.q2
+--
+select * replace (q1 + q2 as q1) from d.quarters
+
+--# name: struct field star of a nested struct
+lat = T:p.d.orders.ship
+lon = T:p.d.orders.ship
+--
+select ship.geo.* from d.orders
+
+--# name: select as value
+status: complete
+value_ = p.d.orders.id
+--
+select v.id as value_ from (select as struct id, amount from d.orders) v
+
+--# name: array_agg with ignore nulls, order and limit
+xs = A:p.d.orders.amount S:p.d.orders.day
+rows = G:p.d.orders.customer_id
+--
+select array_agg(amount ignore nulls order by day desc limit 3) as xs from d.orders group by customer_id
+
+--# name: array_concat_agg and having max
+a = A:p.d.orders.tags
+b = A:p.d.orders.status S:p.d.orders.day
+--
+select array_concat_agg(tags) as a, any_value(status having max day) as b from d.orders
+
+--# name: scalar subquery over unnest with a condition
+v = T:proj.web.events.event_params F:proj.web.events.event_params
+--
+select (select value.int_value from unnest(event_params) where key = 'x') as v from web.events
+
+--# name: exists over unnest in a where
+event_name = proj.web.events.event_name
+rows = F:proj.web.events.event_params
+--
+select event_name from web.events where exists (select 1 from unnest(event_params) p where p.key = 'y')
+
+--# name: recursive with a union all and a stop
+id = p.d.customers.id
+n = 
+
+--
+with recursive t as (select id, 1 as n from d.customers union all select id, n + 1 from t where n < 3) select id, n from t
+
+--# name: qualify with an aggregate window
+customer_id = p.d.orders.customer_id
+total = A:p.d.orders.amount
+rows = G:p.d.orders.customer_id F:p.d.orders.amount
+--
+select customer_id, sum(amount) as total from d.orders group by customer_id qualify rank() over (order by sum(amount) desc) = 1
+
+--# name: group by rollup and positions
+status = p.d.orders.status
+m = T:p.d.orders.day
+n =
+rows = G:p.d.orders.status G:p.d.orders.day S:p.d.orders.status
+--
+select status, date_trunc(day, month) as m, count(*) as n from d.orders group by rollup(1, 2) order by 1
+
+--# name: pivot of a subquery with two aggregates
+product = p.d.sales.product
+s_q1 = A:p.d.sales.amount C:p.d.sales.quarter
+m_q1 = A:p.d.sales.amount C:p.d.sales.quarter
+rows = G:p.d.sales.product
+--
+select * from (select product, quarter, amount from d.sales) pivot (sum(amount) as s, max(amount) as m for quarter in ('q1'))
+
+--# name: unpivot into two value columns
+id = p.d.quarters.id
+a = p.d.quarters.q1
+b = p.d.quarters.q2
+k =
+--
+select * from d.quarters unpivot ((a, b) for k in ((q1, q2)))
+
+--# name: merge with source aggregate and three branches
+writes: d.customers
+status: partial
+reason: merge-keeps-other-values
+city = A:p.d.orders.status
+id = p.d.orders.customer_id
+rows = J:p.d.customers.id J:p.d.orders.customer_id G:p.d.orders.customer_id F:p.d.customers.name F:p.d.orders.amount
+--
+merge into d.customers c
+using (select customer_id, max(status) as st, sum(amount) as am from d.orders group by customer_id) o on c.id = o.customer_id
+when matched and o.am = 0 then delete
+when matched and c.name is null then update set city = o.st
+when not matched by target then insert (id, city) values (customer_id, st)
+when not matched by source then delete
+
+--# name: update with an unnest
+writes: d.customers
+status: partial
+reason: update-keeps-other-values
+city = A:p.d.orders.items
+rows = F:p.d.customers.id F:p.d.orders.customer_id
+--
+update d.customers c set city = (select max(i.sku) from unnest(o.items) i) from d.orders o where o.customer_id = c.id
+
+--# name: insert values from a select with turned columns
+writes: d.customers
+city = p.d.orders.status
+id = p.d.orders.customer_id
+--
+insert d.customers (city, id) select status, customer_id from d.orders
+
+--# name: create table clone and copy
+writes: d.c2
+id = p.d.customers.id
+name = p.d.customers.name
+email = p.d.customers.email
+city = p.d.customers.city
+--
+create table d.c2 clone d.customers for system_time as of timestamp_sub(current_timestamp(), interval 1 hour)
+
+--# name: create table like
+writes: d.c3
+status: unknown
+reason: no-query
+--
+create table d.c3 like d.customers
+
+--# name: export data
+writes: gs://b/f*.csv
+id = p.d.orders.id
+total = T:p.d.orders.amount
+--
+export data options(uri='gs://b/f*.csv', format='CSV') as select id, amount * 2 as total from d.orders
+
+--# name: script with if and a temp table
+writes: d.out
+id = p.d.orders.id
+n = A:p.d.orders.amount
+rows = G:p.d.orders.id
+status: complete
+--
+create temp table t as select id, amount from d.orders;
+if (select count(*) from t) > 0 then
+  create or replace table d.out as select id, sum(amount) as n from t group by id;
+end if;
+
+--# name: procedure, again
+writes: d.customers
+status: partial
+reason: routine
+id = p.d.orders.customer_id
+rows = F:p.d.orders.id
+--
+create or replace procedure d.p(x int64) begin insert into d.customers (id) select customer_id from d.orders where id > x; end
+
+--# name: ml predict table function
+id = T:p.d.orders.id T:p.d.orders.amount
+--
+select id from ml.predict(model d.m, (select id, amount from d.orders))
+
+--# name: json functions
+a = T:p.d.orders.doc
+b = T:p.d.orders.doc
+c = T:p.d.orders.doc
+--
+select json_query(doc, '$.a') as a, json_extract_scalar(doc, '$.b[0]') as b, lax_int64(doc.c) as c from d.orders
+
+--# name: set operations by name
+id = p.d.orders.id p.d.customers.id
+city = p.d.customers.city
+--
+select id from d.orders full union all by name select city, id from d.customers
+
+--# name: names that differ in case
+ID = p.d.orders.id
+Total = T:p.d.orders.amount
+--
+select ID, AMOUNT + 1 as Total from d.orders as O
+
+--# name: tables named by dashes and wildcards
+x = my-proj.d.events_*._table_suffix
+--
+select _table_suffix as x from `my-proj.d.events_*`
+
+--# name: a cte hides a table and is read by a later one
+n = p.d.customers.id
+--
+with orders as (select id as n from d.customers), t as (select n from orders) select n from t
+
+--# name: window over named definitions
+a = A:p.d.orders.amount W:p.d.orders.customer_id
+b = T:p.d.orders.amount W:p.d.orders.customer_id W:p.d.orders.day
+--
+select sum(amount) over w as a, last_value(amount ignore nulls) over (w order by day rows between unbounded preceding and current row) as b
+from d.orders window w as (partition by customer_id)
+
+--# name: in unnest of a parameter and a struct comparision
+id = p.d.orders.id
+rows = F:p.d.orders.status F:p.d.orders.id F:p.d.orders.amount
+--
+select id from d.orders where status in unnest(@states) and (id, amount) in unnest([(1, 2)])
+
+--# name: array of structs joined to a table
+title = g.shop.skus.title
+q = A:g.shop.orders.lines
+rows = J:g.shop.orders.lines J:g.shop.skus.sku G:g.shop.skus.title
+--
+select s.title, sum(l.qty) as q from g.shop.orders o cross join unnest(o.lines) l join g.shop.skus s on s.sku = l.sku group by s.title
+
+--# name: pipe operators
+customer_id = p.d.orders.customer_id
+total = A:p.d.orders.amount
+rows = F:p.d.orders.status G:p.d.orders.customer_id
+--
+from d.orders |> where status = 'x' |> extend amount * 2 as dbl |> aggregate sum(amount) as total group by customer_id

@@ -861,3 +861,286 @@ city = customers.city
 rows = J:customers.id J:orders.customer_id
 --
 select * replace (trim(name) as name) from customers anti join orders on customers.id = orders.customer_id
+
+--# name: natural join of two common columns
+id = T:a.id T:b.id
+w = b.w
+y = a.y
+rows = J:a.id J:b.id J:a.x J:b.x
+--
+select id, w, «y»y from a natural join b
+
+--# name: star over using puts the shared column first
+id = T:a.id T:c.id
+x = a.x
+y = a.y
+z = a.z
+v = c.v
+rows = J:a.id J:c.id
+--
+select * from a join c using (id)
+
+--# name: union by name where each side lacks a column
+id = a.id b.id
+x = a.x
+w = b.w
+--
+select id, x from a union all by name select w, id from b
+
+--# name: except all, ordered
+id = a.id
+rows = F:b.id S:a.id
+--
+select id from a except all select id from b order by id
+
+--# name: recursive cte that collects a path
+id = a.id b.id
+path = T:a.x T:b.x
+rows = J:b.id J:a.id
+--
+with recursive t(id, path) as (
+  select id, [x] from a union all select b.id, list_append(t.path, b.x) from t join b on b.id = t.id + 1)
+select id, path from t
+
+--# name: pivot statement in from with two aggregates
+rider = trips.rider
+a_f = A:trips.fare C:trips.zone
+a_n = C:trips.zone
+b_f = A:trips.fare C:trips.zone
+b_n = C:trips.zone
+rows = G:trips.rider
+--
+select * from (pivot trips on zone in ('a', 'b') using sum(fare) as f, count(*) as n group by rider)
+
+--# name: star of a struct column
+sku = T:orders.detail
+size = T:orders.detail
+--
+select detail.* from orders
+
+--# name: ordered-set aggregates and mode
+q = A:trips.fare
+m = A:trips.zone
+s = A:trips.fare F:trips.tip
+--
+select quantile_cont(fare, 0.5) as q, mode() within group (order by zone) as m, sum(fare) filter (where tip > 0) as s from trips
+
+--# name: an alias that a column of the table hides
+y = T:a.x
+t = T:a.y
+--
+select x + 1 as y, y || 'a' as t from a
+
+--# name: having and order by an alias of an aggregate
+k = a.x
+n =
+rows = G:a.x
+--
+select x as k, count(*) as n from a group by k having n > 1 order by n desc
+
+--# name: group by position of an expression
+m = T:orders.day
+s = A:orders.amount
+rows = G:orders.day S:orders.amount
+--
+select date_trunc('month', day) as m, sum(amount) as s from orders group by 1 order by 2
+
+--# name: join to values
+a =
+name = customers.name
+rows = J:customers.id
+--
+select t.a, c.name from (values (1, 'x'), (2, 'y')) as t(a, b) join customers c on c.id = t.a
+
+--# name: left join lateral over unnest in a select
+id = orders.id
+tag = T:orders.tags
+--
+select o.id, u.tag from orders o left join lateral (select unnest(o.tags) as tag) u on true
+
+--# name: a window that builds on a named one
+s = A:orders.amount W:orders.customer_id W:orders.day
+m = A:orders.amount W:orders.customer_id W:orders.day
+--
+select sum(amount) over (w rows between 1 preceding and current row) as s, avg(amount) over w as m
+from orders window w as (partition by customer_id order by day)
+
+--# name: insert by position into other names
+writes: c
+v = a.id
+id = a.y
+--
+insert into c (v, id) select id, y from a
+
+--# name: insert without a list, with a constant
+writes: b
+id = a.id
+x = T:a.x
+w =
+--
+insert into b select id, x + 1, 1.5 from a
+
+--# name: update from another table with a constant
+writes: a
+status: partial
+reason: update-keeps-other-values
+x = T:b.w
+y =
+rows = F:a.id F:b.id F:b.w
+--
+update a set x = b.w * 2, y = 'k' from b where a.id = b.id and b.w > 1
+
+--# name: delete using another table
+writes: a
+status: partial
+reason: statement:delete
+rows = F:a.id F:b.id
+--
+delete from a using b where a.id = b.id
+
+--# name: merge with four branches
+writes: a
+status: partial
+reason: merge-keeps-other-values
+x = T:b.x T:a.x b.x
+y =
+id = b.id
+rows = J:a.id J:b.id F:b.w
+--
+merge into a using b on a.id = b.id
+when matched and b.w < 0 then delete
+when matched then update set x = b.x + a.x
+when not matched by source then update set y = 'gone'
+when not matched then insert (id, x) values (b.id, b.x)
+
+--# name: script with a temp table read by a ctas
+writes: out1
+x = a.x
+w = b.w
+rows = J:a.id J:b.id
+--
+create temp table t as select id, x from a;
+create table out1 as select t.x, b.w from t join b on b.id = t.id;
+
+--# name: from-first ctas with exclude
+writes: copy_of
+id = a.id
+x = a.x
+y = a.y
+rows = F:a.x
+--
+create or replace table copy_of as from a select * exclude (z) where x > 0
+
+--# name: lambda that sees a column of the row
+r = T:orders.tags T:orders.status
+--
+select list_reduce(list_transform(tags, t -> t || status), (p, q) -> p || q) as r from orders
+
+--# name: lambda keyword syntax
+r = T:orders.tags T:orders.amount
+--
+select list_filter(tags, lambda t : length(t) > amount) as r from orders
+
+--# name: maps
+k = T:trips.meta
+ks = T:trips.meta
+n = T:trips.meta
+--
+select meta['k'] as k, map_keys(meta) as ks, cardinality(meta) as n from trips
+
+--# name: case with exists and a value
+id = a.id
+f = T:a.y F:b.id F:a.id F:b.w
+--
+select id, case when exists (select 1 from b where b.id = a.id and b.w > 2) then y else 'n' end as f from a
+
+--# name: share of a total
+share = T:orders.amount A:orders.amount
+--
+select amount / (select sum(amount) from orders) as share from orders
+
+--# name: series that depends on a column
+id = a.id
+n = T:a.x
+--
+select a.id, g.n from a, generate_series(1, a.x) as g(n)
+
+--# name: materialized cte and replace
+id = a.id
+x = T:a.x
+y = a.y
+z = a.z
+rn =
+--
+with t as materialized (select * from a) select t.* replace (x * 2 as x), row_number() over () as rn from t
+
+--# name: comments inside a select list
+My X = a.x
+y = a.y
+--
+select /* id */ «My X»"x" as "My X", -- y
+  «y»y from a
+
+--# name: if, between and try_cast
+v = T:a.y C:a.x
+n = T:a.y
+bt = T:a.x
+--
+select if(x > 1, y, null) as v, try_cast(y as int) as n, x between 1 and 3 as bt from a
+
+--# name: sample and an in-subquery
+id = a.id
+rows = F:a.x F:b.x
+--
+select id from a tablesample 10% where x in (select x from b)
+
+--# name: grouping sets with an empty set
+s = A:a.x
+rows = G:a.y G:a.z
+--
+select sum(x) as s from a group by grouping sets ((y), (z), ())
+
+--# name: view with names over a union
+writes: v
+p = a.x b.x
+q = a.y
+--
+create view v(p, q) as select x, y from a union select x, null from b
+
+--# name: copy of an expression to parquet
+writes: o.parquet
+id = a.id
+dbl = T:a.x
+--
+copy (select id, x * 2 as dbl from a) to 'o.parquet' (format parquet)
+
+--# name: values cte joined by comma
+p =
+x = a.x
+rows = F:a.id
+--
+with t(p, q) as (values (1, 2)) select p, x from t, a where a.id = q
+
+--# name: stars of two sides without the doubles
+id = a.id
+x = a.x
+y = a.y
+z = a.z
+w = b.w
+rows = J:a.id J:b.id
+--
+select a.*, b.* exclude (id, x) from a left join b on a.id = b.id
+
+--# name: create table like another is a copy of nothing
+writes: t2
+status: unknown
+reason: no-query
+--
+create table t2 (id integer, x integer)
+
+--# name: chained method calls
+u = T:a.y
+n = T:orders.tags
+rows = J:a.id J:orders.id
+--
+select a.y.upper().trim() as u, o.tags.list_sort().len() as n from a join orders o on o.id = a.id

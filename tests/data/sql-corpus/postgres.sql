@@ -760,3 +760,245 @@ label =
 rows = J:public.customers.id
 --
 select c.id, v.label from customers c join (values (1, 'a'), (2, 'b')) as v(k, label) on v.k = c.id
+
+--# name: natural left join
+id = T:public.orders.id T:audit.log.id
+what = audit.log.what
+rows = J:public.orders.id J:audit.log.id
+--
+select id, what from public.orders natural left join audit.log
+
+--# name: update from two joined tables
+writes: hr.emp
+status: partial
+reason: update-keeps-other-values
+sal = T:hr.emp.sal T:hr.audit.new
+rows = F:hr.emp.dept F:hr.dept.id J:hr.dept.id J:hr.audit.emp
+--
+update hr.emp e set sal = e.sal + a.new from hr.dept d join hr.audit a on a.emp = d.id where e.dept = d.id
+
+--# name: update of one row by a tuple
+writes: hr.dept
+status: partial
+reason: update-keeps-other-values
+name = hr.emp.name
+loc = T:hr.emp.dept
+rows = F:hr.dept.id F:hr.emp.dept
+--
+update hr.dept d set (name, loc) = (e.name, e.dept::text) from hr.emp e where e.dept = d.id
+
+--# name: delete using with a subquery
+writes: hr.emp
+status: partial
+reason: statement:delete
+rows = F:hr.emp.dept F:hr.dept.id F:hr.dept.loc
+--
+delete from hr.emp e using (select id from hr.dept where loc = 'x') d where d.id = e.dept
+
+--# name: insert with columns turned round
+writes: hr.dept
+loc = hr.emp.name
+id = hr.emp.dept
+--
+insert into hr.dept (loc, id) select name, dept from hr.emp
+
+--# name: insert a table whole
+writes: hr.audit
+emp = hr.emp.id
+old = hr.emp.mgr
+new = hr.emp.dept
+at = hr.emp.hired
+--
+insert into hr.audit select id, mgr, dept, hired from hr.emp
+
+--# name: merge with two matched branches and a default
+writes: hr.dept
+status: partial
+reason: merge-keeps-other-values
+name = hr.emp.name
+loc =
+id = hr.emp.dept
+rows = J:hr.dept.id J:hr.emp.dept F:hr.emp.sal
+--
+merge into hr.dept d using hr.emp e on d.id = e.dept
+when matched and e.sal > 10 then update set name = e.name
+when matched then update set loc = default
+when not matched then insert (id, name) values (e.dept, e.name)
+
+--# name: recursive with a cycle clause
+id = hr.emp.id
+mgr = hr.emp.mgr
+rows = F:hr.emp.mgr J:hr.emp.mgr J:hr.emp.id
+--
+with recursive t as (select id, mgr from hr.emp where mgr is null
+  union all select e.id, e.mgr from hr.emp e join t on e.mgr = t.id) cycle id set is_cycle using path
+select id, mgr from t
+
+--# name: chain of ctes that share column names
+id = hr.emp.id
+name = hr.dept.name
+rows = J:hr.emp.dept J:hr.dept.id
+--
+with a as (select id, name, dept from hr.emp), b as (select id, name from hr.dept)
+select a.id, b.name from a join b on a.dept = b.id
+
+--# name: correlated subquery two levels up
+n = A:shop.payments.cents F:shop.payments.user_id F:shop.users.id F:shop.sessions.user_id F:shop.sessions.pages
+--
+select (select sum(p.cents) from shop.payments p where p.user_id = u.id and exists (
+  select 1 from shop.sessions s where s.user_id = u.id and s.pages > 3)) as n from shop.users u
+
+--# name: array constructor and slices
+xs = T:hr.emp.id T:hr.emp.mgr
+one = T:public.orders.tags
+rest = T:public.orders.tags
+rows = J:hr.emp.id J:public.orders.id
+--
+select array[e.id, e.mgr] as xs, o.tags[1] as one, o.tags[2:3] as rest from hr.emp e join public.orders o on o.id = e.id
+
+--# name: json paths and operators
+a = T:public.orders.doc
+b = T:public.orders.doc
+c = T:public.orders.doc
+d = T:public.orders.doc
+--
+select doc -> 'a' ->> 'b' as a, doc #>> '{x,y}' as b, jsonb_path_query_first(doc, '$.z') as c, doc ? 'k' as d from public.orders
+
+--# name: lateral over jsonb elements
+id = public.orders.id
+sku = T:public.orders.doc
+rows = F:public.orders.doc
+--
+select o.id, e.item ->> 'sku' as sku from public.orders o cross join lateral jsonb_array_elements(o.doc -> 'items') as e(item)
+where e.item ->> 'qty' <> '0'
+
+--# name: folded names
+ID = public.orders.id
+Id = public.orders.customer_id
+--
+select ID, CUSTOMER_ID as "Id" from PUBLIC.ORDERS
+
+--# name: quoted names with dots
+a.b = public.orders.id
+rows = F:public.orders.amount
+--
+with "x.y" as (select id as "a.b", amount from public.orders) select "a.b" from "x.y" where "x.y".amount > 1
+
+--# name: order by an alias, an input column and a number
+total = T:public.orders.amount T:public.orders.discount
+id = public.orders.id
+rows = S:public.orders.amount S:public.orders.discount S:public.orders.day S:public.orders.id
+--
+select amount - discount as total, id from public.orders order by total desc nulls last, day, 2
+
+--# name: group by an input column though an alias has its name
+status = T:public.orders.status
+n =
+rows = G:public.orders.status
+--
+select lower(status) as status, count(*) as n from public.orders group by status
+
+--# name: cube and grouping
+city = public.customers.city
+name = public.customers.name
+g = A:public.customers.city A:public.customers.name
+n = A:public.customers.id
+rows = G:public.customers.city G:public.customers.name
+--
+select city, name, grouping(city, name) as g, count(id) as n from public.customers group by cube (city, name)
+
+--# name: window with a group frame and a filter
+s = A:public.orders.amount F:public.orders.status W:public.orders.customer_id W:public.orders.day
+--
+select sum(amount) filter (where status = 'paid') over (partition by customer_id order by day groups between 1 preceding and current row) as s
+from public.orders
+
+--# name: first value of a named window that is extended
+f = T:public.orders.amount W:public.orders.customer_id W:public.orders.day
+--
+select first_value(amount) over (w order by day) as f from public.orders window w as (partition by customer_id)
+
+--# name: values in from with types
+k =
+city = public.customers.city
+rows = J:public.customers.id
+--
+select v.k, c.city from (values (1::bigint, 'a'), (2, 'b')) as v (k, label) join public.customers c on c.id = v.k
+
+--# name: intersect in a derived table
+n = A:public.orders.customer_id
+rows = F:public.customers.id
+--
+select count(customer_id) as n from (select customer_id from public.orders intersect all select id from public.customers) t
+
+--# name: script with a temp table that is altered
+writes: mart
+id = public.orders.id
+n = A:public.items.qty
+rows = F:public.orders.day G:public.orders.id J:public.orders.id J:public.items.order_id
+--
+create temporary table recent on commit drop as select id from public.orders where day > now();
+create index on recent (id);
+analyze recent;
+create table mart as select r.id, sum(i.qty) as n from recent r join public.items i on i.order_id = r.id group by r.id;
+
+--# name: do block
+writes: audit.log
+status: partial
+reason: routine
+id = public.orders.id
+what = T:public.orders.status
+--
+do $$ begin insert into audit.log (id, what) select id, upper(status) from public.orders; end $$
+
+--# name: procedure with a parameter of the name of no column
+writes: audit.log
+status: partial
+reason: routine
+id = public.orders.id
+rows = F:public.orders.day
+--
+create procedure p(since date) language sql as $$ insert into audit.log (id) select id from public.orders where day > since $$
+
+--# name: begin atomic function body
+writes: audit.log
+status: partial
+reason: routine
+id = public.orders.id
+--
+create procedure p() begin atomic insert into audit.log (id) select id from public.orders; end
+
+--# name: create table like
+writes: o2
+status: unknown
+reason: no-query
+--
+create table o2 (like public.orders including all)
+
+--# name: table function with ordinality over a join
+id = public.orders.id
+tag = T:public.orders.tags
+n = T:public.orders.tags
+rows = J:public.orders.customer_id J:public.customers.id
+--
+select o.id, t.tag, t.n from public.orders o join public.customers c on o.customer_id = c.id cross join unnest(o.tags) with ordinality as t(tag, n)
+
+--# name: row comparison and is distinct from
+id = hr.emp.id
+rows = F:hr.emp.dept F:hr.emp.sal F:hr.dept.id
+--
+select id from hr.emp where (dept, sal) > (select id, 10 from hr.dept limit 1) and dept is distinct from 3
+
+--# name: aggregate with distinct, order and a join on an expression
+l = A:public.items.sku S:public.items.sku
+k = T:public.orders.day
+rows = J:public.orders.id J:public.items.order_id G:public.orders.day
+--
+select string_agg(distinct i.sku, ',' order by i.sku) as l, extract(year from o.day) as k
+from public.orders o join public.items i on i.order_id = o.id + 0 group by extract(year from o.day)
+
+--# name: fetch first with ties
+id = public.orders.id
+rows = S:public.orders.amount
+--
+select id from only public.orders order by amount desc fetch first 3 rows with ties

@@ -546,9 +546,10 @@ rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.DAY
 select id, row_number() over (partition by customer_id order by day) as rn from orders qualify rn = 1
 
 --# name: pivot any is partial
-status: unknown
-reason: star-unresolved
-* = ?
+status: partial
+reason: pivot-values-unknown
+REGION = DB.PUBLIC.SALES.REGION
+rows = G:DB.PUBLIC.SALES.REGION
 --
 select * from sales pivot (sum(amount) for month in (any order by month))
 
@@ -598,3 +599,259 @@ y = P.S.T2.C
 z = P.S.T2.d
 --
 create or replace transient table p.s.new (x, y, z) as select * from p.s.t2
+
+--# name: flatten by position with a path and recursive
+id = DB.PUBLIC.ORDERS.ID
+k = T:DB.PUBLIC.ORDERS.DOC
+i = T:DB.PUBLIC.ORDERS.DOC
+--
+select o.id, f.key as k, f.index as i from orders o, lateral flatten(input => o.doc, path => 'a.b', recursive => true) f
+
+--# name: flatten filtered in the join
+id = DB.PUBLIC.ORDERS.ID
+t = T:DB.PUBLIC.ORDERS.TAGS
+rows = F:DB.PUBLIC.ORDERS.TAGS
+--
+select o.id, value::string as t from orders o, table(flatten(o.tags)) where value <> 'x'
+
+--# name: left join lateral flatten outer
+name = RAW.APP.ACCOUNTS.NAME
+v = T:RAW.APP.EVENTS.PAYLOAD
+rows = J:RAW.APP.EVENTS.ACCOUNT_ID J:RAW.APP.ACCOUNTS.ID
+--
+select a.name, f.value:amount::number as v from raw.app.events e join raw.app.accounts a on a.id = e.account_id,
+  lateral flatten(input => e.payload:items, outer => true) f
+
+--# name: path into a variant with brackets and a cast
+a = T:DB.PUBLIC.ORDERS.DOC
+b = T:DB.PUBLIC.ORDERS.DOC
+c = T:DB.PUBLIC.ORDERS.DOC
+--
+select doc:a.b[0]."C d"::string as a, doc['x']['y'] as b, get_path(doc, 'q.r') as c from orders
+
+--# name: qualify with an alias and a where
+id = DB.PUBLIC.ORDERS.ID
+rn = W:DB.PUBLIC.ORDERS.CUSTOMER_ID W:DB.PUBLIC.ORDERS.DAY
+rows = F:DB.PUBLIC.ORDERS.STATUS F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.DAY
+--
+select id, row_number() over (partition by customer_id order by day desc) as rn from orders where status = 'x' qualify rn = 1
+
+--# name: lateral alias used in where and group by
+m = T:DB.PUBLIC.ORDERS.DAY
+s = A:DB.PUBLIC.ORDERS.AMOUNT
+rows = F:DB.PUBLIC.ORDERS.DAY G:DB.PUBLIC.ORDERS.DAY
+--
+select date_trunc('month', day) as m, sum(amount) as s from orders where m > '2026-01-01' group by m
+
+--# name: an alias that a column hides in where
+amount = T:DB.PUBLIC.ORDERS.DISCOUNT
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.AMOUNT
+--
+select discount * 2 as amount, id from orders where amount > 3
+
+--# name: star exclude, rename and replace
+ID = DB.PUBLIC.WIDE.ID
+q1 = T:DB.PUBLIC.WIDE.Q1
+second = DB.PUBLIC.WIDE.Q2
+--
+select * replace (q1 * 2 as q1) rename (q2 as second) from wide
+
+--# name: star ilike
+Q1 = DB.PUBLIC.WIDE.Q1
+Q2 = DB.PUBLIC.WIDE.Q2
+--
+select * ilike 'Q%' from wide
+
+--# name: pivot with a default and an alias list
+region = DB.PUBLIC.SALES.REGION
+jan = A:DB.PUBLIC.SALES.AMOUNT C:DB.PUBLIC.SALES.MONTH
+rows = G:DB.PUBLIC.SALES.REGION
+--
+select p.region, p.jan from sales pivot (sum(amount) for month in ('jan', 'feb') default on null (0)) as p (region, jan, feb)
+
+--# name: unpivot include nulls
+ID = DB.PUBLIC.WIDE.ID
+Q = 
+V = DB.PUBLIC.WIDE.Q1 DB.PUBLIC.WIDE.Q2
+--
+select * from wide unpivot include nulls (v for q in (q1, q2))
+
+--# name: insert overwrite with columns turned round
+writes: customers
+email = DB.PUBLIC.ORDERS.STATUS
+id = DB.PUBLIC.ORDERS.CUSTOMER_ID
+--
+insert overwrite into customers (email, id) select status, customer_id from orders
+
+--# name: insert first with conditions
+writes: small
+output: small
+id = DB.PUBLIC.ORDERS.ID
+rows = F:DB.PUBLIC.ORDERS.AMOUNT
+--
+insert first when amount > 10 then into big (id) values (id) else into small (id) values (id) select id, amount from orders
+
+--# name: merge with three branches and a cte source
+writes: raw.app.accounts
+status: partial
+reason: merge-keeps-other-values
+plan = T:RAW.APP.EVENTS.PAYLOAD
+name =
+id = RAW.APP.EVENTS.ACCOUNT_ID
+rows = J:RAW.APP.ACCOUNTS.ID J:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.EVENTS.KIND F:RAW.APP.EVENTS.PAYLOAD
+--
+merge into raw.app.accounts a
+using (with e as (select account_id, payload:plan::string as plan, kind from raw.app.events) select * from e where kind <> 'x') s
+on a.id = s.account_id
+when matched and s.plan is null then delete
+when matched then update set plan = s.plan, name = default
+when not matched then insert (id, plan) values (s.account_id, s.plan)
+
+--# name: update from two tables
+writes: orders
+status: partial
+reason: update-keeps-other-values
+status = DB.PUBLIC.CUSTOMERS.CITY
+amount = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.WIDE.Q1
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.CUSTOMERS.ID F:DB.PUBLIC.WIDE.ID
+--
+update orders o set o.status = c.city, o.amount = o.amount + w.q1 from customers c, wide w where o.customer_id = c.id and w.id = c.id
+
+--# name: delete using a cte
+writes: orders
+status: partial
+reason: statement:delete
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.CUSTOMERS.ID F:DB.PUBLIC.CUSTOMERS.CITY
+--
+delete from orders using (select id from customers where city = 'x') c where c.id = orders.customer_id
+
+--# name: ctas with types and a cluster key
+writes: t9
+a = DB.PUBLIC.ORDERS.ID
+b = T:DB.PUBLIC.ORDERS.AMOUNT
+--
+create or replace table t9 (a number, b number) cluster by (a) as select id, amount + 1 from orders
+
+--# name: clone at a time
+writes: w2
+ID = DB.PUBLIC.WIDE.ID
+Q1 = DB.PUBLIC.WIDE.Q1
+Q2 = DB.PUBLIC.WIDE.Q2
+--
+create table w2 clone wide at (offset => -3600)
+
+--# name: create table like
+writes: w3
+status: unknown
+reason: no-query
+--
+create table w3 like wide
+
+--# name: copy with a transformation
+writes: customers
+id = @stage/f.csv.$1
+name = T:@stage/f.csv.$2
+--
+copy into customers (id, name) from (select $1, upper(t.$2) from @stage/f.csv t)
+
+--# name: copy out of a join
+writes: @out/x
+id = DB.PUBLIC.ORDERS.ID
+name = DB.PUBLIC.CUSTOMERS.NAME
+rows = J:DB.PUBLIC.ORDERS.CUSTOMER_ID J:DB.PUBLIC.CUSTOMERS.ID
+--
+copy into @out/x from (select o.id, c.name from orders o join customers c on c.id = o.customer_id) file_format = (type = parquet)
+
+--# name: time travel before a statement
+id = DB.PUBLIC.ORDERS.ID
+rows = J:DB.PUBLIC.ORDERS.ID
+--
+select o.id from orders before (statement => 'x') o join orders p on p.id = o.id
+
+--# name: changes clause
+id = DB.PUBLIC.ORDERS.ID
+--
+select id from orders changes (information => default) at (timestamp => '2026-01-01'::timestamp)
+
+--# name: higher-order functions
+a = T:DB.PUBLIC.ORDERS.TAGS
+b = T:DB.PUBLIC.ORDERS.TAGS T:DB.PUBLIC.ORDERS.AMOUNT
+--
+select transform(tags, x -> x || 'y') as a, filter(tags, x -> x > amount) as b from orders
+
+--# name: lambda with a type
+a = T:DB.PUBLIC.ORDERS.TAGS
+--
+select transform(tags, x int -> x + 1) as a from orders
+
+--# name: identifier and dollar columns of values
+a =
+b =
+--
+select $1 as a, t.$2 as b from values (1, 'x') as t
+
+--# name: table generator and sequence
+n = 
+--
+select seq4() as n from table(generator(rowcount => 10))
+
+--# name: result scan
+status: unknown
+reason: table-function:result_scan
+x = ?
+--
+select "x" from table(result_scan(last_query_id()))
+
+--# name: scripting block with a cursor and variables
+writes: customers
+id = DB.PUBLIC.ORDERS.CUSTOMER_ID
+rows = F:DB.PUBLIC.ORDERS.AMOUNT
+--
+declare lim number default 3;
+begin
+  lim := 4;
+  insert into customers (id) select customer_id from orders where amount > :lim;
+  return 'done';
+end
+
+--# name: procedure in javascript cannot be read
+status: unknown
+reason: routine
+--
+create procedure p() returns string language javascript as $$ snowflake.execute({sqlText: "insert into t select 1"}); $$
+
+--# name: task with a query
+writes: t7
+status: partial
+reason: routine
+id = DB.PUBLIC.ORDERS.ID
+--
+create task tk warehouse = w schedule = '1 minute' as insert into t7 (id) select id from orders
+
+--# name: stream table read
+id = DB.PUBLIC.ORDERS.ID
+act = T:DB.PUBLIC.ORDERS.metadata$action
+--
+select id, metadata$action || '' as act from orders
+
+--# name: quoted column of a quoted table
+Id = DB.RAW.lower.Id
+id = DB.RAW.lower.id
+--
+select "Id", "id" from db.raw."lower"
+
+--# name: union of stars with a constant
+ID = DB.PUBLIC.WIDE.ID DB.PUBLIC.CUSTOMERS.ID
+Q1 = DB.PUBLIC.WIDE.Q1
+Q2 = DB.PUBLIC.WIDE.Q2
+src = 
+--
+select *, 'w' as src from wide union all select id, null, null, 'c' from customers
+
+--# name: positional group by with listagg
+city = DB.PUBLIC.CUSTOMERS.CITY
+l = A:DB.PUBLIC.CUSTOMERS.NAME S:DB.PUBLIC.CUSTOMERS.ID
+rows = G:DB.PUBLIC.CUSTOMERS.CITY
+--
+select city, listagg(distinct name, ',') within group (order by id) as l from customers group by 1

@@ -591,3 +591,234 @@ s = T:db.orders.ship
 city = T:db.orders.ship
 --
 select named_struct('lat', ship.geo.lat, 'n', upper(ship.city)) as s, ship.city as city from db.orders
+
+--# name: natural full outer join
+id = T:db.orders.id T:db.monthly.id
+jan = db.monthly.jan
+rows = J:db.orders.id J:db.monthly.id
+--
+select id, jan from db.orders natural full outer join db.monthly
+
+--# name: explode of a map with names in the select list
+id = db.orders.id
+k = T:db.orders.attrs
+v = T:db.orders.attrs
+--
+select id, explode(attrs) as (k, v) from db.orders
+
+--# name: posexplode_outer in a lateral view with a filter
+id = db.orders.id
+sku = T:db.orders.lines
+rows = F:db.orders.lines
+--
+select o.id, l.sku from db.orders o lateral view outer posexplode(o.lines) t as pos, l where l.qty > pos
+
+--# name: lateral view of a generator over a generator
+user = lake.clicks.user
+t = T:lake.clicks.items
+--
+select c.user, t from lake.clicks c lateral view explode(c.items) x as item lateral view explode(item.tags) y as t
+
+--# name: transform with a lambda over two arguments and a column
+r = T:w.fact.arr T:w.fact.k
+s = T:w.fact.arr T:w.fact.amt
+--
+select transform(arr, (x, i) -> x + i + k) as r, aggregate(arr, 0, (acc, x) -> acc + x, acc -> acc * amt) as s from w.fact
+
+--# name: map functions with lambdas
+a = T:w.fact.m
+b = T:w.fact.m T:w.fact.cust
+--
+select map_filter(m, (key, val) -> val > 1) as a, transform_values(m, (key, val) -> val + cust) as b from w.fact
+
+--# name: nested struct fields and stars
+a = T:w.fact.s
+c = T:w.fact.s
+--
+select s.a, s.b.c from w.fact
+
+--# name: star of a struct
+a = T:w.fact.s
+b = T:w.fact.s
+--
+select s.* from w.fact
+
+--# name: star except of a joined side
+nm = w.cust.nm
+seg = w.cust.seg
+k = w.fact.k
+rows = J:w.fact.cust J:w.cust.id
+--
+select c.* except (id), f.k from w.fact f join w.cust c on f.cust = c.id
+
+--# name: insert with a column list turned round
+writes: w.cust
+seg = db.customers.name
+id = db.customers.id
+nm = db.customers.city
+--
+insert into w.cust (seg, id, nm) select name, id, city from db.customers
+
+--# name: insert by name
+writes: w.cust
+nm = db.customers.name
+id = db.customers.id
+--
+insert into w.cust by name select name as nm, id from db.customers
+
+--# name: insert replace where
+writes: w.cust
+id = db.customers.id
+nm = db.customers.name
+seg = db.customers.city
+--
+insert into w.cust replace where id > 3 select id, name, city from db.customers
+
+--# name: merge with three matched branches and insert star
+writes: w.cust
+status: partial
+reason: merge-keeps-other-values
+nm = db.customers.name
+seg = T:db.customers.city
+id = db.customers.id
+rows = J:w.cust.id J:db.customers.id F:db.customers.email F:w.cust.seg
+--
+merge into w.cust t using db.customers s on t.id = s.id
+when matched and s.email is null then delete
+when matched and t.seg = 'x' then update set t.nm = s.name
+when matched then update set seg = upper(s.city)
+when not matched then insert (id, nm) values (s.id, s.name)
+
+--# name: update with a subquery in the condition
+writes: w.cust
+status: partial
+reason: update-keeps-other-values
+seg =
+rows = F:w.cust.id F:w.fact.cust F:w.fact.amt
+--
+update w.cust set seg = 'big' where id in (select cust from w.fact where amt > 9)
+
+--# name: delete with exists
+writes: w.cust
+status: partial
+reason: statement:delete
+rows = F:w.cust.id F:w.fact.cust
+--
+delete from w.cust c where not exists (select 1 from w.fact f where f.cust = c.id)
+
+--# name: ctas partitioned with a location
+writes: w.daily
+dt = w.fact.dt
+amt = A:w.fact.amt
+rows = G:w.fact.dt
+--
+create table w.daily using delta partitioned by (dt) location 's3://x' as select dt, sum(amt) as amt from w.fact group by dt
+
+--# name: create table like
+writes: w.cust2
+status: unknown
+reason: no-query
+--
+create table w.cust2 like w.cust
+
+--# name: shallow clone
+writes: w.cust3
+id = w.cust.id
+nm = w.cust.nm
+seg = w.cust.seg
+--
+create table w.cust3 shallow clone w.cust
+
+--# name: time travel by version in a join
+k = w.fact.k
+nm = w.cust.nm
+rows = J:w.fact.cust J:w.cust.id
+--
+select f.k, c.nm from w.fact version as of 3 f join w.cust timestamp as of '2026-01-01' c on f.cust = c.id
+
+--# name: pivot with two columns in the for clause
+region = db.sales.region
+a = A:db.sales.amount C:db.sales.month C:db.sales.cost
+b = A:db.sales.amount C:db.sales.month C:db.sales.cost
+rows = G:db.sales.region
+--
+select * from db.sales pivot (sum(amount) for (month, cost) in (('1', 2) as a, ('2', 3) as b))
+
+--# name: unpivot with names
+id = db.monthly.id
+m =
+v = db.monthly.jan db.monthly.feb
+mar = db.monthly.mar
+--
+select id, m, v, mar from db.monthly unpivot (v for m in (jan as `January`, feb as `February`))
+
+--# name: grouping sets written in the old way
+city = db.customers.city
+name = db.customers.name
+n = A:db.customers.id
+rows = G:db.customers.city G:db.customers.name
+--
+select city, name, count(id) as n from db.customers group by city, name grouping sets ((city), (city, name))
+
+--# name: group by all with having
+city = db.customers.city
+n = A:db.customers.id
+rows = G:db.customers.city F:db.customers.id
+--
+select city, count(distinct id) as n from db.customers group by all having count(distinct id) > 1
+
+--# name: hints and a semi join with using
+k = w.fact.k
+rows = J:w.fact.cust J:w.cust.id
+--
+select /*+ broadcast(c), repartition(3) */ f.k from w.fact f left semi join w.cust c on c.id = f.cust
+
+--# name: lateral alias that a column hides
+cust = T:w.fact.amt
+q = T:w.fact.cust
+--
+select amt * 2 as cust, cust + 1 as q from w.fact
+
+--# name: lateral alias chain in one list
+a = T:w.fact.amt
+b = T:w.fact.amt
+c = T:w.fact.amt T:w.fact.k
+--
+select amt + 1 as a, a * 2 as b, b + k as c from w.fact
+
+--# name: union by position of stars
+id = w.cust.id db.customers.id
+nm = w.cust.nm db.customers.name
+seg = w.cust.seg db.customers.city
+--
+select * from w.cust union all select id, name, city from db.customers
+
+--# name: table-valued function
+id = 
+--
+select id from range(10)
+
+--# name: json path operator and get_json_object
+a = T:lake.clicks.url
+b = T:lake.clicks.url
+--
+select get_json_object(url, '$.a') as a, from_json(url, 'b int').b as b from lake.clicks
+
+--# name: json_tuple in a lateral view
+user = lake.clicks.user
+p = T:lake.clicks.url
+q = T:lake.clicks.url
+--
+select c.user, p, q from lake.clicks c lateral view json_tuple(c.url, 'p', 'q') j as p, q
+
+--# name: qualified names of a catalog
+nm = w.cust.nm
+--
+select w.cust.nm from spark_catalog.w.cust
+
+--# name: filter and window in one expression
+s = A:w.fact.amt F:w.fact.k
+r = A:w.fact.amt W:w.fact.dt
+rows = G:w.fact.dt
+--
+select s, r from (select sum(amt) filter (where k > 1) as s, max(sum(amt)) over (order by dt) as r from w.fact group by dt)
