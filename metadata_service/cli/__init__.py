@@ -19,6 +19,7 @@ from metadata_service.cli import (
     demo,
     doctor,
     erasure,
+    export,
     gate,
     graph,
     keys,
@@ -55,6 +56,7 @@ app.add_typer(quarantine.app, name="quarantine")
 questions.register(app)
 audit.register(app)
 changes.register(app)
+export.register(app)
 registry.register(app)
 reproduce.register(app)
 app.command("settings")(settings.settings)

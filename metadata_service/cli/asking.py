@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli import documents
+from metadata_service.cli.evidence import checkpoint_of
 from metadata_service.cli.output import counted, note, print_json
 from metadata_service.cli.serve import ADDRESS_FILE
-from metadata_service.cli.views.evidence import checkpoint_of
 
 if TYPE_CHECKING:
+    from metadata_service.api.graphql.schema import Caller
+    from metadata_service.cli.service import ServiceClient
     from metadata_service.settings import Settings
 
-__all__ = ["Ask", "Evidence", "Target", "ask_about", "ask_plainly", "error_of", "follow_pages"]
+__all__ = ["Ask", "Evidence", "Source", "Target", "ask_about", "ask_plainly", "error_of", "follow_pages", "opened", "resolved"]
 
 Answer = dict[str, Any]
 Ask = Callable[[str, Answer], Awaitable[Answer]]  # a document and its variables -> the body of a GraphQL response
@@ -97,29 +99,61 @@ def ask_plainly(target: Target, field: str, document: str, variables: Answer, as
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What answers: a service, or stores that were opened here."""
+
+    client: ServiceClient | None = None
+    caller: Caller | None = None
+
+    async def ask(self, document: str, variables: Answer) -> Answer:
+        """The body of a GraphQL response."""
+        if self.client is not None:
+            body: Answer = await self.client.call("POST", "/graphql", json={"query": document, "variables": variables})
+            return body
+        from metadata_service.api.graphql.schema import execute  # strawberry and the query layer, which a service has loaded already
+
+        assert self.caller is not None
+        return await execute(self.caller, document, variables)
+
+
 @asynccontextmanager
 async def _asking(settings: Settings) -> AsyncIterator[Ask]:
+    async with opened(settings) as source:
+        yield source.ask
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Source]:
+    """Whatever is to answer, by the settings."""
     if settings.url is None and settings.data.is_file():
-        from metadata_service.api.graphql.schema import execute
         from metadata_service.cli.snapshot import reading_snapshot
 
         async with reading_snapshot(settings.data) as caller:
-            yield lambda document, variables: execute(caller, document, variables)
+            yield Source(caller=caller)
         return
     url = settings.url or await _served(settings)
     if url is not None:
         from metadata_service.cli.service import remote  # httpx, which a directory does not need
 
         async with remote(settings, url) as client:
-            yield lambda document, variables: client.call("POST", "/graphql", json={"query": document, "variables": variables})
+            yield Source(client=client)
         return
     if settings.database_url is None and not (settings.data / "log.db").exists():
         raise LineproofError(f"there is no log in {settings.data}: start one with lineproof serve, or set LINEPROOF_URL", code="unreachable")
-    from metadata_service.api.graphql.schema import execute  # strawberry and the query layer, which a service has loaded already
     from metadata_service.cli.directory import reading
 
     async with reading(settings) as caller:
-        yield lambda document, variables: execute(caller, document, variables)
+        yield Source(caller=caller)
+
+
+async def resolved(source: Source, named: str) -> str:
+    """The URN of what a person named.
+
+    Raises:
+        LineproofError: `not-found`, `ambiguous-name`.
+    """
+    return named if named.startswith("urn:") else await _resolve(source.ask, named)
 
 
 async def _served(settings: Settings) -> str | None:

@@ -48,6 +48,22 @@ class ServiceClient:
             return response.json() if response.content else None
         raise _problem(response)
 
+    @asynccontextmanager
+    async def stream(self, path: str, query: dict[str, Any], seconds: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body of an answer as it comes; `seconds` may pass without a byte.
+
+        Raises:
+            LineproofError: as `call`; `unreachable` also when the connection breaks in the middle.
+        """
+        try:
+            async with self.http.stream("GET", path, params=query, timeout=httpx.Timeout(TIMEOUT_SECONDS, read=seconds)) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    raise _problem(response)
+                yield response.aiter_bytes()
+        except httpx.HTTPError as error:
+            raise LineproofError(f"{self.http.base_url} cannot be reached any more: {error or type(error).__name__}", code="unreachable") from error
+
 
 def ask(work: Callable[[ServiceClient], Awaitable[_T]], *, data: Path | None = None, url: str | None = None, token: str | None = None) -> _T:
     """Run `work` against the service: at `url` (or LINEPROOF_URL) if given, else the one on the data directory, else opened here."""

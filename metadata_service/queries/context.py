@@ -6,7 +6,7 @@ the fixed size if the projector moved the graph meanwhile.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -28,7 +28,7 @@ from metadata_service.projector.runner import REBUILDING_STATE
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from metadata_service.queries.shapes import Completeness, ComputedAt, Reason, micros
 
-__all__ = ["EVERYTHING", "Asked", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only"]
+__all__ = ["EVERYTHING", "Asked", "Notes", "QueryContext", "Room", "Viewer", "answer", "now_only", "standing"]
 
 WAIT_SECONDS = 2.0  # how long a read of one's own writes waits for the projector (ARCHITECTURE, life of an event, 7)
 POLL_SECONDS = 0.02
@@ -217,6 +217,16 @@ async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[Qu
     if context.at is None and (await room.graph.position()).size != context.size:
         result = await compute(QueryContext(room, viewer, context.size, context.size, context.root, Notes()))
     return result
+
+
+async def standing(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
+    """The asked position, fixed: whatever is read at it, and however long that takes, stays the same while the projector moves on.
+
+    Raises:
+        PositionBeyondLog, NotProjected, InvalidPosition: see `Asked`.
+    """
+    context = await _open(room, viewer, asked, frozenset())
+    return replace(context, at=context.size, at_hand=None)
 
 
 def now_only(asked: Asked, what: str) -> None:

@@ -7,9 +7,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,70 @@ def test_lineage_of_versions_names_runs_and_what_they_read(home: Path) -> None:
     assert "invalid-argument" in lineproof(home, "lineage", "training_set", "--versions", "--columns", code=2)
 
 
+def test_an_export_of_the_directory_and_of_the_service_are_the_same_lines(home: Path, served: str, tmp_path: Path) -> None:
+    here = lineproof(home, "export", "--at", "20")
+    there = lineproof(home, "export", "--at", "20", "--url", served)
+    assert [line for line in there.splitlines() if "cursor" not in line] == [line for line in here.splitlines() if "cursor" not in line]
+    kinds = [next(iter(json.loads(line))) for line in here.splitlines()]
+    assert (kinds[0], kinds[-1], {"node", "edge"} <= set(kinds)) == ("header", "trailer", True)
+    end = json.loads(lineproof(home, "export", "training_set", "--assets", "--out", str(tmp_path / "t.ndjson"), "--json"))
+    told = (tmp_path / "t.ndjson").read_text().splitlines()
+    assert json.loads(told[-1])["trailer"] == end
+    assert (end["nodes"], sum('{"node"' in line for line in told)) == (5, 5)
+    assert "not-found" in lineproof(home, "export", dataset("nowhere"), "--out", str(tmp_path / "none"), code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.ndjson"]
+    assert "invalid-argument" in lineproof(home, "export", "--format", "csv", code=2)
+
+
+def test_an_export_that_breaks_off_goes_on_behind_its_last_whole_page(home: Path, served: str, tmp_path: Path) -> None:
+    whole = lineproof(home, "export", "--url", served)
+    with _cutting(served, after=b'{"cursor"') as (address, cuts):
+        assert lineproof(home, "export", "--url", address) == whole
+        assert cuts == [True]
+    with _cutting(served, after=b'{"header"') as (address, cuts):  # before there is anything to go on from
+        assert "unreachable" in lineproof(home, "export", "--url", address, "--out", str(tmp_path / "cut"), code=3)
+        assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def _cutting(served: str, after: bytes) -> Iterator[tuple[str, list[bool]]]:
+    """A way to the service on which the first answer is cut some bytes behind `after`; what was cut."""
+    port, cuts = int(served.rpartition(":")[2]), list[bool]()
+
+    def carry(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", port)) as service:
+            there = threading.Thread(target=_pour, args=(client, service, None, cuts))
+            there.start()
+            _pour(service, client, after if not cuts else None, cuts)
+            client.shutdown(socket.SHUT_RDWR)
+            there.join(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def accept() -> None:
+            with suppress(OSError):  # closed at the end
+                while True:
+                    threading.Thread(target=carry, args=(listening.accept()[0],)).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", cuts
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def _pour(source: socket.socket, target: socket.socket, until: bytes | None, cuts: list[bool]) -> None:
+    """Carry bytes from one to the other, up to some behind `until`."""
+    came = b""
+    with suppress(OSError):
+        while data := source.recv(512):
+            came += data
+            target.sendall(data)
+            if until is not None and until in came[:-600]:
+                cuts.append(True)
+                return
+
+
 def test_column_lineage_shows_how_values_are_made(home: Path) -> None:
     shown = lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--depth", "0")
-    assert "feat_weather.wind_ms  column  ← feat.wind_ms models/training_set.sql:3" in shown
+    assert "feat_weather.wind_ms  ← feat.wind_ms  models/training_set.sql:3" in shown
     assert lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--indirect", "--depth", "0") == shown, "nothing here only decides rows"
 
 
