@@ -142,7 +142,7 @@ def _pour(source: socket.socket, target: socket.socket, until: bytes | None, cut
 
 def test_column_lineage_shows_how_values_are_made(home: Path) -> None:
     shown = lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--depth", "0")
-    assert "feat_weather.wind_ms  ← feat.wind_ms  models/training_set.sql:3" in shown
+    assert "feat_weather.wind_ms  column  ← feat.wind_ms models/training_set.sql:3" in shown
     assert lineproof(home, "lineage", "training_set.wind_ms", "--columns", "--indirect", "--depth", "0") == shown, "nothing here only decides rows"
 
 
