@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli import documents
-from metadata_service.cli.views.evidence import checkpoint_of
+from metadata_service.cli.evidence import checkpoint_of
 from metadata_service.cli.output import counted, note, print_json
 from metadata_service.cli.serve import ADDRESS_FILE
 

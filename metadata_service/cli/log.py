@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lineproof_schema.errors import LineproofError
+from metadata_service.cli.evidence import checkpoint_of
 from metadata_service.cli.options import Data
 from metadata_service.cli.output import Json, note, print_json, say
-from metadata_service.cli.views.evidence import checkpoint_of
 from metadata_service.cli.watch import watch
 
 if TYPE_CHECKING:

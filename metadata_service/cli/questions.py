@@ -123,8 +123,10 @@ def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace
     """Entities by name."""
     answer = ask_plainly(Target(server, token, data), "search", documents.SEARCH, {"text": text, "kinds": _kinds(kind), "first": limit}, as_json)
     if not as_json:
-        print_table(["kind", "name", "namespace", "owners", "urn"],
-                    ([row["kind"].lower().replace("_", "-"), row["name"], row["namespace"], ", ".join(row["owners"]), row["urn"]] for row in answer["rows"]),
+        from metadata_service.cli.views import label
+
+        print_table(["kind", "name", "namespace", "owners"],
+                    ([row["kind"].lower().replace("_", "-"), label(row["urn"]), row["namespace"], ", ".join(row["owners"])] for row in answer["rows"]),
                     "nothing found")
         _foot(answer)
 
@@ -150,7 +152,11 @@ def event(index: Annotated[int, typer.Argument(min=0, help="Entry index.")], ser
     if as_json:
         return
     shown = ("index", "eventType", "received", "signedBy", "signer", "caller", "tenant", "status", "reason", "detail")
-    print_table(["", ""], [[name, found[name]] for name in shown if found[name] is not None], "")
+    from metadata_service.cli.views import fact_words
+
+    for name in shown:
+        if found[name] is not None:
+            say(f"{fact_words(name)}: {found[name]}")
     key = found["key"]
     say(f"key: {key['state']}{', ' + key['label'] if key['label'] else ''}")
     body = "erased" if found["erased"] else "outside your grants" if found["restricted"] else json.dumps(found["payload"], indent=2, ensure_ascii=False)

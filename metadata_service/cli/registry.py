@@ -175,7 +175,8 @@ def _aliases(target: Target, name: str, model: bool, alias: str | None, at: str 
     """Ask; print JSON if wanted; `as_json` None asks for a writing command."""
     answer = ask_plainly(target, "aliases", ALIASES, {"name": name, "kind": _kind(model), "alias": alias, "at": position(at)}, bool(as_json))
     if answer["urn"] is None:
-        raise LineproofError(f"there is no {_kind(model).lower()} {name!r} at {answer['computedAt']['size']}{_hint(name)}", code="not-found")
+        raise LineproofError(f"there is no {_kind(model).lower()} {name!r} at {answer['computedAt']['size']}{_hint(name)}"
+                             f"{'' if model else '; of a model: --model'}", code="not-found")
     return answer
 
 

@@ -1,6 +1,7 @@
 """An audit trail as a list: one paragraph per log entry, with what it changed under it."""
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
@@ -10,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lineproof_schema.urn import holder, parse_urn
-from metadata_service.cli.views.frame import Hanging, Row, foot, indented, time
+from metadata_service.cli.views.frame import Hanging, Row, fact_words, foot, indented, time
 from metadata_service.cli.views.names import Names, columns_by_dataset, short_id
 from metadata_service.queries.phrases import shortened, spoken
 
@@ -19,6 +20,7 @@ __all__ = ["audit_view"]
 CLAIM_SECONDS: Final = 60  # a claimed time further from the logged one than this is shown
 VALUE_SHOWN: Final = 60  # characters of a fact
 COLUMN: Final = "urn:lineproof:column:"
+MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def audit_view(answer: Row, *, only_changes: bool = False) -> Iterable[RenderableType]:
@@ -95,7 +97,7 @@ def _by_dataset(rows: Sequence[Row]) -> dict[str, list[str]]:
 def _facts(changes: Sequence[Row], names: Names) -> list[str]:
     """New facts in one line, changed ones in a line each."""
     new = [f"{change['fact'].replace(':', ' ')} → {_pointed(change['after'])}" if change["fact"].startswith("alias:") else
-           f"{change['fact']} {_brief(change['after'], names)}" for change in changes if change["before"] is None]
+           f"{fact_words(change['fact'])} {_brief(change['after'], names)}".rstrip() for change in changes if change["before"] is None]
     return (["; ".join(new)] if new else []) + [_changed(change, names) for change in changes if change["before"] is not None]
 
 
@@ -104,8 +106,8 @@ def _changed(change: Row, names: Names) -> str:
         return f"{change['fact'].replace(':', ' ')} {_pointed(change['before'])} → {_pointed(change['after'])}"
     before, after = _fields(change["before"]), _fields(change["after"])
     if before is not None and after is not None:
-        return f"{change['fact']} {_fields_changed(before, after)}"
-    return f"{change['fact']} {_brief(change['before'], names)} → {_brief(change['after'], names)}"
+        return f"{fact_words(change['fact'])} {_fields_changed(before, after)}"
+    return f"{fact_words(change['fact'])} {_brief(change['before'], names)} → {_brief(change['after'], names)}"
 
 
 def _pointed(alias: Any) -> str:
@@ -137,9 +139,20 @@ def _brief(value: Any, names: Names) -> str:
     if isinstance(value, str):
         if value.startswith("urn:lineproof:dataset-version:"):
             return short_id(parse_urn(value).components[2])
+        if MOMENT.fullmatch(value):
+            return time(value)
         return names(value) if value.startswith("urn:lineproof:") else short_id(value) if " " not in value else shortened(value, VALUE_SHOWN)
     named = _fields(value)
-    return shortened(", ".join(named), VALUE_SHOWN) if named is not None else shortened(spoken(value), VALUE_SHOWN)
+    return shortened(", ".join(named), VALUE_SHOWN) if named is not None else shortened(spoken(_plain(value)), VALUE_SHOWN)
+
+
+def _plain(value: Any) -> Any:
+    """Without who made a facet and where its schema stands; a list in a list as words."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if not key.startswith("_")}
+    if isinstance(value, list):
+        return [" ".join(map(str, each)) if isinstance(each, list) else _plain(each) for each in value]
+    return value
 
 
 def _lineage(edges: Sequence[Row], names: Names) -> Iterable[str]:

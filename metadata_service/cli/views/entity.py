@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from metadata_service.cli.views.frame import Row, foot, indented, time, words
+from metadata_service.cli.views.frame import Hanging, Row, fact_words, foot, indented, time, words
 from metadata_service.cli.views.names import Names, short_id
 from metadata_service.queries.phrases import spoken
 
@@ -47,7 +47,7 @@ def entity_view(answer: Row) -> Iterable[RenderableType]:
     for said, urns in grouped.items():
         ends = [parse_column(urn, names) for urn in urns]
         more = f" and {len(ends) - LINKS_SHOWN} more" if len(ends) > LINKS_SHOWN and said != "columns" else ""
-        yield Text.assemble((f"{said}: ", "bold"), ", ".join(ends if not more else ends[-LINKS_SHOWN:]) + more)
+        yield Hanging(Text.assemble((f"{said}: ", "bold"), ", ".join(ends if not more else ends[-LINKS_SHOWN:]) + more), 2)
     checks = [fact for fact in facts if fact["name"].startswith("quality:")]
     if checks:
         yield Text("checks", style="bold")
@@ -74,7 +74,7 @@ def _fact(fact: Row, names: Names) -> Iterable[RenderableType]:
     elif name == "owners" and isinstance(value, list):
         yield Text.assemble(("owners: ", "bold"), ", ".join(_owner(each) for each in value), since)
     else:
-        yield Text.assemble((f"{name}: ", "bold"), _said(value, names), since)
+        yield Hanging(Text.assemble((f"{fact_words(name)}: ", "bold"), _said(value, names), since), 2)
 
 
 def _owner(value: Any) -> str:

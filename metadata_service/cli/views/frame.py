@@ -1,6 +1,7 @@
 """What all views share: printing, indenting, times, and the line under every answer."""
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from rich.text import Text
 from lineproof_schema.urn import holder
 from metadata_service.cli.views.names import Names
 
-__all__ = ["Hanging", "Row", "by_commit", "foot", "indented", "show", "time", "words"]
+__all__ = ["Hanging", "Row", "by_commit", "fact_words", "foot", "indented", "show", "time", "words"]
 
 Row = Mapping[str, Any]
 LEAST_WIDTH: Final = 20  # of a paragraph on a terminal too narrow for anything
@@ -55,6 +56,13 @@ def time(value: str | None) -> str:
 def words(value: str) -> str:
     """A constant as words: `DROP_COLUMN` is `drop column`."""
     return value.replace("_", " ").replace("-", " ").lower()
+
+
+def fact_words(name: str) -> str:
+    """The name of a fact as people say it: `currentVersion` is `current version`; the key of a facet stays as it was sent."""
+    if name.startswith("facet:"):
+        return f"facet {name.removeprefix('facet:')}"
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower() if name.isalnum() else name
 
 
 def by_commit(commit: Row | None) -> Text:

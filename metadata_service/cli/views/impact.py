@@ -12,6 +12,7 @@ from metadata_service.cli.views.names import Names
 __all__ = ["impact_view"]
 
 STYLES = {"BREAKING": "bold red", "POSSIBLE": "yellow"}
+TABLES = frozenset({"DATASET", "COLUMN"})  # which read what is there: nothing binds them to a version
 
 
 def impact_view(answer: Row) -> Iterable[RenderableType]:
@@ -37,7 +38,8 @@ def _item(answer: Row, item: Row, names: Names) -> Iterable[RenderableType]:
     live = ", ".join(f"live in {each['environment']}" for each in item["deployments"])
     columns = f" ({', '.join(item['columns'])})" if item["columns"] else ""
     made, run = item["lastMaterialization"], item["lastRun"]
-    facts = [words(item["kind"]) + (f", {live}" if live else ""), item["binding"].lower(), f"owner {', '.join(item['owners']) or 'unknown'}"]
+    bound = [] if item["kind"] in TABLES else [item["binding"].lower()]
+    facts = [words(item["kind"]) + (f", {live}" if live else ""), *bound, f"owner {', '.join(item['owners']) or 'unknown'}"]
     if made and made["at"]:
         facts.append(f"last made {time(made['at'])}")
     if run:

@@ -31,7 +31,7 @@ def lineage_view(answer: Row, direction: str, *, indirect: bool = False) -> Iter
             branches = _Branches(names, nodes, edges, decisive, way)
             start = positions[root["urn"]]
             why = "" if root["why"] == "itself" else f" ({root['why']})"
-            tree = Tree(Text.assemble(branches.node(start), (why, "dim"), (f"  {way.lower()}", "dim")), guide_style="dim")
+            tree = Tree(Text.assemble(branches.node(start, kind=True), (why, "dim"), (f"  {way.lower()}", "dim")), guide_style="dim")
             branches.grow(tree, start)
             yield tree
     yield foot(answer, names)
@@ -64,9 +64,10 @@ class _Branches:
         while waiting:
             branch, position = waiting.pop(0)
             for other, edges in sorted(self._leaving[position].items()):
-                text = Text.assemble(self.node(other), self._how(edges, told=edges[0]["level"] == "VERSION" and self._nodes[other]["kind"] != "RUN"))
+                node = self.node(other, kind=self._nodes[other]["kind"] != self._nodes[root]["kind"])
+                text = Text.assemble(node, self._how(edges, told=edges[0]["level"] == "VERSION" and self._nodes[other]["kind"] != "RUN"))
                 if other in seen:
-                    branch.add(Text.assemble(text, ("  (shown above)", "dim")))
+                    branch.add(Text.assemble(text, ("  (above)", "dim")))
                     continue
                 seen.add(other)
                 waiting.append((branch.add(text), other))
@@ -76,17 +77,21 @@ class _Branches:
                 branch.add(Text(f"{said}; --indirect shows {'them' if rows > 1 else 'it'}", style="dim"))
             hidden = self._nodes[position]["hiddenUpstream" if self._way == "UPSTREAM" else "hiddenDownstream"]
             if hidden:
-                branch.add(Text(f"… {hidden} more", style="dim"))
+                branch.add(Text(f"… {hidden} more, see --depth", style="dim"))
 
-    def node(self, position: int) -> Text:
+    def node(self, position: int, *, kind: bool) -> Text:
+        """An entity; its `kind` goes unsaid where it is that of the root."""
         node = self._nodes[position]
         if node["restricted"]:
             return Text(f"({words(node['kind'])} outside your grants)", style="dim")
-        kind = parse_urn(node["urn"]).kind
+        known = parse_urn(node["urn"]).kind
         said = [node["status"].lower() if node.get("status") else None, time(node["time"]) if node.get("time") else None]
-        return Text.assemble((self._names(node["urn"]), f"bold {KIND_STYLES.get(kind, '')}"), (f"  {words(kind)}", "dim"),
-                             (f"  {' '.join(each for each in said if each)}", STATUS_STYLES.get(node.get("status") or "", "dim")) if any(said) else "",
-                             (f"  {', '.join(node['owners'])}", "italic") if node.get("owners") else "", ("  dropped", "red") if node.get("dropped") else "")
+        text = Text.assemble((self._names(node["urn"]), f"bold {KIND_STYLES.get(known, '')}"), (f"  {words(known)}" if kind else "", "dim"))
+        if any(said):
+            text.append(f"  {' '.join(each for each in said if each)}", STATUS_STYLES.get(node.get("status") or "", "dim"))
+        if node.get("owners"):
+            text.append("  owner ", "dim").append(", ".join(node["owners"]), "italic")
+        return text.append("  dropped", "red") if node.get("dropped") else text
 
     def _how(self, edges: Iterable[Row], *, told: bool) -> Text:
         """What the edges say, each thing once: expression and place, or the job unless it is `told` by what stands above; what kind of rows they decide."""
@@ -94,8 +99,8 @@ class _Branches:
         for edge in sorted(edges, key=lambda edge: (edge["type"] == "INDIRECT", edge["line"] is None)):
             place = f"{edge['file']}:{edge['line']}" if edge["file"] and edge["line"] else None
             parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not (said or told) else None),
-                     SURENESS.get(edge["basis"])]
-            said.setdefault(" ".join(part for part in parts if part))
+                     f"({SURENESS[edge['basis']]})" if edge["basis"] in SURENESS else None]
+            said.setdefault("  ".join(part for part in parts if part))
         rows = dict.fromkeys(words(edge["subtype"] or "indirect") for edge in edges if edge["type"] == "INDIRECT")
         text = "; ".join(each for each in said if each) + (f" [{', '.join(rows)}]" if rows else "")
         return Text(f"  ← {text}" if text else "", style="dim")

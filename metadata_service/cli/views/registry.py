@@ -10,14 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.cli.views.frame import Row, time
+from metadata_service.cli.views.frame import Hanging, Row, time
+from metadata_service.cli.views.names import label
 
-__all__ = ["feature_view", "model_view"]
+__all__ = ["apart", "feature_view", "model_view"]
 
 _STYLES = {"additive": "green", "breaking": "red", "unknown": "yellow"}
 
 
 MOVES_SHOWN: Final = 10
+PART_SHOWN: Final = 60  # characters of a value beside another
 
 
 def feature_view(answer: Row) -> Iterable[RenderableType]:
@@ -39,8 +41,8 @@ def model_view(answer: Row) -> Iterable[RenderableType]:
     for each in found["deployments"]:
         state = ("live", "green") if each["live"] else ("retired" if each["action"] == "retire" else "replaced", "dim")
         served = ", ".join(_spelled(urn) for urn in each["features"])
-        yield Text.assemble("deployment ", (each["id"], "bold"), f"  {_spelled(each['modelVersion'])} in {each['environment']}  ", state,
-                            (f" since {each['since']}", "dim"), f"  serves {served}" if served else "")
+        yield Hanging(Text.assemble("deployment ", (each["id"], "bold"), f"  {_spelled(each['modelVersion'])} in {each['environment']}  ", state,
+                                    (f" since {each['since']}", "dim"), f"  serves {served}" if served else ""))
     yield from _versions(found, "artifact")
     yield Text(f"at {answer['computedAt']['size']}", style="dim")
 
@@ -55,9 +57,9 @@ def _table(facts: Iterable[tuple[str, str]]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for label, value in facts:
+    for name, value in facts:
         if value:
-            table.add_row(Text(label, style="dim"), Text(value))
+            table.add_row(Text(name, style="dim"), Text(value))
     return table
 
 
@@ -72,8 +74,8 @@ def _versions(found: Row, digest: str) -> Iterable[RenderableType]:
     for move in found["history"][-MOVES_SHOWN:]:
         outcome = "" if move["status"] == "applied" else f"  {move['status']}: {move['outcome']}"
         went = f"{move['alias']} {move['was'] or '(new)'} → {move['to'] or '(deleted)'}"
-        yield Text.assemble((f"#{move['index']}", "bold"), f"  {time(move['loggedAt'])}  {went}", (outcome, "yellow"),
-                            (f"  {(move['actor'] or move['caller'] or '')[:40]}  {_said(move)}".rstrip(), "dim"))
+        yield Hanging(Text.assemble((f"#{move['index']}", "bold"), f"  {time(move['loggedAt'])}  {went}", (outcome, "yellow"),
+                                    (f"  {(move['actor'] or move['caller'] or '')[:40]}  {_said(move)}".rstrip(), "dim")))
     if len(found["history"]) > MOVES_SHOWN:
         yield Text(f"{len(found['history']) - MOVES_SHOWN} earlier moves: lineproof aliases history", style="dim")
 
@@ -93,11 +95,11 @@ def _model_facts(version: Row) -> Iterable[tuple[str, str]]:
         for pin in version["pins"]["features"]:
             through = f"  (alias {pin['alias']} since entry {pin['aliasIndex']})" if pin["alias"] else ""
             yield "pin", f"{pin['reference']} → {_spelled(pin['urn'])}{through}"
-    yield "trained on", ", ".join(version["trainingDatasets"])
+    yield "trained on", ", ".join(label(urn) for urn in version["trainingDatasets"])
     yield "reference time", version["referenceTimeColumn"] or ""
     yield "label time", version["labelTimeColumn"] or ""
     yield "commit", version["commit"] or ""
-    yield "run", version["run"] or ""
+    yield "run", label(version["run"]) if version["run"] else ""
     yield "owners", ", ".join(version["owners"])
     yield "aliases", ", ".join(version["aliases"])
 
@@ -114,7 +116,7 @@ def _facts(version: Row) -> Iterable[tuple[str, str]]:
     yield "keys", ", ".join(definition.get("entities") or ())
     yield "sql", str(definition.get("sql") or "")
     yield "sources", ", ".join(f"{each['namespace']}/{each['name']}" for each in definition.get("sources") or ())
-    yield "column", version["column"] or ""
+    yield "column", label(version["column"]) if version["column"] else ""
     for store in ("offline", "online"):
         if version[store] is not None:
             columns = ", ".join(f"{each['name']} {each['type'] or ''}".strip() for each in version[store]["columns"])
@@ -135,9 +137,9 @@ def _compatibility(found: Row) -> Iterable[RenderableType]:
                         _verdict(found), (f"  {found['because']}", "dim"))
     for each in found["differences"]:
         what = f"{each['what']}.{each['column']}" if each["column"] else each["what"]
-        yield Text(f"   {each['effect']:<15} {what}: {_short(each['before'])} → {_short(each['after'])}")
+        yield Hanging(Text(f"   {each['effect']:<15} {what}: {' → '.join(apart(_plainly(each['before']), _plainly(each['after'])))}"), 19)
     for each in found["usedBy"]:
-        yield Text(f"   read by {each['urn']}{' (' + each['column'] + ')' if each['column'] else ''}{'' if each['certain'] else ', columns not known'}")
+        yield Text(f"   read by {label(each['urn'])}{' (' + each['column'] + ')' if each['column'] else ''}{'' if each['certain'] else ', columns not known'}")
 
 
 def _verdict(found: Row) -> tuple[str, str]:
@@ -146,6 +148,14 @@ def _verdict(found: Row) -> tuple[str, str]:
     return ("  the declaration is wrong", "bold red") if found["declared"] == "additive" else ("  more careful than what is found", "yellow")
 
 
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _plainly(value: Any) -> str:
+    return "nothing" if value is None else " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def apart(before: str, after: str) -> tuple[str, str]:
+    """Two values from a little before where they part, each cut to what a line holds."""
+    same = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), min(len(before), len(after)))
+    start = max(0, same - PART_SHOWN // 3) if max(len(before), len(after)) > PART_SHOWN else 0
+    end = start + PART_SHOWN
+    old, new = (f"{'…' if start else ''}{text[start:end]}{'…' if len(text) > end else ''}" for text in (before, after))
+    return old, new

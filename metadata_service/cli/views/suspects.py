@@ -16,7 +16,8 @@ def suspects_view(answer: Row) -> Iterable[RenderableType]:
     """An entry per suspect: what changed where, before and after, by which commit; then the steps nobody can look into."""
     names, rows = Names(answer), answer["rows"]
     of = names.list([root["urn"] for root in answer["roots"]], 3)
-    yield Text(f"{len(rows) or 'no'} {'change' if len(rows) == 1 else 'changes'} upstream of {of} from {answer['from']} to {answer['to']}", style="bold")
+    yield Text(f"{len(rows) or 'no'} {'change' if len(rows) == 1 else 'changes'} upstream of {of} from {answer['from']} to {answer['to']}"
+               + (", the likeliest cause first (of 100)" if rows else ""), style="bold")
     for row in rows:
         yield from _item(row, names)
     for step in answer["opaque"]:

@@ -10,6 +10,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from lineproof_schema.urn import holder
+from metadata_service.cli.output import counted
 from metadata_service.cli.views.frame import Hanging, Row, by_commit, foot, indented, time, words
 from metadata_service.cli.views.names import Names, columns_by_dataset, short_id
 from metadata_service.queries.phrases import spoken
@@ -23,7 +24,7 @@ ROOTS_NAMED = 3
 def trace_view(answer: Row) -> Iterable[RenderableType]:
     """Everything about the value in full, everything about its rows in a line per dataset."""
     names, verdict = Names(answer), answer["verdict"]
-    yield Panel(Text(verdict["because"]), title=words(verdict["cause"]), title_align="left", border_style="bold")
+    yield Panel(Text(verdict["because"]), title=f"cause: {words(verdict['cause'])}", title_align="left", border_style="bold")
     for change in answer["changes"]:
         if change["pathChanged"] and not change["first"]:
             yield from _change(change, names)
@@ -113,9 +114,9 @@ def _made(step: Row) -> str:
         if each["influence"] == VALUE and each["version"]:
             read[each["version"]["dataset"]] = short_id(each["version"]["id"]) + (" (then current)" if each["version"]["inferred"] else "")
     if read:
-        said.append(f"read {', '.join(read.values())}")
+        said.append(f"read {'version' if len(read) == 1 else 'versions'} {', '.join(read.values())}")
     if output:
-        said.append(f"wrote {short_id(output['id'])}" + (f" ({output['rowCount']} rows)" if output["rowCount"] is not None else ""))
+        said.append(f"wrote version {short_id(output['id'])}" + (f" ({output['rowCount']:,} rows)" if output["rowCount"] is not None else ""))
     return "; ".join(said) or "run unknown"
 
 
@@ -128,7 +129,7 @@ def _source(source: Row, read: Sequence[str], names: Names) -> RenderableType:
     changed = {True: ", its data differs from the version before", False: ", its data equals the version before", None: ""}[source["changed"]]
     columns = f" ({', '.join(sorted(read))})" if read else ""
     return Hanging(Text.assemble(("raw  ", "bold"), (names(source["urn"]), "bold cyan"), f"{columns}  {known}{changed}",
-                                 (f"  {source['failedChecks']} failed checks", "red") if source["failedChecks"] else ""))
+                                 (f"  {counted(source['failedChecks'], 'failed check')}", "red") if source["failedChecks"] else ""))
 
 
 def _rows(steps: Sequence[Row], names: Names) -> Iterable[RenderableType]:

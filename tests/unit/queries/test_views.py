@@ -12,8 +12,10 @@ from rich.console import Console, RenderableType
 from metadata_service.api.graphql.schema import Caller, execute
 from metadata_service.cli import documents
 from metadata_service.cli.views import Names, audit_view, entity_view, impact_view, label, lineage_view, trace_view
+from metadata_service.cli.views.diff import diff_view
+from metadata_service.cli.views.registry import apart
 from metadata_service.queries.context import EVERYTHING
-from tests.flights_world import JOINED, NS, RAW, World, column, dataset, joined
+from tests.flights_world import GOOD, JOINED, NS, RAW, World, column, dataset, features, joined
 
 pytestmark = pytest.mark.anyio
 
@@ -147,3 +149,24 @@ def test_a_list_of_inputs_names_each_column_once() -> None:
     names = Names([])
     assert names.list([column("a", "t"), column("a", "t"), column("b", "t"), column("a", "u"), dataset("v")]) == "t (a, b), u.a, v"
     assert names.list([dataset(name) for name in "abcd"], 2) == "a, b and 2 more"
+
+
+async def test_a_diff_shows_what_is_computed_otherwise_and_counts_what_other_code_left_as_it_was(world: World) -> None:
+    before = world.log.reader.size()
+    features(world, "features again", "2026-03-03T09:10:00Z", GOOD, "c" * 40)
+    await world.settle()
+    text = shown(diff_view(await asked(world, documents.DIFF, "diff", urn=dataset("feat_weather"), **{"from": {"size": before}})))
+    assert "~ feat_weather.wind_ms ← stg_weather.wind_speed_mph" in text
+    assert "- round(wind_speed_mph * 0.27778, 1) models/feat_weather.sql:5 + round(wind_speed_mph * 0.44704, 1)" in flat(text)
+    assert re.search(r"~ feat_weather: [2-9] edges as before, by other code: \w{12} → \w{12} since \d+", flat(text))
+    assert "feat_weather.origin ←" not in text
+
+
+def test_long_values_are_shown_from_where_they_part() -> None:
+    head, tail = "select a, b, c, d " * 10, " from somewhere" * 10
+    old, new = apart(f"{head}x{tail}", f"{head}yy{tail}")
+    assert (old[0], old[-1]) == ("…", "…")
+    assert "d x from" in old
+    assert "d yy from" in new
+    assert apart("one", "two") == ("one", "two")
+    assert apart("same" * 30, "same" * 31)[1].endswith("same")
