@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
         return 2
     scale = FULL if os.environ.get("BENCH") == "full" else DEFAULT
     report, began = Report(), time.monotonic()
-    services = Services(report)
+    services = Services(report, scale)
     try:
         for name in arguments or GROUPS:
             group: ModuleType = importlib.import_module(f"benchmarks.{name}")

@@ -4,21 +4,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import takewhile
 
-from lineproof_audit.reader import LogReader
 from lineproof_schema.urn import format_urn
-from metadata_service.graph.open import open_graph
-from metadata_service.graph.ops import CloseEdge, Edge, GraphOp, OpenEdge, UpsertNode
+from metadata_service.graph.ops import CloseEdge, Edge, Family, GraphOp, OpenEdge, UpsertNode
 
-__all__ = ["HALF", "SIZE", "Dag", "load"]
+__all__ = ["HALF", "LAYERS", "SIZE", "TENANT", "Dag", "bench_edge"]
 
 LAYERS = 20
 REACH = 10  # a table is made of tables at most this many places to the side, so that what it is made of grows with depth and not without bound
 TENANT = "ab" * 16
 SIZE = 1_000  # the position the graph is brought to
 HALF = 400  # edges open up to here, and their past versions a few positions later: half of SIZE shows what SIZE shows
-BATCH = 10_000  # operations applied in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +40,22 @@ class Dag:
         """Tables of the last layer, spread over it."""
         return [self.urn(LAYERS - 1, place * self.width // number) for place in range(number)]
 
+    def sources(self, number: int) -> list[str]:
+        """Tables of the first layer that something is made of, spread over it."""
+        second = {self.urn(1, place) for place in range(self.width)}
+        read = sorted({upstream for _, upstream in takewhile(lambda pair: pair[0] in second, self.pairs())})
+        return [read[place * len(read) // number] for place in range(number)]
+
     def operations(self) -> Iterator[GraphOp]:
         """Every node, then every edge with its past."""
         for layer in range(LAYERS):
             for place in range(self.width):
                 yield UpsertNode(self.urn(layer, place), TENANT, 1)
-        for number, (downstream, upstream) in enumerate(self._pairs()):
+        for number, (downstream, upstream) in enumerate(self.pairs()):
             yield from self._edge(number, downstream, upstream)
 
-    def _pairs(self) -> Iterator[tuple[str, str]]:
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Every (downstream, upstream)."""
         chance = random.Random(self.nodes)  # the same graph in every run
         tables = (LAYERS - 1) * self.width
         for table in range(tables):
@@ -64,33 +68,14 @@ class Dag:
         job = downstream.replace(":dataset:", ":job:", 1)
         first = 1 + number % HALF
         for version in range(self.versions):
-            edge = _edge(downstream, upstream, job, version, first + version)
+            edge = bench_edge(downstream, upstream, job, version, first + version)
             yield OpenEdge(edge)
             yield CloseEdge(edge, first + version + 1)
-        yield OpenEdge(_edge(downstream, upstream, job, self.versions, first + self.versions))
+        yield OpenEdge(bench_edge(downstream, upstream, job, self.versions, first + self.versions))
 
 
-def _edge(downstream: str, upstream: str, job: str, version: int, from_: int) -> Edge:
+def bench_edge(downstream: str, upstream: str, job: str, version: int = 0, from_: int = 1, family: Family = "DERIVED_FROM") -> Edge:
+    """What a version of a job says."""
     transformation = f"{job.replace(':job:', ':transformation:', 1)}:{version:064x}"
-    return Edge("DERIVED_FROM", downstream, upstream, f"{job}@{version}", job, transformation, f"urn:lineproof:commit:git.example%2Fbench:{version:040x}",
+    return Edge(family, downstream, upstream, f"{job}@{version}", job, transformation, f"urn:lineproof:commit:git.example%2Fbench:{version:040x}",
                 "lineage", TENANT, from_, from_ - 1)
-
-
-async def load(url: str, dags: list[Dag], reader: LogReader) -> dict[str, int]:
-    """Bring the graph at `url` to SIZE by applying operations in large batches, past the log and the projector; its counts."""
-    graph = open_graph(url)
-    await graph.setup()
-    size = 0
-    for dag in dags:
-        for batch in _batches(dag.operations()):
-            await graph.apply(batch, expected_size=size, size=size + 1, root=reader.root_at(size + 1).hex(), digest_delta=0)
-            size += 1
-    await graph.apply([], expected_size=size, size=SIZE, root=reader.root_at(SIZE).hex(), digest_delta=0)
-    counts = await graph.counts()
-    await graph.close()
-    return counts
-
-
-def _batches(operations: Iterator[GraphOp]) -> Iterator[list[GraphOp]]:
-    while batch := list(islice(operations, BATCH)):
-        yield batch

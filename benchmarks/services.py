@@ -8,20 +8,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.figures import Report
+from benchmarks.scale import Scale
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.postgres_server import fresh_database, run_postgres
 from tests.services.process import Missing
 
 __all__ = ["Services", "workplace"]
 
-HEAP, PAGECACHE = "1g", "256m"  # Neo4j: the graph of 100 K nodes and 300 K edges fits both
-
 
 class Services:
     """Starts each service when it is first asked for; all end with `close`. None where it cannot run, which the report then says."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, report: Report, scale: Scale) -> None:
+        self._report, self._scale = report, scale
         self._stack = ExitStack()
         self._postgres: str | None = None
         self._neo4j: Neo4jServer | None = None
@@ -52,8 +51,8 @@ class Services:
         """An emptied Neo4j."""
         if self._neo4j is None and "neo4j" not in self._missing:
             try:
-                given = os.environ.get("NEO4J_URI")
-                self._neo4j = server_of(given) if given else self._stack.enter_context(run_neo4j(heap=HEAP, pagecache=PAGECACHE, jvm=()))
+                given, (heap, pagecache) = os.environ.get("NEO4J_URI"), self._scale.neo4j_memory
+                self._neo4j = server_of(given) if given else self._stack.enter_context(run_neo4j(heap=heap, pagecache=pagecache, jvm=()))
             except Missing as reason:
                 self._missing.add("neo4j")
                 self._report.skip(f"Neo4j: {reason}")
