@@ -18,6 +18,7 @@ from metadata_service.projector.facets import fed_by, sourceless
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
+from metadata_service.projector.words import fact_of
 
 __all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "owners_of", "per_run_facets", "project_assertions",
            "project_dataset_facets", "project_job_facets", "remember_sources", "revise_columns", "revise_owners", "tags_of", "unsaid"]
@@ -25,7 +26,6 @@ __all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "own
 # facets of ours that are read by their content alone: edges, transformations and the numbers of a producer's stream
 _OURS: Final = frozenset({"lineproof_columns", "lineproof_transformation", "lineproof_producer"})
 _PER_RUN: Final = frozenset({"dataQualityMetrics", "outputStatistics", "inputStatistics", "subset", "version"})
-_FACTS: Final = {"ownership": "owners", "documentation": "description", "dataSource": "storage", "lifecycleStateChange": "lifecycle"}  # else as the key
 FED_BY_JOBS_STATE: Final = "fed-by-jobs"  # there is, or was, a dataset with the fact `fedBy`
 # facets whose content is told in our words too, as facts, edges, links or versions: where changes are listed, once is enough
 INTERPRETED: Final = frozenset(f"facet:{key}" for key in (
@@ -106,7 +106,7 @@ def unsaid(draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
     deleted = draft.state(_deleted_key(urn)) or {}
     claimed = draft.entry.claimed or 0
     return {key: facet for key, facet in facets.items()
-            if draft.fact(urn, _FACTS.get(key, key)) is None and draft.fact(urn, f"facet:{key}") is None and deleted.get(key, claimed) <= claimed}
+            if draft.fact(urn, fact_of(key)) is None and draft.fact(urn, f"facet:{key}") is None and deleted.get(key, claimed) <= claimed}
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ from metadata_service.projector.dataset_facts import (
     project_dataset_facets,
     project_job_facets,
     remember_sources,
-    unsaid,
 )
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints, take_back
@@ -23,7 +22,9 @@ from metadata_service.projector.job_links import project_job_lineage
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact
+from metadata_service.projector.runs import order_of
 from metadata_service.projector.view import Draft, Rejected
+from metadata_service.projector.words import Words, listen
 
 __all__ = ["project_dataset_event", "project_job_event"]
 
@@ -38,15 +39,15 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     job = job_urn(part.namespace, part.name)
     draft.touch(job)
     draft.ensure(job)
-    behind = _is_behind(draft, job)
-    project_job_facets(draft, job, unsaid(draft, job, part.facets) if behind else part.facets)
+    words = _declared(draft, job, event)
+    project_job_facets(draft, job, words.standing(draft, job, part.facets))
     project_job_lineage(draft, job, part)
     code = code_of_job(part)
     if code is not None:
         enrich(draft, code)
         draft.commit = code.commit
     entries = job_lineage(part)
-    inputs = _declared_parts(draft, job, "READS", event.inputs, behind=behind)
+    inputs = _declared_parts(draft, job, "READS", event.inputs, words)
     named = {(item.namespace, item.name): item for item in (*event.outputs, *(DatasetPart(*key) for key in entries))}
     for key, item in named.items():
         if not draft.authority.in_scope(item.namespace):
@@ -54,11 +55,11 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
             draft.touch(dataset_urn(*key), "mention")
             draft.ignore("output", dataset_urn(*key))
             continue
-        for urn, said in _declared_parts(draft, job, "WRITES", [item], behind=behind):
-            _declare(draft, SetId("declared", job, None, urn), [upstream for upstream, _ in inputs], said, entries.get(key), part)
+        for urn, said in _declared_parts(draft, job, "WRITES", [item], words):
+            _declare(draft, SetId("declared", job, None, urn), [upstream for upstream, _ in inputs], said, words, entries.get(key), part)
 
 
-def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPart], *, behind: bool) -> Named:
+def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPart], words: Words) -> Named:
     found: Named = []
     for part in parts:
         urn = dataset_urn(part.namespace, part.name)
@@ -68,42 +69,42 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
         found.append((urn, part))
         if part.facets or part.io_facets:
             if draft.authority.in_scope(part.namespace):
-                if _declared_facets(draft, urn, part, behind=behind):
+                if _declared_facets(draft, urn, part, words):
                     found.pop()
             else:
                 draft.ignore("facets", urn)
     return found
 
 
-def _declared_facets(draft: Draft, urn: str, part: DatasetPart, *, behind: bool) -> bool:
-    facets = unsaid(draft, urn, part.facets) if behind else part.facets
+def _declared_facets(draft: Draft, urn: str, part: DatasetPart, words: Words) -> bool:
+    facets = words.standing(draft, urn, part.facets)
     project_dataset_facets(draft, urn, facets)
-    project_assertions(draft, urn, as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions")), behind=behind)
+    project_assertions(draft, urn, as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions")),
+                       behind=not words.stand(draft, urn, "dataQualityAssertions"))
     for key, facet in per_run_facets(part).items():  # there is no run they go to
-        if not (behind and draft.fact(urn, f"facet:{key}") is not None):
+        if words.stand(draft, urn, key):
             draft.revise(urn, f"facet:{key}", None if is_deleted(facet) else facet)
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
     return project_lifecycle(draft, urn, facets.get("lifecycleStateChange"))
 
 
-def _is_behind(draft: Draft, urn: str) -> bool:
-    """Whether a later declaration of the entity was here before; the latest is remembered."""
-    key, claimed = f"declared:{urn}", draft.entry.claimed or 0
-    latest = draft.state(key)
-    if latest is not None and claimed < latest:
-        return True
-    draft.put(key, claimed)
-    return False
+def _declared(draft: Draft, urn: str, event: OpenLineageEvent) -> Words:
+    """What of a declaration stands beside the entity's others."""
+    key = f"declared:{urn}"
+    words, record = listen(draft, as_dict(draft.state(key)), order_of(event), event)
+    draft.put(key, record)
+    return words
 
 
-def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, entry: Mapping[str, Any] | None, job: JobPart | None = None) -> None:
+def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, words: Words, entry: Mapping[str, Any] | None = None,
+             job: JobPart | None = None) -> None:
     taken_back = taken_back_of(part, job)
     content = content_of(part, entry, None, taken_back)
     if taken_back:
         take_back(draft, identity, ("declared",))
     shown, rank = show(identity.output, inputs, content, None, column_names(as_list(draft.fact(identity.output, "schema"))))
-    if rank > RANKS["inputsOutputs"]:
+    if rank > RANKS["inputsOutputs"] and all(words.last(identity.output, name) for name in ("lineage", "columnLineage")):
         remember_sources(draft, identity.output, content, None)
     declared = [_as_declared(edge) for edge in shown]
     ready_endpoints(draft, declared)
@@ -123,10 +124,11 @@ def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
     urn = dataset_urn(part.namespace, part.name)
     draft.touch(urn)
     draft.ensure(urn)
-    if _declared_facets(draft, urn, part, behind=_is_behind(draft, urn)):
+    words = _declared(draft, urn, event)
+    if _declared_facets(draft, urn, part, words):
         return
     exists_again(draft, urn)
-    _declare(draft, SetId("declared", None, None, urn), [], part, None)
+    _declare(draft, SetId("declared", None, None, urn), [], part, words)
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
     if version is not None:
         named = version_urn(urn, version)

@@ -132,7 +132,8 @@ def ready_endpoints(draft: Draft, shown: Iterable[Shown]) -> None:
         draft.ensure(urn)
 
 
-def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, firm: bool, commit: str | None = None, key: str | None = None) -> bool:
+def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, firm: bool, commit: str | None = None, key: str | None = None,
+          behind: bool = False) -> bool:
     """Add what an event shows to its set; True if any edge was opened or closed.
 
     Args:
@@ -143,6 +144,7 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         firm: The event closes a run (COMPLETE): it may add less precise edges beside more precise ones, others may not.
         commit: The commit of the version's first entry; kept by the set once it has one.
         key: Hash of everything `shown` was computed from: recognised next time without computing it.
+        behind: Later events of the run were here before: what they said of an edge stays.
     """
     set_id = identity.digest
     state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
@@ -156,7 +158,7 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         has = held.get(slot)
         precision = RANKS[row[3]]
         if has is not None:
-            if _said(has) == row or RANKS[has[3]] > precision:
+            if _said(has) == row or RANKS[has[3]] > precision or (behind and RANKS[has[3]] == precision):
                 continue
             closed.append(has)
         elif precision < ranks[row[0]] and not firm and rank < ranks[row[0]]:

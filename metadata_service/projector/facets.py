@@ -6,7 +6,7 @@ Source: OpenLineage LineageFacet 1-0-0, ColumnLineageDatasetFacet 1-2-0.
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,43 +17,78 @@ from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn, job_urn
 from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
 
-__all__ = ["CONTENT_FACETS", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show", "sourceless",
-           "taken_back_of"]
+__all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
+           "sourceless", "superseded", "taken_back_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
+JOB_LINEAGE: Final = "jobLineage"  # what the job's `lineage` facet says of the dataset
 Shows = tuple[list[Shown], int]  # the edges and the rank of the best basis used
 _Position = Mapping[str, Any]
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
-def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None, taken_back: Collection[str] = (), *,
-               behind: bool = False) -> dict[str, Any] | None:
+def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None, taken_back: Collection[str] = (),
+               stands: Callable[[str], bool] = lambda name: True) -> dict[str, Any] | None:
     """What edges of this output are computed from, merged over what the run's other events said; None if nothing precise was said.
 
-    What an event says that is `behind` those others neither replaces what they said nor brings back what they took back.
+    Args:
+        part: The output as the event names it.
+        entry: What the job's `lineage` facet says of it: kept as `jobLineage`, beside the dataset's own.
+        before: The content so far.
+        taken_back: The names that the event takes back.
+        stands: Whether what the event says under a name is the run's last word on it, so that it replaces and takes back what was said before.
     """
     content = dict(before or {})
     gone = set(content.pop("gone", ()))
     said = {name: {key: value for key, value in part.facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
             if isinstance(part.facets.get(name), dict) and name not in taken_back}
-    if entry is not None and "lineage" not in taken_back:
-        said["lineage"] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
+    if entry is not None and JOB_LINEAGE not in taken_back:
+        said[JOB_LINEAGE] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
     for name, facet in said.items():
-        if not (behind and (name in content or name in gone)):
+        last, weight = stands(name), _weight(name, facet)
+        if weight and ((last and weight >= _weight(name, content.get(name))) or weight > _weight(name, content.get(name))) and (last or name not in gone):
             content[name] = facet
             gone.discard(name)
     for name in taken_back:
-        if not (behind and name in content):
+        if stands(name):
             content.pop(name, None)
             gone.add(name)
     return {**content, **({"gone": sorted(gone)} if gone else {})} or None
 
 
+def _weight(name: str, facet: Any) -> int:
+    """How much a facet says of edges: nothing, something, or sources by name. What says less does not replace what says more."""
+    facet = as_dict(facet)
+    if name == "lineproof_columns":
+        return 2 if facet else 0
+    if "inputs" in facet and name != "columnLineage":
+        return 2
+    return 2 if any(_named_in(name, facet)) else 1 if facet.get("fields") else 0
+
+
+def _named_in(name: str, facet: Mapping[str, Any]) -> Iterator[str]:
+    """The datasets that a facet names as sources, of a column or of the whole."""
+    key, whole = ("inputFields", "dataset") if name == "columnLineage" else ("inputs", "inputs")
+    fields = (as_list(as_dict(field).get(key)) for field in as_dict(facet.get("fields")).values())
+    return (urn for items in (*fields, as_list(facet.get(whole))) for urn in map(named_dataset, items) if urn is not None)
+
+
+def explicit(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The `lineage` facet that counts: the dataset's own, else what the job's says of the dataset."""
+    return as_dict(content.get("lineage")) or as_dict(content.get(JOB_LINEAGE))
+
+
+def superseded(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was said of the output and shows no edge because something better was said: each alone."""
+    names = [name for name in ("lineage", JOB_LINEAGE, "columnLineage") if name in content]
+    return [{name: content[name]} for name in names[1:]]
+
+
 def taken_back_of(part: DatasetPart, job: JobPart | None) -> frozenset[str]:
-    """The facets with edges in them that an event takes back with `_deleted`, of the dataset or of the job."""
+    """What an event takes back with `_deleted` of what edges are made of, of the dataset or of the job."""
     found = {name for name in CONTENT_FACETS if as_dict(part.facets.get(name)).get("_deleted") is True}
     if job is not None and as_dict(job.facets.get("lineage")).get("_deleted") is True:
-        found.add("lineage")
+        found.add(JOB_LINEAGE)
     return frozenset(found)
 
 
@@ -110,7 +145,7 @@ def _through_jobs(items: Sequence[Any], into_jobs: Mapping[tuple[str, str], Sequ
 
 def fed_by(content: Mapping[str, Any] | None) -> list[str]:
     """The jobs that are said to feed the dataset while nobody says what feeds them."""
-    lineage = as_dict((content or {}).get("lineage"))
+    lineage = explicit(content or {})
     fields = (as_list(as_dict(field).get("inputs")) for field in as_dict(lineage.get("fields")).values())
     items = [as_dict(item) for found in (as_list(lineage.get("inputs")), *fields) for item in found]
     return sorted({urn for item in items if item.get("type") == "JOB" for urn in (named_job(item),) if urn is not None})
@@ -155,7 +190,7 @@ def _told(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | Non
     """The fields that the best basis speaks of: what each is made of under `from`, and how far it could be followed under `status`."""
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
-    lineage, column_lineage = as_dict(said.get("lineage")), as_dict(said.get("columnLineage"))
+    lineage, column_lineage = explicit(said), as_dict(said.get("columnLineage"))
     if lineage.get("fields"):
         fields, key = as_dict(lineage.get("fields")), "inputs"
     elif column_lineage.get("fields") or column_lineage.get("dataset") or "inputs" in lineage:
@@ -178,13 +213,16 @@ def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None,
           columns: Sequence[list[str]]) -> Shows:
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
-    lineage, column_lineage = as_dict(said.get("lineage")), as_dict(said.get("columnLineage"))
+    lineage, column_lineage = explicit(said), as_dict(said.get("columnLineage"))
     unsure = any(as_dict(fact).get("status") in ("partial", "unknown") for fact in facts.values())
-    if "inputs" in lineage or lineage.get("fields"):
+    if _weight("lineage", lineage) > 1:
         return _lineage(output, lineage, column_lineage, facts, columns), RANKS["lineage"]
-    if column_lineage.get("fields") or column_lineage.get("dataset"):
+    named = dict.fromkeys(_named_in("columnLineage", column_lineage))
+    if named:
         edges = list(_column_lineage(output, column_lineage, facts, columns, "columnLineage"))
-        return _with_assets(output, edges, "columnLineage", inputs if unsure else ()), RANKS["columnLineage"]
+        return _with_assets(output, edges, "columnLineage", inputs if unsure else (), named), RANKS["columnLineage"]
+    if lineage or column_lineage:  # columns made of no other column; what the dataset was made of is not said
+        return [Shown(DERIVED_FROM, output, upstream, "inputsOutputs") for upstream in inputs], RANKS["inputsOutputs"]
     if derivation is not None and derivation.get("columns"):
         found = as_dict(derivation["columns"])
         facts = {name: {"parser": derivation.get("parser"), **as_dict(item)} for name, item in found.items()}
@@ -198,18 +236,17 @@ def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: 
     fields = {name: {"inputFields": as_list(as_dict(item).get("inputs"))} for name, item in as_dict(lineage.get("fields")).items()}
     whole = [item for item in as_list(lineage.get("inputs")) if as_dict(item).get("type", "DATASET") == "DATASET"]
     facet: dict[str, Any] = {"fields": fields, "dataset": [item for item in whole if as_text(as_dict(item).get("field"))]}
-    if not fields and column_lineage:
+    if not fields and column_lineage and lineage.get("inputs"):  # with no inputs there is nothing upstream, whatever was said of columns
         facet = {"fields": column_lineage.get("fields"), "dataset": [*facet["dataset"], *as_list(column_lineage.get("dataset"))]}
-        edges = list(_column_lineage(output, facet, facts, columns, "columnLineage"))
+        sources = {urn for urn in map(named_dataset, whole) if urn is not None}
+        edges = [edge for edge in _column_lineage(output, facet, facts, columns, "columnLineage") if holder(edge.upstream) in sources]
     else:
         edges = list(_column_lineage(output, facet, facts, columns, "lineage"))
     if "inputs" in lineage:
         upstreams = dict.fromkeys(urn for urn in (named_dataset(item) for item in whole) if urn is not None)
         upstreams.update(dict.fromkeys(urn for item in fields.values() for urn in map(named_dataset, item["inputFields"]) if urn is not None))
         return [*edges, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in upstreams)]
-    named = {urn for item in fields.values() for urn in map(named_dataset, item["inputFields"]) if urn is not None}  # of some only the dataset is known
-    known = _with_assets(output, edges, "lineage", ())
-    return [*known, *(Shown(DERIVED_FROM, output, urn, "lineage") for urn in sorted(named - {edge.upstream for edge in known}))]
+    return _with_assets(output, edges, "lineage", (), dict.fromkeys(_named_in("lineage", lineage)))
 
 
 def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Sequence[list[str]], basis: str) -> Iterator[Shown]:
@@ -230,11 +267,6 @@ def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Se
             if downstream is not None:
                 for upstream, kind, subtype, description in whole:
                     yield Shown(COLUMN_DERIVED_FROM, downstream, upstream, basis, kind, subtype, description)
-        if not paths:  # no column is known: the dataset as a whole depends on these
-            for item in as_list(facet.get("dataset")):
-                urn = named_dataset(item)
-                if urn is not None:
-                    yield Shown(DERIVED_FROM, output, urn, basis)
 
 
 def _inputs(items: Any, field: Mapping[str, Any], default: str = "DIRECT") -> Iterator[tuple[str, str, str | None, str | None]]:
@@ -257,8 +289,9 @@ def _kind(said: Mapping[str, Any], default: str) -> str:
     return kind if kind in ("DIRECT", "INDIRECT") else default
 
 
-def _with_assets(output: str, edges: list[Shown], basis: str, also: Sequence[str]) -> list[Shown]:
-    upstreams: dict[str, str] = {}
+def _with_assets(output: str, edges: list[Shown], basis: str, also: Sequence[str], named: Iterable[str] = ()) -> list[Shown]:
+    """With the edges between datasets. Of some of those `named` no column is known, or none that a URN can name."""
+    upstreams = dict.fromkeys(named, basis)
     for edge in edges:
         if edge.family == COLUMN_DERIVED_FROM:
             upstreams.setdefault(holder(edge.upstream), basis)

@@ -14,6 +14,7 @@ from metadata_service.projector.runs import (
     run_key,
 )
 from metadata_service.projector.view import Draft, Reads, link_key
+from metadata_service.projector.words import said_key, shape_digest, shape_of
 
 __all__ = ["mentions", "project_openlineage", "reads"]
 
@@ -35,6 +36,7 @@ def mentions(event: OpenLineageEvent) -> dict[str, str]:
 def reads(event: OpenLineageEvent, needed: Reads) -> None:
     """What projecting the event reads first."""
     needed.urns.update(mentions(event))
+    needed.states.add(said_key(shape_digest(shape_of(event))))
     if event.job is not None:
         needed.states.add(job_code_key(job_urn(event.job.namespace, event.job.name)))
     if event.kind == "run" and event.job is not None and event.run_id is not None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from metadata_service.projector.code import author_of, code_of_job, enrich, record_commit, sql_digest
-from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_job_facets, unsaid
+from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_job_facets
 from metadata_service.projector.facets import job_lineage
 from metadata_service.projector.job_links import project_dependencies, project_job_lineage
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_text, exact
+from metadata_service.projector.plain import as_dict, as_text
 from metadata_service.projector.run_outputs import dataset_facets, project_outputs, remember_facets
 from metadata_service.projector.runs import (
     RunEvent,
@@ -20,12 +20,14 @@ from metadata_service.projector.runs import (
     is_terminal,
     new_run,
     once,
+    order_of,
     parent_of,
     project_run_facts,
     run_key,
     with_event,
 )
 from metadata_service.projector.view import Draft, Rejected
+from metadata_service.projector.words import last_said, listen
 
 __all__ = ["job_code_key", "project_run_event"]
 
@@ -48,20 +50,20 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
         raise Rejected("out-of-scope", "the run belongs to the job of its first entry", status="ignored", job=before["job"])
     code = code_of_job(part)
     sql = as_text(as_dict(part.facets.get("sql")).get("query"))
-    state = with_event(before or new_run(job), event, code, sql_digest(sql) if sql is not None else None)
+    words, record = listen(draft, before, order_of(event), event)
+    state = {**with_event(before or new_run(job), event, code, sql_digest(sql) if sql is not None and words.stand(draft, job, "sql") else None), **record}
     draft.ensure(job)
     draft.ensure(run)
     draft.commit = state["commit"]
-    behind = before is not None and exact(event.event_time_us) < before["statusAt"]
     if code is not None and code.transformation != state["code"]:
         code = None  # another event of the run says better what it ran; of this one nothing may be known
-    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), behind)
-    project_run_facts(draft, run, event, state, behind=behind)
+    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), words, last_said(before))
+    project_run_facts(draft, run, event, state, words)
     _provenance(draft, at)
     project_dependencies(draft, job, run, as_dict(event.run_facets.get("jobDependencies")))
     project_job_lineage(draft, job, part)
     if at.speaks:
-        project_job_facets(draft, job, unsaid(draft, job, part.facets) if at.behind else part.facets)
+        project_job_facets(draft, job, words.standing(draft, job, part.facets))
     _inputs(draft, at)
     project_outputs(draft, at, job_lineage(part))
     _pins(draft, at)
@@ -88,7 +90,7 @@ def _provenance(draft: Draft, at: RunEvent) -> None:
         record_commit(draft, at.state["commit"])
         draft.actor = author_of(draft, at.state["commit"])
     parent = parent_of(at.event)
-    if parent is not None and parent[0] != at.run:
+    if parent is not None and parent[0] != at.run and at.words.stand(draft, at.run, "parent"):
         draft.ensure(parent[0])
         draft.touch(parent[0], "mention")
         draft.revise(at.run, "parent", parent[1])
@@ -108,14 +110,14 @@ def _inputs(draft: Draft, at: RunEvent) -> None:
         draft.ensure(urn)
         draft.touch(urn, "mention")
         draft.link("READS", at.job, urn)
-        version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
+        version = as_text(as_dict(part.facets.get("version")).get("datasetVersion")) if at.words.last(urn, "version") else None
         if version is not None:
             at.state["reads"] = {**at.state["reads"], urn: [version_urn(urn, version), False]}
         elif urn not in at.state["reads"]:
             current = draft.fact(urn, "currentVersion")
             if current is not None:
                 at.state["reads"] = {**at.state["reads"], urn: [current, True]}
-        dataset_facets(draft, at, urn, part, behind=at.behind)
+        dataset_facets(draft, at, urn, part)
         kept = per_run_facets(part)
         if kept:
             per_run[urn] = kept
@@ -129,7 +131,7 @@ def _as_last_read(draft: Draft, at: RunEvent, urn: str, part: DatasetPart) -> No
     """The version a reader names says which one is current only of what no writer ever spoke of."""
     facet = part.facets.get("version")
     if isinstance(facet, dict) and at.speaks and draft.authority.in_scope(part.namespace) and draft.fact(urn, "currentVersion") is None \
-            and not (at.behind and draft.fact(urn, "facet:version") is not None):
+            and at.words.stand(draft, urn, "version"):
         draft.revise(urn, "facet:version", None if is_deleted(facet) else facet)
 
 

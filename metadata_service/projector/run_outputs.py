@@ -1,7 +1,7 @@
 """What a run wrote: datasets, the edges into them, their versions."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
@@ -9,7 +9,7 @@ from metadata_service.projector.dataset_facts import is_deleted, per_run_facets,
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
-from metadata_service.projector.facets import column_names, content_of, show, taken_back_of
+from metadata_service.projector.facets import JOB_LINEAGE, column_names, content_of, show, superseded, taken_back_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
@@ -33,8 +33,11 @@ def seen_key(set_id: str) -> str:
     return f"seen:{set_id}"
 
 
-def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool) -> bool:
-    """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry."""
+def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool = False) -> bool:
+    """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry.
+
+    `behind` says that another run of this code was already seen to say more lately what it wrote.
+    """
     facets = part.facets
     asserted = as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions"))
     if not asserted and all(key == "version" for key in facets):
@@ -42,9 +45,10 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     if not draft.authority.in_scope(part.namespace):
         draft.ignore("facets", urn)
         return False
-    project_assertions(draft, urn, asserted, behind=behind)
+    project_assertions(draft, urn, asserted, behind=behind or not at.words.stand(draft, urn, "dataQualityAssertions"))
     if not at.speaks:
         return False
+    facets = at.words.standing(draft, urn, facets)
     if behind:
         facets = unsaid(draft, urn, facets)
     project_dataset_facets(draft, urn, facets)
@@ -69,19 +73,20 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
             continue
         draft.touch(urn)
         draft.link("WRITES", at.job, urn)
-        if dataset_facets(draft, at, urn, part, behind=at.behind or _is_behind(draft, at, urn)):
+        if dataset_facets(draft, at, urn, part, behind=_is_behind(draft, at, urn)):
             state["out"] = {key: value for key, value in state["out"].items() if key != urn}
             state["writes"] = {key: value for key, value in state["writes"].items() if key != urn}
             continue
         _remember_output(draft, at, urn, part, entries.get((namespace, name)))
     if state["out"]:
         settled = has_settled(state)
-        taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.behind else {}
+        taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.words.behind else {}
+        own = _own_contents(at, parts, entries) if at.words.behind or entries else {}
         for urn in state["out"]:
             identity = SetId("run", at.job, state["code"], urn)
             if taken_back.get(urn) and at.speaks:
-                take_back(draft, identity, taken_back[urn])
-            _edges(draft, at, urn, identity, settled)
+                take_back(draft, identity, {"lineage" if name == JOB_LINEAGE else name for name in taken_back[urn]})
+            _edges(draft, at, urn, identity, settled, own.get(urn))
         remember_facets(draft, at, "outputFacets", {urn: facets for urn, facets in _said_of_outputs(at) if facets and urn in state["out"]})
         if is_terminal(state) or settled:
             _written(draft, at)
@@ -92,21 +97,22 @@ def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, An
 
 
 def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
-    """Whether this code of the job was already seen to write the output at a later time."""
+    """Whether another run of this code of the job was already seen to write the output at a later time."""
     seen = draft.state(seen_key(SetId("run", at.job, at.state["code"], output).digest))
-    return seen is not None and exact(at.event.event_time_us) < seen[0]
+    return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[0] != at.before
 
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
     state = at.state
     known = state["out"].get(urn)
-    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None, taken_back_of(part, at.event.job), behind=at.behind)
+    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None, taken_back_of(part, at.event.job),
+                         lambda name: at.words.last(at.job, "lineage") if name == JOB_LINEAGE else at.words.last(urn, name))
     digest = digest_of(content) if content is not None else None
     if digest is not None and digest != known and draft.state(content_key(digest)) is None:
         draft.put(content_key(digest), plain(content))
     if urn not in state["out"] or state["out"][urn] != digest:
         state["out"] = {**state["out"], urn: digest}
-    version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
+    version = as_text(as_dict(part.facets.get("version")).get("datasetVersion")) if at.words.last(urn, "version") else None
     if version is not None or urn not in state["writes"]:
         state["writes"] = {**state["writes"], urn: version_urn(urn, version) if version is not None else None}
     if content is not None:
@@ -133,7 +139,13 @@ def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, 
         draft.revise(at.run, fact, timing)
 
 
-def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool) -> None:
+def _own_contents(at: RunEvent, parts: Mapping[tuple[str, str], DatasetPart], entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
+    """What an event says of its outputs by itself, which others of the run may have said better: a run shows the union of its events."""
+    own = {dataset_urn(*key): content_of(part, entries.get(key), None, taken_back_of(part, at.event.job)) for key, part in parts.items()}
+    return {urn: {name: facet for name, facet in content.items() if name != "gone"} for urn, content in own.items() if content is not None}
+
+
+def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool, own: Mapping[str, Any] | None = None) -> None:
     """Open, close and hand over the edges into one output, unless the run only adds provenance."""
     state, set_id = at.state, identity.digest
     out = draft.state(out_key(at.job, output))
@@ -152,13 +164,26 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
         shown, rank = show(output, state["in"], content, found, columns)
         remember_sources(draft, output, content, found)
         ready_endpoints(draft, shown)
+        for said in superseded(content or {}):  # it names columns all the same
+            ready_endpoints(draft, show(output, (), said, None, columns)[0])
         first = draft.fact(state["code"], "commit") if state["code"] is not None else None
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
             listed = shown_by_key(at.job, state["sql"])
             draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
+    if own:
+        _add_own(draft, identity, own, as_dict(draft.state(content_key(digest)) if digest is not None else None), columns)
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
     _count(draft, at, set_id)
+
+
+def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any], columns: Sequence[list[str]]) -> None:
+    """Add what an event shows by itself, but for what others of the run took back or said more precisely."""
+    said = {name: facet for name, facet in own.items() if name not in content.get("gone", ())}
+    shown, rank = show(identity.output, (), said, None, columns)
+    ready_endpoints(draft, shown)
+    if shown and rank >= show(identity.output, (), content, None)[1]:
+        merge(draft, identity, shown, rank=0, firm=False, behind=True)
 
 
 def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
@@ -177,8 +202,7 @@ def remember_facets(draft: Draft, at: RunEvent, fact: str, said: Mapping[str, Ma
     known = as_dict(draft.fact(at.run, fact))
     now = dict(known)
     for urn, facets in said.items():
-        before = as_dict(known.get(urn))
-        merged = {**facets, **before} if at.behind else {**before, **facets}
+        merged = {**as_dict(known.get(urn)), **{key: facet for key, facet in facets.items() if at.words.last(urn, key)}}
         now[urn] = {key: facet for key, facet in merged.items() if not is_deleted(facet)}
     if any(now.values()):
         draft.revise(at.run, fact, now)

@@ -21,13 +21,15 @@ from metadata_service.projector.dataset_facts import is_deleted, kept_facets, ta
 from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
+from metadata_service.projector.words import IN_ORDER, Words
 
-__all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "parent_of",
+__all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "order_of", "parent_of",
            "project_run_facts", "run_key", "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
 _OURS: Final = frozenset({"lineproof_run", "lineproof_producer"})  # read by their content alone
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDLESS: Final = frozenset({"STREAMING", "SERVICE"})  # jobs with no natural completion point (JobTypeJobFacet 2-0-4)
 _ORDER: Final = {None: -1, "OTHER": 0, "START": 1, "RUNNING": 2, "COMPLETE": 3, "FAIL": 3, "ABORT": 3}
 
 
@@ -61,8 +63,13 @@ def new_run(job: str) -> dict[str, Any]:
             "commit": None, "sql": None, "in": [], "out": {}, "reads": {}, "writes": {}, "done": [], "counted": []}
 
 
+def order_of(event: OpenLineageEvent) -> tuple[int, int]:
+    """Where an event stands among those of its run: by claimed time, and of those of one moment a START comes first and an end last."""
+    return exact(event.event_time_us), _ORDER[event.state]
+
+
 def with_event(before: Mapping[str, Any], event: OpenLineageEvent, code: Code | None, sql: str | None) -> dict[str, Any]:
-    """The run after one more of its events; inputs and outputs are the caller's."""
+    """The run after one more of its events; inputs and outputs are the caller's. `sql` is None if another event says it better."""
     state = dict(before)
     time = exact(event.event_time_us)
     if event.state == "START":
@@ -70,16 +77,16 @@ def with_event(before: Mapping[str, Any], event: OpenLineageEvent, code: Code | 
         state["started"] = True
     elif not state["started"]:
         state["start"] = time if state["start"] is None else min(time, state["start"])
-    order = (_ORDER[event.state], time)
-    if state["status"] is None or order >= (_ORDER[state["status"]], state["statusAt"]):
+    order = (_ORDER[event.state], time, event.state)
+    if state["status"] is None or order >= (_ORDER[state["status"]], state["statusAt"], state["status"]):
         state["status"], state["statusAt"] = event.state, time
     purpose = as_text(as_dict(event.run_facets.get("lineproof_run")).get("purpose"))
     if purpose in PURPOSES and purpose != "normal":
         state["purpose"] = purpose
-    if event.job is not None and str(as_dict(event.job.facets.get("jobType")).get("processingType")).upper() == "STREAMING":
+    if event.job is not None and str(as_dict(event.job.facets.get("jobType")).get("processingType")).upper() in _ENDLESS:
         state["streaming"] = True
-    if code is not None and code.rank >= state["codeRank"]:
-        state["code"], state["codeRank"] = code.transformation, code.rank
+    if code is not None and (code.rank, *order_of(event)) >= (state["codeRank"], *state.get("codeAt", ())):
+        state["code"], state["codeRank"], state["codeAt"] = code.transformation, code.rank, list(order_of(event))
         state["commit"] = code.commit or state["commit"]
     if sql is not None:
         state["sql"] = sql
@@ -122,8 +129,8 @@ def _named_run(facet: Mapping[str, Any]) -> tuple[str, str] | None:
         return None
 
 
-def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Mapping[str, Any], *, behind: bool) -> None:
-    """What is known of the run itself; an event that is `behind` later ones of the run adds to it and replaces nothing."""
+def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Mapping[str, Any], words: Words) -> None:
+    """What is known of the run itself."""
     draft.revise(run, "status", state["status"])
     draft.revise(run, "startedAt", instant(state["start"]))
     if is_terminal(state):
@@ -143,7 +150,7 @@ def project_run_facts(draft: Draft, run: str, event: OpenLineageEvent, state: Ma
     if event.run_id_original is not None:
         draft.revise(run, "originalRunId", event.run_id_original)
     for key, facet in kept_facets(event.run_facets).items():
-        if key not in _OURS and not (behind and draft.fact(run, f"facet:{key}") is not None):
+        if key not in _OURS and words.stand(draft, run, key):
             draft.revise(run, f"facet:{key}", None if is_deleted(facet) else facet)
             if key == "tags":
                 draft.revise(run, "tags", tags_of(facet) or None)
@@ -160,7 +167,8 @@ class RunEvent:
     state: dict[str, Any]
     code: Code | None
     speaks: bool  # facts of job and datasets may change: a normal run of code that is not older than the job's
-    behind: bool = False  # a later event of the run was here before: what is known may be added to, not replaced
+    words: Words = IN_ORDER  # which of its facets stand
+    before: int | None = None  # the claimed time (µs) of the latest event of the run that was here before
 
 
 def once(draft: Draft, at: RunEvent, kind: str, dst: str, **props: Any) -> None:

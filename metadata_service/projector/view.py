@@ -143,6 +143,11 @@ class Draft:
         node = self._node(urn)
         return None if node is None else node.facts.get(fact)
 
+    def since(self, urn: str, fact: str) -> int | None:
+        """The size from which the fact had its value before this entry; None if it never had one."""
+        node = self._node(urn)
+        return None if node is None else node.since.get(fact_name(fact))
+
     def facts(self, urn: str) -> Mapping[str, Any]:
         """All facts as they stood before this entry."""
         node = self._node(urn)

@@ -1,0 +1,157 @@
+"""A run is the union of its events, and so are the declarations of an entity: whatever the order they arrive in, the graph is the same and the last word on
+each facet stands."""
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from lineproof_schema.urn import format_urn
+from tests.unit.projector.recorded import at, columns, ds, run_event, uid
+from tests.unit.projector.world import World, dataset
+
+pytestmark = pytest.mark.anyio
+
+Event = dict[str, Any]
+JOB, RUN, TARGET = format_urn("job", "jobs", "a"), format_urn("run", uid("r")), dataset("t")
+
+
+def told(minutes: float, state: str, *, out: Event | None = None, inputs: tuple[Any, ...] = (), run: Event | None = None, **job: Any) -> Event:
+    """An event of the one run; `out` are facets of its one output."""
+    return run_event("a", "r", state=state, minutes=minutes, inputs=inputs, outputs=[ds("t", **out)] if out is not None else [], run_facets=run, **job)
+
+
+def declared(minutes: float, **facets: Any) -> Event:
+    return {"eventTime": at(minutes), "producer": "https://example.test/catalog", "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+            "dataset": ds("t", **facets)}
+
+
+def by_column(**sources: str) -> Event:
+    """A columnLineage facet: column -> dataset, whose column `id` it is; "" for none."""
+    return {"fields": {column: {"inputFields": [{"namespace": "db", "name": name, "field": "id"}] if name else []} for column, name in sources.items()}}
+
+
+def explicit(*names: str, **more: Any) -> Event:
+    return {"inputs": [{"namespace": "db", "name": name, "type": "DATASET"} for name in names], **more}
+
+
+def entry(*names: str) -> Event:
+    return {"entries": [{"type": "DATASET", "namespace": "db", "name": "t", **explicit(*names)}]}
+
+
+def whole(world: World) -> str:
+    """All that can be asked: nodes with their facts, links, open edges."""
+    edges = [(edge.downstream, edge.upstream, edge.basis, edge.type, edge.subtype, edge.status) for family in ("DERIVED_FROM", "COLUMN_DERIVED_FROM")
+             for edge in world.edges(family)]
+    return json.dumps([sorted((urn, sorted(world.facts(urn).items())) for urn in world.graph.nodes), sorted(world.graph.links), sorted(edges, key=str)],
+                      indent=1, default=str)
+
+
+STORIES: dict[str, tuple[list[Event], dict[tuple[str, str], Any], set[tuple[str, str]]]] = {
+    "the end comes first, and both that came before it say another schema": (
+        [told(1, "START", out={"schema": columns("a")}), told(2, "RUNNING", out={"schema": columns("a", "b")}), told(3, "COMPLETE", out={})],
+        {(TARGET, "schema"): columns("a", "b")["fields"], (RUN, "status"): "COMPLETE"}, set()),
+    "what is added after the end is said last": (
+        [told(1, "RUNNING", documentation={"description": "first"}), told(2, "COMPLETE"), told(3, "OTHER", documentation={"description": "last"})],
+        {(JOB, "description"): "last"}, set()),
+    "at one moment a START comes before the end": (
+        [told(1, "START", out={"ownership": {"owners": [{"name": "x"}]}}, run={"acme": {"n": 1}}),
+         told(1, "COMPLETE", out={"ownership": {"owners": [{"name": "x"}], "note": 1}}, run={"acme": {"n": 2}})],
+        {(RUN, "facet:acme"): {"n": 2}, (TARGET, "facet:ownership"): {"owners": [{"name": "x"}], "note": 1}}, set()),
+    "two facets with one word for what they say": (
+        [told(1, "START", out={"storage": {"storageLayer": "iceberg"}}), told(2, "COMPLETE", out={"dataSource": {"uri": "s3://b"}})],
+        {(TARGET, "facet:storage"): {"storageLayer": "iceberg"}, (TARGET, "storage"): "s3://b"}, set()),
+    "an event that is taken back before it comes": (
+        [told(1, "START", out={"documentation": {"description": "old"}}), told(2, "RUNNING", out={"documentation": {"_deleted": True}}), told(3, "COMPLETE")],
+        {(TARGET, "description"): None, (TARGET, "facet:documentation"): None}, set()),
+    "a version that is corrected": (
+        [told(1, "START", out={"version": {"datasetVersion": "1"}}, run={"parent": {"run": {"runId": uid("p")}, "job": {"name": "p"}}}),
+         told(2, "COMPLETE", out={"version": {"datasetVersion": "2"}})],
+        {(TARGET, "currentVersion"): format_urn("dataset-version", "db", "t", "2")}, set()),
+    "columns of one event, other columns of the next": (
+        [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}), told(2, "COMPLETE", out={"columnLineage": by_column(a="y")})],
+        {}, {("t", "x"), ("t", "y")}),
+    "columns that the next event no longer tells": (
+        [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}),
+         told(2, "COMPLETE", out={"columnLineage": {"fields": {}, "dataset": []}})],
+        {}, {("t", "x")}),
+    "columns, then only that they are made of nothing": (
+        [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}), told(2, "COMPLETE", out={"columnLineage": by_column(a="")})],
+        {}, {("t", "x")}),
+    "lineage after columns": (
+        [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}), told(2, "COMPLETE", out={"lineage": explicit("y")})], {}, {("t", "y")}),
+    "columns after lineage": (
+        [told(1, "START", inputs=("x", "y"), out={"lineage": explicit("y")}), told(2, "COMPLETE", out={"columnLineage": by_column(a="x")})], {}, {("t", "y")}),
+    "lineage of the job and of the dataset": (
+        [told(1, "START", inputs=("x",), lineage=entry("y")), told(2, "RUNNING", out={"lineage": explicit("z")}), told(3, "COMPLETE")],
+        {}, {("t", "y"), ("t", "z")}),
+    "three declarations": (
+        [declared(1, documentation={"description": "1"}, tags={"tags": [{"key": "k", "value": "1"}]}), declared(2, documentation={"description": "2"}),
+         declared(3, tags={"tags": [{"key": "k", "value": "3"}]}, lineage=explicit("x"))],
+        {(TARGET, "description"): "2", (TARGET, "tags"): ["k:3"]}, {("t", "x")}),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_every_order_of_arrival_gives_the_same_graph(name: str) -> None:
+    events, facts, assets = STORIES[name]
+    found = {}
+    for order in itertools.permutations(range(len(events))):
+        world = World()
+        for place in order:
+            world.log.lineage(events[place], signer="producer")
+        await world.project()
+        assert {key: world.facts(key[0]).get(key[1]) for key in facts} == facts, order
+        assert world.assets() == assets, order
+        found[order] = whole(world)
+    assert len(set(found.values())) == 1, found
+
+
+async def test_the_datasets_own_lineage_counts_before_the_jobs(world: World) -> None:
+    world.log.lineage(told(1, "COMPLETE", out={"lineage": explicit("x")}, lineage=entry("y")))
+    await world.project()
+    assert world.assets() == {("t", "x")}
+
+
+async def test_taking_back_the_datasets_lineage_leaves_the_jobs(world: World) -> None:
+    world.log.lineage(told(1, "START", out={"lineage": explicit("x")}, inputs=("z",)))
+    world.log.lineage(told(2, "COMPLETE", out={"lineage": {"_deleted": True}}, lineage=entry("y")))
+    await world.project()
+    assert world.assets() == {("t", "y")}
+
+
+async def test_columns_made_of_nothing_leave_the_inputs_of_the_dataset(world: World) -> None:
+    """A count has no source column and yet a source."""
+    world.log.lineage(told(1, "COMPLETE", inputs=("x",), out={"columnLineage": by_column(n="")}))
+    await world.project()
+    assert [(edge.downstream, edge.upstream, edge.basis) for edge in world.edges("DERIVED_FROM")] == [(TARGET, dataset("x"), "inputsOutputs")]
+    assert world.facts(TARGET)["sourceless"] == ["n"]
+
+
+@pytest.mark.parametrize("field", ["", "c" * 2_000])
+async def test_a_column_that_no_urn_can_name_still_names_its_dataset(world: World, field: str) -> None:
+    facet = {"fields": {"a": {"inputFields": [{"namespace": "db", "name": "x", "field": field}]}}}
+    world.log.lineage(told(1, "COMPLETE", inputs=("x", "y"), out={"columnLineage": facet}))
+    await world.project()
+    assert [(edge.upstream, edge.basis) for edge in world.edges("DERIVED_FROM")] == [(dataset("x"), "columnLineage")]
+
+
+async def test_lineage_without_inputs_shows_no_columns_either(world: World) -> None:
+    world.log.lineage(told(1, "COMPLETE", inputs=("x",), out={"lineage": explicit(), "columnLineage": by_column(a="x")}))
+    await world.project()
+    assert (world.assets(), world.columns()) == (set(), set())
+
+
+async def test_columns_beside_lineage_come_from_what_it_names(world: World) -> None:
+    world.log.lineage(told(1, "COMPLETE", out={"lineage": explicit("x"), "columnLineage": by_column(a="x", b="y")}))
+    await world.project()
+    assert (world.assets(), world.columns()) == ({("t", "x")}, {("t.a", "x.id")})
+
+
+@pytest.mark.parametrize("kind", ["STREAMING", "SERVICE", "service"])
+async def test_a_job_that_never_ends_counts_while_it_runs(world: World, kind: str) -> None:
+    world.log.lineage(told(1, "RUNNING", inputs=("x",), out={}, jobType={"processingType": kind, "integration": "FLINK"}))
+    await world.project()
+    assert world.facts(TARGET)["currentVersion"] == format_urn("dataset-version", "db", "t", f"run:{uid('r')}")
