@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.pivot_statement import VALUES_UNKNOWN
 from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.tables import BaseTable, Tables
@@ -14,14 +15,15 @@ from ingest_hooks.sql.tables import BaseTable, Tables
 __all__ = ["expand_items"]
 
 
-def expand_items(query: exp.Expr, tables: Tables, dialect: str | None) -> None:
+def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
     """Write them out in place, where the schema of the tables says what there is."""
-    for pivot in list(query.find_all(exp.Pivot)):
+    for pivot in nodes.of(exp.Pivot):
         _unpivoted(pivot, tables)
         if dialect == "bigquery" and pivot.args.get("unpivot"):
             pivot.set("value_columns_first", True)  # its reference: input columns, values, names
-    for select in list(query.find_all(exp.Select)):
-        if select.find(exp.Columns, exp.Aliases, exp.Parameter) is None and not any(item.is_star for item in select.expressions):
+    several = bool(nodes.count(exp.Columns, exp.Aliases, exp.Parameter))
+    for select in nodes.of(exp.Select):
+        if not several and not any(item.is_star for item in select.expressions):
             continue
         known = list(_known(select, tables))
         if select.args.get(VALUES_UNKNOWN) is not None:

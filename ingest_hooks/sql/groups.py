@@ -17,7 +17,9 @@ class Groups(Picked):
         group = self.query.args.get("group")
         if isinstance(group, exp.Group) and (group.expressions or group.args.get("all")):
             return True
-        return any(_aggregates(item) for item in self.query.selects) or self.query.args.get("having") is not None
+        if self.query.args.get("having") is not None:
+            return True
+        return self.query.find(exp.AggFunc) is not None and any(_aggregates(item) for item in self.query.selects)
 
     def _group(self) -> frozenset[Part]:
         """Group the rows; which of them decide what groups there are."""

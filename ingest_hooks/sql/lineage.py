@@ -15,6 +15,7 @@ from sqlglot.schema import MappingSchema
 from ingest_hooks.sql.expand import expand_items
 from ingest_hooks.sql.marks import MacroPlace
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, WindowFrame
+from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of, written_items
 from ingest_hooks.sql.predicates import comparisons, frames
 from ingest_hooks.sql.reduced import Reduced, table_name
@@ -134,11 +135,12 @@ class _Run:
         schemas: set[tuple[str, str]] = set()
         written: dict[str, str] = {}
         given: dict[str, str] = {}
-        for query in queries:
-            schemas |= remember_names(query)
-            remember_positions(query)
-            spelled = [(identifier, identifier.name) for identifier in _column_names(query)]
-            named = [(identifier, identifier.name) for identifier in _given_names(query)]
+        walked = [Nodes(query) for query in queries]
+        for query, nodes in zip(queries, walked, strict=True):
+            schemas |= remember_names(nodes)
+            remember_positions(nodes)
+            spelled = [(identifier, identifier.name) for identifier in _column_names(nodes)]
+            named = [(identifier, identifier.name) for identifier in _given_names(nodes)]
             normal.append(normalize_identifiers(query, dialect=self.dialect, store_original_column_identifiers=True))
             for identifier, as_written in spelled:
                 written.setdefault(identifier.name, as_written)
@@ -146,9 +148,9 @@ class _Run:
                 given.setdefault(identifier.name, as_written)
         tables = name_tables(normal, self.index, written, self._folded, self.variables)
         tables.given.update(given)
-        for query in normal:
-            _drop_qualifiers(query, schemas)
-            expand_items(query, tables, self.dialect)
+        for nodes in walked:
+            _drop_qualifiers(nodes, schemas)
+            expand_items(nodes, tables, self.dialect)
         schema = MappingSchema(tables.schema(), dialect=self.dialect, normalize=False)
         qualified: list[exp.Expr] = [qualify(query, dialect=self.dialect, schema=schema, validate_qualify_columns=False, identify=False,
                                              quote_identifiers=False) for query in normal]
@@ -283,24 +285,24 @@ def _both(first: OutputColumn, second: OutputColumn) -> OutputColumn:
                    reason=";".join(reasons) or None, steps=(*first.steps, *second.steps))
 
 
-def _column_names(query: exp.Expr) -> list[exp.Identifier]:
+def _column_names(nodes: Nodes) -> list[exp.Identifier]:
     """The identifiers that name columns, in the order of the tree."""
-    names = [column.this for column in query.find_all(exp.Column) if isinstance(column.this, exp.Identifier)]
-    names += [name for join in query.find_all(exp.Join) for name in join.args.get("using") or () if isinstance(name, exp.Identifier)]
+    names = [column.this for column in nodes.of(exp.Column) if isinstance(column.this, exp.Identifier)]
+    names += [name for join in nodes.of(exp.Join) for name in join.args.get("using") or () if isinstance(name, exp.Identifier)]
     return names
 
 
-def _given_names(query: exp.Expr) -> list[exp.Identifier]:
+def _given_names(nodes: Nodes) -> list[exp.Identifier]:
     """The identifiers that give columns their names."""
-    names = [alias.args["alias"] for alias in query.find_all(exp.Alias) if isinstance(alias.args.get("alias"), exp.Identifier)]
-    names += [column for alias in query.find_all(exp.TableAlias) for column in alias.columns if isinstance(column, exp.Identifier)]
-    names += [column for pivot in query.find_all(exp.Pivot) for column in pivot.args.get("columns") or () if isinstance(column, exp.Identifier)]
+    names = [alias.args["alias"] for alias in nodes.of(exp.Alias) if isinstance(alias.args.get("alias"), exp.Identifier)]
+    names += [column for alias in nodes.of(exp.TableAlias) for column in alias.columns if isinstance(column, exp.Identifier)]
+    names += [column for pivot in nodes.of(exp.Pivot) for column in pivot.args.get("columns") or () if isinstance(column, exp.Identifier)]
     return names
 
 
-def _drop_qualifiers(query: exp.Expr, schemas: set[tuple[str, str]]) -> None:
+def _drop_qualifiers(nodes: Nodes, schemas: set[tuple[str, str]]) -> None:
     """`main.orders.id` -> `orders.id`: the renamed tables have no schema part left to match. `alias.struct.field` stays."""
-    for column in query.find_all(exp.Column):
+    for column in nodes.of(exp.Column):
         if column.args.get("db") is not None and (column.text("db").lower(), column.table.lower()) in schemas:
             column.set("db", None)
             column.set("catalog", None)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 from sqlglot.tokens import Token, TokenType
 
+from ingest_hooks.sql.nodes import Nodes
+
 __all__ = ["Item", "Text", "Written", "remember_positions", "remembered", "replaces", "same_place", "star_of", "written_items"]
 
 _SPAN = "lineproof_span"
@@ -92,17 +94,18 @@ class Text:
         return self.render(item.first, max(last, item.first))
 
 
-def remember_positions(tree: exp.Expr) -> None:
+def remember_positions(nodes: Nodes) -> None:
     """Note on every select item, comparison, window and table where it stands, while the tree is still as parsed.
 
     Qualifying inserts copies of identifiers that carry the positions of another place.
     """
-    for select in tree.find_all(exp.Select):
+    spans, several = _spans(nodes.all), bool(nodes.count(exp.Columns))
+    for select in nodes.of(exp.Select):
         stars: list[tuple[str, int]] = []
         items: list[Written] = select.meta.setdefault(_ITEMS, [])
         for item in select.expressions:
-            extent = _span(item)
-            items.append(Written(item.alias_or_name, extent, _is_star(item)))
+            extent = spans.get(id(item))
+            items.append(Written(item.alias_or_name, extent, _is_star(item, several=several)))
             item.meta[_ITEMS] = len(items) - 1
             if extent is None:
                 continue
@@ -110,12 +113,13 @@ def remember_positions(tree: exp.Expr) -> None:
             if item.is_star:
                 stars.append((item.table.lower() if isinstance(item, exp.Column) else "", extent[0]))
                 for alias in item.find_all(exp.Alias):
-                    alias.meta[_SPAN] = _span(alias)
+                    alias.meta[_SPAN] = spans.get(id(alias))
                     alias.meta[_REPLACES] = True
         if stars:
             select.meta[_STARS] = stars
-    for node in tree.find_all(*_COMPARISONS, exp.NullSafeEQ, exp.Table):
-        node.meta[_SPAN] = _span(node)
+    for kind in (*_COMPARISONS, exp.NullSafeEQ, exp.Table):
+        for node in nodes.of(kind):
+            node.meta[_SPAN] = spans.get(id(node))
 
 
 def same_place(node: exp.Expr, item: exp.Expr) -> None:
@@ -151,9 +155,9 @@ def _mark_of(item: exp.Expr) -> int | None:
     return None
 
 
-def _is_star(item: exp.Expr) -> bool:
-    """Whether an item stands for any number of columns."""
-    return item.is_star or isinstance(item, exp.Aliases) or item.find(exp.Columns) is not None
+def _is_star(item: exp.Expr, *, several: bool) -> bool:
+    """Whether an item stands for any number of columns; `several`: whether there is a `COLUMNS(…)` at all."""
+    return item.is_star or isinstance(item, exp.Aliases) or (several and item.find(exp.Columns) is not None)
 
 
 def remembered(node: exp.Expr) -> tuple[int, int] | None:
@@ -176,15 +180,18 @@ def star_of(owner: exp.Expr, value: exp.Expr) -> int | None:
     return next((start for name, start in stars if name == table), stars[0][1])
 
 
-def _span(node: exp.Expr) -> tuple[int, int] | None:
-    low: int | None = None
-    high = -1
-    for part in node.walk():
-        meta = part.meta
+def _spans(nodes: Sequence[exp.Expr]) -> dict[int, tuple[int, int]]:
+    """First and last offset of what stands in each node, by its id. `nodes` has parents before their children."""
+    spans: dict[int, tuple[int, int]] = {}
+    for node in reversed(nodes):
+        meta, span = node.meta, spans.get(id(node))
         if "start" in meta:
-            low = meta["start"] if low is None or meta["start"] < low else low
-            high = max(high, meta["end"])
-    return None if low is None else (low, high)
+            start, end = meta["start"], meta["end"]
+            span = spans[id(node)] = (start, end) if span is None else (min(start, span[0]), max(end, span[1]))
+        if span is not None and node.parent is not None:
+            around = spans.get(id(node.parent))
+            spans[id(node.parent)] = span if around is None else (min(span[0], around[0]), max(span[1], around[1]))
+    return spans
 
 
 def _select_items(tokens: Sequence[Token]) -> Iterable[Item]:

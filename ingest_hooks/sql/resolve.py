@@ -31,7 +31,7 @@ from ingest_hooks.sql.sources import (
     source_named,
 )
 from ingest_hooks.sql.tables import Tables
-from ingest_hooks.sql.uses import MAX_STEPS, Found, Projection, Use, composed, merged, use_of
+from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
 
@@ -55,6 +55,7 @@ class Resolver:
         self._subquery_scopes: dict[int, dict[int, Scope]] = {}
         self._busy: dict[tuple[int, int], Found] = {}  # what is being resolved -> as far as it is known
         self._asked_again: set[tuple[int, int]] = set()
+        self._several = any(scope.expression.find(exp.Columns) is not None for scope in scopes if scope.parent is None)
         if len(scopes) > MANY_SCOPES:
             for scope in scopes:  # from the innermost on, so that no question goes deep
                 self.rows(scope)
@@ -124,6 +125,8 @@ class Resolver:
 
     def uses(self, scope: Scope, expression: exp.Expr, force: Use | None = None) -> Found:
         """Everything an expression inside the scope reads; `force` is how the whole of it is used."""
+        if isinstance(expression, exp.Column) and not isinstance(expression.this, exp.Star):  # most are nothing else
+            return composed(force or IDENTITY, self._field(scope, expression) or self.reference(scope, expression))
         parts: list[Found] = []
         for node in find_all_in_scope(expression, exp.Column, exp.TableColumn, exp.Star):
             if isinstance(node, exp.Column):
@@ -209,7 +212,7 @@ class Resolver:
             unknown = {table.name for source in plain_sources(scope).values() if isinstance(source, exp.Table)
                        and (table := self._tables.of(source)) is not None and table.columns is None}
             return Found(reasons=frozenset({f"star-unresolved:{','.join(sorted(unknown)) or '?'}"}), steps=(step,), made_at=step)
-        if value.find(exp.Columns) is not None:
+        if self._several and value.find(exp.Columns) is not None:
             return Found(reasons=frozenset({"columns-expression"}), steps=(step,), made_at=step)
         found = self.uses(scope, value)
         if not found.inputs and not found.reasons and any(

@@ -7,6 +7,7 @@ from typing import Final
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import returned
+from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.pivot_statement import pivot_queries
 
 __all__ = ["is_parameter", "rewrite"]
@@ -17,12 +18,18 @@ _CHAINS: Final = (exp.And, exp.Or, exp.DPipe, exp.Union)
 
 def rewrite(statement: exp.Expr) -> None:
     """Change the statement in place; what it says stays the same."""
-    _balance(statement)
-    _changes(statement)
-    _arrows(statement)
-    _methods(statement)
-    pivot_queries(statement)
-    for select in list(statement.find_all(exp.Select)):
+    nodes = Nodes(statement)  # what is not there needs no look of its own
+    if nodes.count(*_CHAINS) > LONG_CHAIN:
+        _balance(statement)
+    if nodes.count(exp.DML):
+        _changes(statement)
+    if nodes.count(exp.Lambda):
+        _arrows(statement)
+    if nodes.count(exp.Dot):
+        _methods(statement)
+    if nodes.count(exp.Pivot):
+        pivot_queries(statement)
+    for select in list(statement.find_all(exp.Select)) if nodes.count(exp.DML, exp.Pivot) else nodes.of(exp.Select):
         if select.args.get("match") is not None:
             _match_rows(select)
         _positions_in_groups(select)

@@ -17,6 +17,7 @@ from ingest_hooks.sql.times import Term, frame_bound, term
 __all__ = ["select_rows"]
 
 _COMPOSITE: Final = (exp.Case, exp.If, exp.Greatest, exp.Least, exp.Coalesce, exp.Query, exp.Exists)
+_NUMBER: Final = Cell()  # a number is made of no rows
 NEVER = 2200  # a year from which on a time is written for "never"
 
 
@@ -65,6 +66,10 @@ class _Select(Groups):
     def value(self, node: exp.Expr) -> Cell:
         """What an expression of the select list is made of."""
         node = node.unalias().unnest()
+        if isinstance(node, exp.Literal) and not node.is_string:
+            return _NUMBER
+        if self.keys is None and isinstance(node, exp.Column):
+            return self.cell(node)
         if self.keys is not None and node.sql() in self.keys:
             return self.keys[node.sql()]
         node = self.over_keys(node)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
 
+from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.reduced import table_name
 
 __all__ = ["BaseTable", "SchemaIndex", "Tables", "name_tables", "remember_names", "with_tables", "written_tables"]
@@ -113,10 +114,10 @@ class Tables:
                 for key, table in self.by_id.items() if table.keys}
 
 
-def remember_names(tree: exp.Expr) -> set[tuple[str, str]]:
+def remember_names(nodes: Nodes) -> set[tuple[str, str]]:
     """Keep each table's name as written, before identifiers are normalised. Returns the (schema, table) pairs, lower-case."""
     pairs: set[tuple[str, str]] = set()
-    for table in tree.find_all(exp.Table):
+    for table in nodes.of(exp.Table):
         table.meta[_ORIGINAL] = table_name(table)
         if table.db:
             pairs.add((table.db.lower(), table.name.lower()))
