@@ -28,6 +28,7 @@ export function count(value: number, one: string, many = `${one}s`): string {
 export function lasted(start: string | null, end: string | null): string {
   if (!start || !end) return '';
   const seconds = (Date.parse(end) - Date.parse(start)) / 1_000;
+  if (seconds < 0.95) return `${Math.round(seconds * 1_000)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   return seconds < 3_600 ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s` : `${(seconds / 3_600).toFixed(1)} h`;
 }

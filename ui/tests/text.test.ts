@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { csv } from '../src/csv';
-import { safeLink } from '../src/text';
+import { lasted, safeLink } from '../src/text';
 import { changed, href, parsePlace, positionOf, startOf } from '../src/url';
 import { datasetOf, formatUrn, label, lastOf, parseUrn, pathOf } from '../src/urn';
 
@@ -12,6 +12,14 @@ describe('CSV', () => {
   test('no cell is a formula for a spreadsheet', () => {
     for (const bad of ['=1+1', '+1', '-1', '@SUM(A1)', '\tx']) expect(csv(['h'], [[bad]]).split('\r\n')[1]).toMatch(/^"?'/);
     expect(csv(['h'], [[-3]])).toBe('h\r\n-3\r\n');
+  });
+});
+
+describe('durations', () => {
+  test('are said in the unit that people would use', () => {
+    const after = (ms: number) => lasted('2026-01-01T00:00:00.000Z', new Date(Date.parse('2026-01-01T00:00:00Z') + ms).toISOString());
+    expect([40, 1_240, 42_000, 100_000, 9_000_000].map(after)).toEqual(['40 ms', '1.2 s', '42 s', '1 min 40 s', '2.5 h']);
+    expect(lasted(null, '2026-01-01T00:00:00Z')).toBe('');
   });
 });
 

@@ -14,6 +14,8 @@ const OF_COLUMN: readonly (readonly [string, ChangeKind, string])[] = [['drop', 
 const OF_DATASET: typeof OF_COLUMN = [['drop', 'DROP_DATASET', 'Drop the dataset'], ['rename', 'RENAME_DATASET', 'Rename the dataset'], ['values', 'CHANGE_VALUES', 'Change its values']];
 const OF_VERSION: typeof OF_COLUMN = [['retire', 'RETIRE_VERSION', 'Retire this version'], ['values', 'CHANGE_VALUES', 'Change its values']];
 
+const TABLES: ReadonlySet<string> = new Set(['DATASET', 'COLUMN']); // they read what is there: nothing binds them to a version
+
 function changesOf(urn: string): typeof OF_COLUMN {
   const kind = parseUrn(urn)?.kind;
   return kind === 'column' ? OF_COLUMN : kind === 'dataset' ? OF_DATASET : kind === 'feature-version' || kind === 'model-version' ? OF_VERSION : [];
@@ -75,8 +77,8 @@ function Affected({ impact }: { impact: Impact }) {
             </td>
             <td className="wrap">{each.use === 'INDIRECT' && <span className="soft">by filter, join or grouping: </span>}{each.reason}{each.columns.length > 0 && <span className="soft"> {each.columns.join(', ')}</span>}</td>
             <td className="wrap">{each.owners.length > 0 ? <ul>{each.owners.map((owner) => <li key={owner}>{owner}</li>)}</ul> : <span className="soft">nobody is named</span>}</td>
-            <td>{each.binding.toLowerCase()}</td>
-            <td><When at={each.lastMaterialization?.at} /> {each.lastRun && each.lastRun.status !== 'COMPLETE' && <Status status={each.lastRun.status} />}</td>
+            <td>{TABLES.has(each.kind) ? '' : each.binding.toLowerCase()}</td>
+            <td><When at={each.lastMaterialization?.at ?? each.lastRun?.endedAt} /> {each.lastRun && each.lastRun.status !== 'COMPLETE' && <Status status={each.lastRun.status} />}</td>
             <td>
               <details>
                 <summary>{count(each.distance, 'hop')}</summary>
