@@ -77,7 +77,8 @@ SEARCH: Final = f"""query Search($text: String!, $kinds: [Kind!], $first: Int! =
 ENTITY: Final = f"""query Entity($urn: ID!, $at: Position) {{
   entity(urn: $urn, at: $at) {{ {_HEAD}
     entity {{ urn kind namespace name since dropped owners description tags classification facts {{ name value since }}
-      links {{ type outgoing urn since props }} }} }} }}"""
+      links {{ type outgoing urn since props }}
+      producers {{ job transformation commit basis current first since until openedBy runs lastSeen restricted }} }} }} }}"""
 
 EVENT: Final = f"""query Event($index: Long!) {{
   event(index: $index) {{ {_HEAD}

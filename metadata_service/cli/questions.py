@@ -131,9 +131,17 @@ def search(text: Annotated[str, typer.Argument(help="Part of a name or namespace
         _foot(answer)
 
 
-def entity(entity: Entity, at: At = None, server: Server = None, token: Token = None, data: Data = None, as_json: Json = False) -> None:
-    """One entity: facts with the size they hold since, and what it is linked to."""
-    answer = ask_about(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": position(at)}, None, as_json)
+def entity(entity: Entity, at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None,
+           data: Data = None, as_json: Json = False) -> None:
+    """One entity: facts with the size they hold since, what it is linked to, and of a dataset who makes it and who ever did."""
+    def cited(found: dict[str, Any]) -> Iterable[int]:
+        told = found["entity"] or {"producers": [], "facts": [], "links": []}
+        yield from (each["openedBy"] for each in told["producers"])
+        yield from (each["until"] - 1 for each in told["producers"] if each["until"] is not None)
+        yield from (each["since"] - 1 for each in (*told["facts"], *told["links"]))
+
+    answer = ask_about(Target(server, token, data), "entity", documents.ENTITY, entity, lambda urn: {"urn": urn, "at": position(at)},
+                       Evidence(evidence, with_leaves, cited), as_json)
     found = answer["entity"]
     if as_json or found is None:
         return

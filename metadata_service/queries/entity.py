@@ -12,6 +12,7 @@ from metadata_service.queries.cursors import Cursor, page_size, read_cursor, wri
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
 from metadata_service.queries.lineage import owner_names
 from metadata_service.queries.mask import hidden, may_see, visible_prefixes, withheld
+from metadata_service.queries.producers import Producer, producers
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
 __all__ = ["SEARCH_RANKS", "Entity", "EntityAnswer", "EntityLink", "EntityRow", "Fact", "SearchAnswer", "entity", "resolve_name", "search"]
@@ -47,7 +48,7 @@ class EntityLink:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """An entity at a position."""
+    """An entity at a position. `producers` are those of a dataset, from its first to the position; of other kinds there are none."""
 
     urn: str
     kind: Kind
@@ -61,6 +62,7 @@ class Entity:
     classification: str | None
     facts: tuple[Fact, ...]
     links: tuple[EntityLink, ...]
+    producers: tuple[Producer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ class SearchAnswer:
     after: str | None
 
 
-async def entity(context: QueryContext, urn: str) -> EntityAnswer:
-    """The entity `urn` at the position. Raises UrnError."""
+async def entity(context: QueryContext, urn: str, *, made_by: bool = False) -> EntityAnswer:
+    """The entity `urn` at the position; `made_by` reads the producers of a dataset as well. Raises UrnError."""
     parse_urn(urn)
     row = (await context.nodes([urn])).get(urn)
     if row is None or not await may_see(context, urn):
@@ -112,7 +114,8 @@ async def entity(context: QueryContext, urn: str) -> EntityAnswer:
     facts = tuple(Fact(name, None if silent else value, row.since.get(name, row.from_)) for (name, value), silent in zip(told, untold, strict=True))
     dropped = row.facts.get("existence") == "dropped"
     found = Entity(urn, Kind(row.kind), row.namespace, row.name, row.from_, dropped, owner_names(row), _text(row, "description"),
-                   tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links)
+                   tuple(map(str, row.facts.get("tags") or ())), _text(row, "classification"), facts, links,
+                   await producers(context, urn) if made_by and row.kind == "dataset" else ())
     return EntityAnswer(await context.computed_at(), context.notes.completeness(), found)
 
 

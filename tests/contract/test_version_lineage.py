@@ -9,7 +9,8 @@ import pytest
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.open import open_graph
-from metadata_service.queries import version_walk
+from metadata_service.queries import producers, version_walk
+from metadata_service.queries.entity import entity
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import Lineage, walk_limits
 from metadata_service.queries.shapes import Direction, Kind, Level
@@ -17,6 +18,7 @@ from tests.contract.semantics_world import Case
 from tests.contract.test_semantics import graph_url  # noqa: F401  (a fixture)
 from tests.flights_world import World, open_world
 from tests.unit.projector.recorded import uid
+from tests.unit.queries.asking import ask as ask_about
 from tests.unit.queries.asking import reader_of
 
 pytestmark = pytest.mark.anyio
@@ -173,6 +175,51 @@ async def test_what_is_outside_the_grants_keeps_its_place_and_no_name(case: Case
     assert (stranger.found.nodes, stranger.reasons[0][0]) == ((), "unknown-urn")
 
 
+async def made_by(case: Case, name: str, **named: Any) -> list[tuple[str | None, str, bool, int, int, int | None, int | None]]:
+    """(job, code, current, first, since, until, runs) of each producer; code by the letter it was given."""
+    found = await ask_about(case.world, entity, case.dataset(name), made_by=True, **{"size" if key == "at" else key: value for key, value in named.items()})
+    assert found.entity is not None
+    assert all(each.opened_by == each.since - 1 and each.restricted == (each.job is None and each.basis != "declared") for each in found.entity.producers)
+    return [(each.job.rpartition(":")[2] if each.job else None, each.transformation[-4:] if each.transformation else "", each.current, each.first, each.since,
+             each.until, each.runs) for each in found.entity.producers]
+
+
+async def test_who_makes_a_dataset_and_who_ever_did(case: Case) -> None:
+    sizes = [case.run("load", f"r{number}", [f"in-{code}"], ["t"], code=code, minutes=number) + 1 for number, code in enumerate("aaba")]
+    other = case.run("copy", "c1", ["elsewhere"], ["t"], code="x", minutes=9) + 1
+    end = await case.settle()
+    (copy, *_), now = (await made_by(case, "t"))[:1], await made_by(case, "t")
+    codes = {row[1]: row for row in now}
+    assert len(codes) == 3
+    a, b = (next(row for row in now if row[0] == "load" and row[2] is current) for current in (True, False))
+    assert a[2:] == (True, sizes[0], sizes[3], None, 3)  # it went, and it came back
+    assert b[2:] == (False, sizes[2], sizes[2], sizes[3], 1)
+    assert copy == ("copy", copy[1], True, other, other, None, 1)  # another job may make it as well
+    then = await made_by(case, "t", at=sizes[2])
+    assert then == [(b[0], b[1], True, sizes[2], sizes[2], None, None), (a[0], a[1], False, sizes[0], sizes[0], sizes[2], None)]  # counts know the present only
+    assert await made_by(case, "t", at=sizes[0]) == [(a[0], a[1], True, sizes[0], sizes[0], None, None)]
+    case.declare("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})
+    dropped = await case.settle()
+    assert [(row[2], row[5]) for row in await made_by(case, "t") if row[0] != "load" or row[1] == a[1]] == [(False, dropped), (False, dropped)]
+    assert end < dropped
+
+
+async def test_a_producer_that_reads_nothing_and_one_that_is_only_declared(case: Case) -> None:
+    first = case.run("fetch", "f1", [], ["t"], code="v1", minutes=1) + 1
+    case.declare("view", columnLineage=case.derived(v=[("t", "k")]))
+    viewed = await case.settle()
+    assert await made_by(case, "t") == [("fetch", (await made_by(case, "t"))[0][1], True, first, first, None, 1)]
+    assert await made_by(case, "view") == [(None, "", True, viewed, viewed, None, None)]
+    case.run("load", "l1", ["raw"], ["t"], code="v1", minutes=2)
+    await case.settle()
+    assert [(row[0], row[2]) for row in await made_by(case, "t")] == [("load", True), ("fetch", False)]  # the current version is the other's
+    blind = await ask_about(case.world, entity, case.dataset("t"), made_by=True, viewer=reader_of(case.world, case.datasets))
+    assert blind.entity is not None
+    assert [(each.job, each.transformation, each.restricted) for each in blind.entity.producers] == [(None, None, True)] * 2
+    assert blind.completeness.restricted == 2
+    assert (await ask_about(case.world, entity, case.job("load"), made_by=True)).entity.producers == ()  # type: ignore[union-attr]
+
+
 async def test_limits_are_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     case.runs([("each", f"r{number}", [named(case, "raw", "1")], [f"t{number}"], {"code": "v1", "minutes": number}) for number in range(6)])
     await case.settle()
@@ -185,6 +232,9 @@ async def test_limits_are_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(version_walk, "LINK_LIMIT", 2)
     cut = await ask(case, raw, DOWN, runs=runs)
     assert "not all is here: runs, models and versions beside one version or run (the newest 2)" in [r.detail for r in cut.found.completeness.reasons]
+    monkeypatch.setattr(producers, "HISTORY_LIMIT", 0)
+    told = await ask_about(case.world, entity, case.dataset("t1"), made_by=True)
+    assert [reason.detail for reason in told.completeness.reasons] == ["not all is here: edges that ever led into the dataset (the first 0)"]
     with pytest.raises(InvalidArgument):
         await ask(case, raw, DOWN, runs=runs, depth=1000)
     assert [reason for reason, _ in (await ask(case, version(case, "raw", "9"))).reasons] == ["unknown-urn"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lineproof_audit.keyring import Keyring
@@ -73,7 +73,7 @@ def room_of(log: RecordedLog, graph: GraphStore) -> Room:
 
 
 QUESTIONS: dict[str, Question] = {
-    "entity": entity, "impact": impact, "trace": trace, "manifest": manifest,
+    "entity": lambda context, urn: _entity(context, urn), "impact": impact, "trace": trace, "manifest": manifest,
     "upstream": lambda context, urn: lineage(context, urn, depth=None, facts=True),
     "downstream": lambda context, urn: lineage(context, urn, direction=Direction.DOWNSTREAM, depth=2),
     "columns": lambda context, urn: lineage(context, urn, direction=Direction.BOTH, depth=None, level=Level.COLUMN),
@@ -84,6 +84,14 @@ QUESTIONS: dict[str, Question] = {
     "suspects": lambda context, urn: suspects(context, urn, context.size // 2),
     "feature": lambda context, _urn: feature(context, "ml:f"), "aliases": lambda context, _urn: aliases(context, "ml:f", "feature"),
 }
+
+
+async def _entity(context: QueryContext, urn: str) -> Any:
+    """What only the present knows is left out."""
+    found = await entity(context, urn, made_by=True)
+    if found.entity is None:
+        return found
+    return replace(found, entity=replace(found.entity, producers=tuple(replace(each, runs=None, last_seen=None) for each in found.entity.producers)))
 
 
 async def told(room: Room, name: str, urn: str, at: int | None) -> Any:

@@ -66,8 +66,9 @@ async def resolve_entity(info: Info, urn: ID | None = None, ref: EntityRef | Non
         if found is None:
             context.notes.doubt("unknown-name", "nothing of that name is visible")
             return entities.EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
-        return await entities.entity(context, found)
+        return await entities.entity(context, found, made_by=made_by)
 
+    made_by = _selects(info, "producers")
     return await answer(*position_of(info, at), compute, about=[str(urn)] if urn is not None else ())
 
 
@@ -175,6 +176,17 @@ async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None =
     room, viewer, where = position_of(info, at)
     now_only(where, "evidence")
     return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves, with_context))
+
+
+def _selects(info: Info, wanted: str) -> bool:
+    """Whether a field of this name is selected anywhere in the answer, also by a fragment."""
+    waiting: list[Any] = list(info.selected_fields)
+    while waiting:
+        field = waiting.pop()
+        if getattr(field, "name", None) == wanted and hasattr(field, "arguments"):
+            return True
+        waiting.extend(field.selections)
+    return False
 
 
 def _selects_facts(info: Info) -> bool:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from metadata_service.cli.views.frame import Hanging, Row, fact_words, foot, indented, time, words
 from metadata_service.cli.views.names import Names, short_id
+from metadata_service.cli.views.producers import producers_view
 from metadata_service.queries.phrases import spoken
 
 __all__ = ["entity_view"]
@@ -48,6 +49,7 @@ def entity_view(answer: Row) -> Iterable[RenderableType]:
         ends = [parse_column(urn, names) for urn in urns]
         more = f" and {len(ends) - LINKS_SHOWN} more" if len(ends) > LINKS_SHOWN and said != "columns" else ""
         yield Hanging(Text.assemble((f"{said}: ", "bold"), ", ".join(ends if not more else ends[-LINKS_SHOWN:]) + more), 2)
+    yield from producers_view(found["producers"], names)
     checks = [fact for fact in facts if fact["name"].startswith("quality:")]
     if checks:
         yield Text("checks", style="bold")
