@@ -3,21 +3,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLNonNull, build_schema
 
 from lineproof_schema.urn import format_urn
 from metadata_service.api.graphql import Caller, execute
 from metadata_service.queries.context import EVERYTHING
 from tests.flights_world import NS, RAW, World, column, dataset, world_on_sqlite
+from tests.root_fields import FIELDS, document
 
 pytestmark = pytest.mark.anyio
-SDL = build_schema((Path(__file__).parents[2] / "schema" / "lineproof_schema" / "schema.graphql").read_text(encoding="utf-8"))
-assert SDL.query_type is not None
-FIELDS = SDL.query_type.fields
 NOW_ONLY = {"search", "features", "event", "checkpoint", "evidence"}
 WINDOWS = {"diff", "suspects"}  # from one position to another: `to` is where they stand
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -38,13 +34,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) ->
 
 async def asked(world: World, field: str, position: dict[str, Any] | None) -> dict[str, Any]:
     """The answer of a field: where it stands and how complete it is."""
-    types = {name: argument.type for name, argument in FIELDS[field].args.items()}
     given = {**ARGUMENTS[field], **({} if position is None else {"to" if field in WINDOWS else "at": position})}
-    declared = ", ".join(f"${name}: {types[name].of_type if isinstance(types[name], GraphQLNonNull) else types[name]}" + (
-        "!" if isinstance(types[name], GraphQLNonNull) else "") for name in given)
-    document = f"query{f'({declared})' if declared else ''} {{ {field}{'(' + ', '.join(f'{name}: ${name}' for name in given) + ')' if given else ''} {{ " \
-               "computedAt { size rootHash } completeness { complete truncated restricted unknown reasons { code detail urn } } } }"
-    return await execute(Caller(world.room, EVERYTHING), document, given)
+    return await execute(Caller(world.room, EVERYTHING), document(field, given), given)
 
 
 def test_every_root_field_is_asked_here_and_takes_a_position() -> None:
