@@ -144,7 +144,10 @@ class Standing:
 
     def policy_at(self, index: int) -> Policy | None:
         """The policy in force for entry `index`: the last one applied before it."""
-        return next((policy for at, policy in reversed(self._policies) if at < index), None)
+        for at, policy in reversed(self._policies):
+            if at < index:
+                return policy
+        return None
 
     def tenant_of(self, namespace: str, index: int | None = None) -> str | None:
         """The tenant that owns `namespace` (longest matching prefix), now or for entry `index`; None if nobody does."""

@@ -68,7 +68,8 @@ _EVERYTHING = attrgetter(*(f.name for f in fields(Edge)))
 _SAID = attrgetter(*(f.name for f in fields(Edge) if f.name not in ("commit", "from_", "to", "opened_by")))
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as `Edge`: an event makes a hundred operations.
+@dataclass(slots=True)
 class UpsertNode:
     """The entity exists from `from_` on. The first one wins; kind, namespace and name follow from the URN."""
 
@@ -77,7 +78,7 @@ class UpsertNode:
     from_: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Revise:
     """Fact `fact` of `urn` has `value` from `from_` on; the revision that began at `previous_from` ends there.
 
@@ -92,14 +93,14 @@ class Revise:
     previous_from: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenEdge:
     """The edge is visible from `edge.from_` on."""
 
     edge: Edge
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CloseEdge:
     """The open edge (`edge.key`, `edge.from_`) ends at `to`; `edge` is the edge as it was opened."""
 
@@ -107,7 +108,7 @@ class CloseEdge:
     to: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
     """A provenance relationship, never closed: EXECUTED, OF, USED, GENERATED, CHILD_OF, FROM_COMMIT, RUNS_IN, VERSION_OF, COLUMN_OF, …
 
@@ -121,7 +122,7 @@ class Link:
     props: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SetStat:
     """Now-only counters of an edge set; absolute values, so that a repeat is harmless. `last_seen` in µs since the epoch."""
 
@@ -130,7 +131,7 @@ class SetStat:
     runs: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Touch:
     """Entry `index` concerned `urn` (also when it was rejected, and when `urn` never came to exist): the audit trail.
 
@@ -142,7 +143,7 @@ class Touch:
     role: str = "subject"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EntryRecord:
     """One per entry: what it was and what became of it. Times in µs since the epoch; `status` is applied | ignored | rejected | partial."""
 
@@ -162,7 +163,7 @@ class EntryRecord:
     event_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PutState:
     """The projector's own memory under `key` (None deletes it). Not part of the digest, never shown."""
 

@@ -209,7 +209,7 @@ def _changed(draft: Draft, set_id: str, state: dict[str, Any], held: dict[str, l
     state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
     if opened:
         key = opened_key(draft.entry.index)
-        draft.put(key, sorted({*(draft.state(key) or []), set_id}))
+        draft.put_own(key, sorted({*(draft.own(key) or []), set_id}))
     return state
 
 

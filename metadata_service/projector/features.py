@@ -9,7 +9,7 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.code import author_of, commit_urn, record_commit
 from metadata_service.projector.compatibility import differences, verdict
 from metadata_service.projector.dataset_facts import revise_owners
-from metadata_service.projector.edges import SetId, Shown, declare, opened_key, set_key
+from metadata_service.projector.edges import SetId, Shown, declare, set_key
 from metadata_service.projector.feature_hash import data_hash, metadata_hash
 from metadata_service.projector.names import column_urn, dataset_urn, feature_ref, of, principal_urn, run_urn, version_urn
 from metadata_service.projector.view import Draft, Rejected, link_key
@@ -66,7 +66,7 @@ def declare_edges(draft: Draft, owner: str, shown: list[Shown], commit: str | No
     """`owner` is derived from exactly these."""
     identity = SetId("declared", None, None, owner)
     endpoints = dict.fromkeys(urn for edge in shown for urn in (edge.downstream, edge.upstream))
-    draft.need(urns=endpoints, states=[set_key(identity.digest), opened_key(draft.entry.index)])
+    draft.need(urns=endpoints, states=[set_key(identity.digest)])
     for urn in endpoints:
         draft.ensure(urn)
         if urn != owner:

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, cast
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import GraphOp, PutState, Revise, UpsertNode
@@ -23,30 +24,38 @@ class Overlay:
     """
 
     def __init__(self) -> None:
-        self._young: dict[str, Any] = {}  # "n:" + urn -> NodeRow | None, "s:" + key -> value | None
-        self._old: dict[str, Any] = {}
+        self._nodes: dict[str, NodeRow | None] = {}
+        self._states: dict[str, Any] = {}
+        self._old_nodes: dict[str, NodeRow | None] = {}
+        self._old_states: dict[str, Any] = {}
         self._weight = 0
+        self._changed_nodes: set[str] = set()
+        self._changed_states: set[str] = set()
 
     # -- View
 
     def node(self, urn: str) -> NodeRow | None:
         """The node as it stands, None if there is none."""
-        found = self._find("n:" + urn)
+        found = self._nodes.get(urn, _UNKNOWN)
         if found is _UNKNOWN:
-            raise Missing((urn,), ())
-        row: NodeRow | None = found
-        return row
+            if urn not in self._old_nodes:
+                raise Missing((urn,), ())
+            found = self._keep_node(urn, self._old_nodes.pop(urn))
+        return cast("NodeRow | None", found)
 
     def state(self, key: str) -> Any | None:
         """The value under `key`, None if there is none."""
-        found = self._find("s:" + key)
+        found = self._states.get(key, _UNKNOWN)
         if found is _UNKNOWN:
-            raise Missing((), (key,))
+            if key not in self._old_states:
+                raise Missing((), (key,))
+            found = self._keep_state(key, self._old_states.pop(key))
         return found
 
     def unloaded(self, urns: Iterable[str], states: Iterable[str]) -> tuple[list[str], list[str]]:
         """What `node` and `state` would raise for."""
-        return [urn for urn in urns if self._find("n:" + urn) is _UNKNOWN], [key for key in states if self._find("s:" + key) is _UNKNOWN]
+        return ([urn for urn in urns if urn not in self._nodes and urn not in self._old_nodes],
+                [key for key in states if key not in self._states and key not in self._old_states])
 
     # -- the runner's side
 
@@ -54,10 +63,10 @@ class Overlay:
         """Take in an answer of the store; what it left out does not exist."""
         for urn in urns:
             row = nodes.get(urn)
-            self._keep("n:" + urn, row if row is None else NodeRow(row.urn, row.kind, row.namespace, row.name, row.tenant, row.from_, dict(row.facts),
-                                                                   dict(row.since)))
+            self._keep_node(urn, row if row is None else NodeRow(row.urn, row.kind, row.namespace, row.name, row.tenant, row.from_, dict(row.facts),
+                                                                 dict(row.since)))
         for key in states:
-            self._keep("s:" + key, values.get(key))
+            self._keep_state(key, values.get(key))
 
     def take(self, ops: Iterable[GraphOp]) -> None:
         """See what an entry changed."""
@@ -65,7 +74,8 @@ class Overlay:
             match op:
                 case UpsertNode():
                     parsed = parse_urn(op.urn)
-                    self._keep("n:" + op.urn, NodeRow(op.urn, parsed.kind, parsed.namespace, parsed.name, op.tenant, op.from_, {}, {}))
+                    self._keep_node(op.urn, NodeRow(op.urn, parsed.kind, parsed.namespace, parsed.name, op.tenant, op.from_, {}, {}))
+                    self._changed_nodes.add(op.urn)
                 case Revise():
                     node = self.node(op.urn)
                     if node is None or not isinstance(node.facts, dict) or not isinstance(node.since, dict):
@@ -76,32 +86,37 @@ class Overlay:
                     else:
                         node.facts[op.fact] = op.value
                         node.since[op.fact] = op.from_
+                    self._changed_nodes.add(op.urn)
                 case PutState():
-                    self._keep("s:" + op.key, op.value)
+                    self._keep_state(op.key, op.value)
+                    self._changed_states.add(op.key)
                 case _:
                     pass
+
+    def mark(self) -> None:
+        """`unchanged` counts from here."""
+        self._changed_nodes, self._changed_states = set(), set()
+
+    def unchanged(self, urns: AbstractSet[str], states: AbstractSet[str]) -> bool:
+        """Whether no entry taken since the mark changed any of these."""
+        return self._changed_nodes.isdisjoint(urns) and self._changed_states.isdisjoint(states)
 
     def age(self) -> None:
         """Between batches: begin a new generation when this one is large."""
         if self._weight > GENERATION_WEIGHT:
-            self._old, self._young, self._weight = self._young, {}, 0
+            self._old_nodes, self._old_states, self._nodes, self._states, self._weight = self._nodes, self._states, {}, {}, 0
+        self.mark()
 
     def forget(self) -> None:
         """Something else wrote the graph: nothing is known any more."""
-        self._old, self._young, self._weight = {}, {}, 0
+        self._old_nodes, self._old_states, self._nodes, self._states, self._weight = {}, {}, {}, {}, 0
 
-    def _find(self, key: str) -> Any:
-        found = self._young.get(key, _UNKNOWN)
-        if found is _UNKNOWN:
-            found = self._old.pop(key, _UNKNOWN)
-            if found is not _UNKNOWN:
-                self._keep(key, found)
-        return found
+    def _keep_node(self, urn: str, node: NodeRow | None) -> NodeRow | None:
+        self._nodes[urn] = node
+        self._weight += 1 if node is None else 1 + len(node.facts)
+        return node
 
-    def _keep(self, key: str, value: Any) -> None:
-        self._young[key] = value
-        self._weight += 1
-        if isinstance(value, NodeRow):
-            self._weight += len(value.facts)
-        elif isinstance(value, dict):
-            self._weight += len(value.get("edges") or ())
+    def _keep_state(self, key: str, value: Any) -> Any:
+        self._states[key] = value
+        self._weight += 1 + len(value.get("edges") or ()) if isinstance(value, dict) else 1
+        return value

@@ -37,6 +37,12 @@ def project(entry: ProjectableEntry, view: View) -> list[GraphOp]:
         Missing: the view has not loaded what the entry reads; load it and call again. What was read may lead to more.
     """
     draft = Draft(entry, view)
+    ops = _operations(draft, entry)
+    draft.require_loaded(ops)
+    return ops
+
+
+def _operations(draft: Draft, entry: ProjectableEntry) -> list[GraphOp]:
     try:
         if isinstance(entry.body, StandsIn):
             raise Rejected("replacement", f"stands in for erased entry {entry.body.index}", status="ignored", entry=entry.body.index)
@@ -52,10 +58,8 @@ def project(entry: ProjectableEntry, view: View) -> list[GraphOp]:
             draft.note(disputed=True)
         _dispatch(draft, entry)
     except Rejected as outcome:
-        draft.require_loaded()
         return trail(entry, _mentions(entry), outcome.status, outcome.reason, outcome.detail, actor=draft.actor, commit=draft.commit)
     except LineproofError as error:
-        draft.require_loaded()
         return trail(entry, _mentions(entry), "rejected", error.code, {"message": error.detail}, actor=draft.actor, commit=draft.commit)
     return draft.finish()
 

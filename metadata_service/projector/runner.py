@@ -15,6 +15,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.graph.errors import GraphUnavailable, ProjectionConflict
 from metadata_service.graph.ops import GraphOp, PutState, digest_delta
 from metadata_service.graph.port import GraphStore, Position
+from metadata_service.projector.ahead import Guess, guess
 from metadata_service.projector.bodies import BodySource, TodaysBodies
 from metadata_service.projector.entry import ProjectableEntry
 from metadata_service.projector.overlay import Overlay
@@ -27,7 +28,7 @@ __all__ = ["BATCH_ENTRIES", "REBUILDING_STATE", "EntrySource", "LogDoesNotExtend
 
 BATCH_ENTRIES: Final = 500  # entries per transaction: a second's work at the slowest, thousands of rows at the densest
 BATCH_OPS: Final = 50_000  # a transaction is closed by then: five hundred first runs of 200 columns would be a million, more than Neo4j's memory holds
-LEAST_AHEAD: Final = 8  # entries tried ahead when one finds something missing
+LEAST_AHEAD: Final = 8  # entries tried ahead when one finds something missing, and entries in a row that add nothing before that ends
 WAIT_SECONDS: Final = 1.0  # longest wait for new entries before looking whether to stop
 LONGEST_PAUSE_SECONDS: Final = 30.0  # between attempts while log or graph cannot be reached
 TREE_STATE: Final = "tree"
@@ -144,38 +145,47 @@ class Projector:
             states |= needed.states
         await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))
         ops: list[GraphOp] = []
+        guesses: dict[int, Guess] = {}
         for done, entry in enumerate(entries):
             if len(ops) >= BATCH_OPS:
                 return ops, done
             while True:
+                known = guesses.pop(entry.index, None)
+                if known is not None and known.holds(self._overlay):
+                    result = known.ops
+                    break
                 try:
                     result = project(entry, self._overlay)
                     break
                 except Missing as missing:
-                    await self._foresee(missing, entries[done + 1:done + 1 + self._ahead])
+                    guesses = await self._foresee(entry, missing, entries[done + 1:done + 1 + self._ahead])
             self._overlay.take(result)
             if self._watch is not None:
                 self._watch(entry.index, result)
             ops.extend(result)
         return ops, len(entries)
 
-    async def _foresee(self, missing: Missing, coming: Sequence[ProjectableEntry]) -> None:
+    async def _foresee(self, entry: ProjectableEntry, missing: Missing, coming: Sequence[ProjectableEntry]) -> dict[int, Guess]:
         """Load what is missing, and with it what entries to come would find missing: each on its own would cost a round trip.
 
         They are tried on the graph as it stands, so an entry may come to need something else after all; then it asks when its turn comes.
-        Trying takes time too, so we look further ahead only while most of what we look at is new.
+        Trying takes time too, so we look further ahead only while most of what we look at is new. What came out is given back by index.
         """
-        urns, states, new = set(missing.urns), set(missing.states), 0
-        for entry in coming:
-            try:
-                project(entry, self._overlay)
-            except Missing as more:
-                urns.update(more.urns)
-                states.update(more.states)
-                new += 1
+        urns, states, guesses = set(missing.urns), set(missing.states), {entry.index: Guess(missing.ops, missing.urns, missing.states, set(), set())}
+        self._overlay.mark()
+        new = idle = ops = 0
+        for later in coming:
+            found = guesses[later.index] = guess(later, self._overlay)
+            adds = not (urns.issuperset(found.absent_urns) and states.issuperset(found.absent_states))
+            new, idle, ops = new + adds, 0 if adds else idle + 1, ops + len(found.ops)
+            urns.update(found.absent_urns)
+            states.update(found.absent_states)
+            if idle == LEAST_AHEAD or ops >= BATCH_OPS:
+                break
         if coming:
-            self._ahead = min(self._ahead * 2, BATCH_ENTRIES) if 2 * new > len(coming) else max(self._ahead // 2, LEAST_AHEAD)
+            self._ahead = min(self._ahead * 2, BATCH_ENTRIES) if 2 * new > len(guesses) - 1 else max(self._ahead // 2, LEAST_AHEAD)
         await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))
+        return guesses
 
     async def _load(self, urns: Sequence[str], states: Sequence[str]) -> None:
         if urns or states:

@@ -54,7 +54,7 @@ def digest_of(value: Any) -> str:
 
 def instant(micros: int) -> str:
     """An ISO 8601 instant in UTC with µs, as facts keep it."""
-    return (_EPOCH + timedelta(microseconds=micros)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def new_run(job: str) -> dict[str, Any]:

@@ -31,11 +31,12 @@ MAX_IGNORED_LISTED: Final = 50  # ignored claims listed in an outcome; beyond it
 
 
 class Missing(Exception):
-    """The entry read nodes and state values that are not loaded."""
+    """The entry read nodes and state values that are not loaded. `ops` are its operations if none of them exists."""
 
-    def __init__(self, urns: Iterable[str], states: Iterable[str]) -> None:
+    def __init__(self, urns: Iterable[str], states: Iterable[str], ops: list[GraphOp] | None = None) -> None:
         self.urns = tuple(urns)
         self.states = tuple(states)
+        self.ops = ops or []
         super().__init__(f"{len(self.urns)} nodes, {len(self.states)} states")
 
 
@@ -72,6 +73,7 @@ class View(Protocol):
         """Those that `node` and `state` would raise for."""
 
 
+@lru_cache(4_096)
 def fact_name(name: str) -> str:
     """A fact's name as every store can index it: producers choose the keys of facets and the names of checks."""
     if len(name) <= MAX_FACT_NAME and name.isascii() and "\0" not in name:
@@ -98,6 +100,7 @@ class Draft:
         self.commit: str | None = None
         self.actor: str | None = None
         self._view = view
+        self._nodes: dict[str, NodeRow | None] = {}  # as they stood before this entry
         self._missing_urns: set[str] = set()
         self._missing_states: set[str] = set()
         self._ops: list[GraphOp | None] = []
@@ -118,17 +121,21 @@ class Draft:
         self._missing_urns.update(missing_urns)
         self._missing_states.update(missing_states)
 
-    def require_loaded(self) -> None:
-        """Raise `Missing` if anything read so far was not loaded."""
+    def require_loaded(self, ops: list[GraphOp]) -> None:
+        """Raise `Missing` if anything read was not loaded; `ops` are what came out as if it did not exist."""
         if self._missing_urns or self._missing_states:
-            raise Missing(self._missing_urns, self._missing_states)
+            raise Missing(self._missing_urns, self._missing_states, ops)
 
     def _node(self, urn: str) -> NodeRow | None:
+        if urn in self._nodes:
+            return self._nodes[urn]
         try:
-            return self._view.node(urn)
+            node = self._view.node(urn)
         except Missing:
             self._missing_urns.add(urn)
-            return None
+            node = None
+        self._nodes[urn] = node
+        return node
 
     def exists(self, urn: str) -> bool:
         """Whether the entity is in the graph, this draft included."""
@@ -163,12 +170,20 @@ class Draft:
             self._missing_states.add(key)
             return None
 
+    def own(self, key: str) -> Any:
+        """What this entry put under a key that no other entry writes."""
+        return self._states.get(key)
+
     # -- writing
 
     def put(self, key: str, value: Any) -> None:
         """Remember `value` (None forgets)."""
         if self.state(key) != value:
             self._states[key] = value
+
+    def put_own(self, key: str, value: Any) -> None:
+        """Remember `value` under a key that no other entry writes."""
+        self._states[key] = value
 
     def ensure(self, urn: str) -> bool:
         """The entity exists from here on; True if it did not before."""
@@ -268,8 +283,7 @@ class Draft:
     # -- the end
 
     def finish(self, status: str | None = None, reason: str | None = None) -> list[GraphOp]:
-        """All operations, the entry's record and its touches last. Raises `Missing`."""
-        self.require_loaded()
+        """All operations, the entry's record and its touches last."""
         detail = dict(self._notes)
         if self._ignored:
             detail["ignored"] = self._ignored[:MAX_IGNORED_LISTED]

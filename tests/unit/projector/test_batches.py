@@ -1,17 +1,18 @@
 """How entries are gathered into batches: by operations as well as by number, with few reads, and never with another result."""
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
-from metadata_service.graph.ops import GraphOp
+from metadata_service.graph.ops import GraphOp, PutState
 from metadata_service.graph.port import Loaded
-from metadata_service.projector import ProjectableEntry, Projector, View, project, runner
+from metadata_service.projector import ProjectableEntry, Projector, View, ahead, project, runner
 from tests.unit.projector.memory_graph import MemoryGraph
 from tests.unit.projector.recorded import columns, derived, ds
-from tests.unit.projector.world import World
+from tests.unit.projector.world import World, dataset
 
 pytestmark = pytest.mark.anyio
 
@@ -84,3 +85,56 @@ async def test_a_run_of_many_outputs_is_projected_twice_not_once_for_each(world:
     assert max(asked.values()) == 3
     assert not world.assets()
     await world.project()
+
+
+def said(graph: MemoryGraph) -> list[GraphOp]:
+    """All operations in their order, without what the runner adds to each batch."""
+    return [op for batch in graph.batches for op in batch if not (isinstance(op, PutState) and op.key in ("tree", "erasures"))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_is_worked_out_before_its_turn_is_what_it_would_be_at_its_turn(world: World, seed: int) -> None:
+    choose = random.Random(seed)
+    for number in range(60):
+        job, names = choose.randrange(8), [f"c{each}" for each in range(choose.randrange(1, 4))]
+        read = f"t{choose.randrange(8)}"
+        output = ds(f"t{choose.randrange(8)}", schema=columns(*names), columnLineage=derived(**{name: [(read, name)] for name in names}))
+        world.log.run(f"job{job}", f"r{choose.randrange(40)}", inputs=[read], outputs=[output], code=f"v{choose.randrange(3)}", minutes=number)
+        if choose.random() < 0.1:
+            world.log.cloud("lineproof.tombstone.v1", {"urn": dataset(f"t{choose.randrange(8)}"), "reason": "gone"})
+    await world.project()
+    alone = MemoryGraph()
+    while await Projector(world.log, alone).step(batch=1):  # each entry by itself, nothing known of any other
+        pass
+    assert said(world.graph) == said(alone)
+    assert await world.graph.digest() == await alone.digest()
+
+
+async def test_an_entry_that_only_adds_is_worked_out_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_new_jobs(world)
+    seen: Counter[int] = Counter()
+
+    def counted(entry: ProjectableEntry, view: View) -> list[GraphOp]:
+        seen[entry.index] += 1
+        return project(entry, view)
+
+    monkeypatch.setattr(runner, "project", counted)
+    monkeypatch.setattr(ahead, "project", counted)
+    await world.project()
+    assert sum(seen.values()) < 1.1 * world.log.size()
+
+
+async def test_of_runs_that_repeat_only_the_first_few_are_tried_ahead(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_new_jobs(world)
+    await world.project()  # after which many are tried ahead
+    for number in range(300):
+        world.log.run("another", f"again{number}", inputs=["x"], outputs=["y"], code="v1", minutes=number)
+    tried: list[int] = []
+
+    def counted(entry: ProjectableEntry, view: View) -> list[GraphOp]:
+        tried.append(entry.index)
+        return project(entry, view)
+
+    monkeypatch.setattr(ahead, "project", counted)
+    await world.project()
+    assert 0 < len(tried) < 30
