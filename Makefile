@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+JOBS ?= auto
 
 .PHONY: help demo ui test check bench docs contract lock clean
 
@@ -26,10 +27,10 @@ demo: $(STAMP) ## The main job on real data, then serve it (DEMO_SERVE=0 to end 
 ui: $(STAMP) ## Build the pages into metadata_service/_ui and _verifier (Node from PATH, else from PyPI into .cache)
 	@$(BIN)/python ui/build.py build --node any
 
-test: $(STAMP) ## Every test; installs or starts PostgreSQL and Neo4j, or says what it skipped
+test: $(STAMP) ## Every test, in as many processes as cores (JOBS=0: in one); installs or starts PostgreSQL and Neo4j, or says what it skipped
 	@$(BIN)/python -m tests.services.install
 	@$(BIN)/python ui/build.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadgroup
 
 check: $(STAMP) ## ruff, mypy strict, import-linter, drift of generated files; the page's types and tests
 	@$(BIN)/ruff check .

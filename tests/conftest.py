@@ -6,13 +6,14 @@ A service that cannot run is skipped with one loud line at the end of the run; w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.tally import TALLY
 from tests.services.browser import built_page, find_chromium
 from tests.services.neo4j_server import Neo4jServer, run_neo4j, server_of, wipe
 from tests.services.outside import build_outside
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 settings.register_profile("lineproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lineproof")
 
+NEO4J_GROUP = "demo" if os.environ.get("NEO4J_URI") else "neo4j"  # a test of the demo needs Neo4j too: a second one is started, unless one is given
 _missing: dict[str, str] = {}
 
 
@@ -38,8 +40,10 @@ def _without(service: str, reason: Missing) -> None:
     pytest.skip(f"{service}: {reason}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a service, so that `-m "not neo4j"` leaves it out."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a service, so that `-m "not neo4j"` leaves it out; and tell pytest-xdist what has to run in one process (`--dist loadgroup`):
+    whatever looks at the demo, which is played once, whatever needs Neo4j, of which one is enough, and else the tests of a file."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         adapters = [value for value in item.callspec.params.values() if isinstance(value, str)] if hasattr(item, "callspec") else []
@@ -47,10 +51,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgres)
         if "neo4j_server" in fixtures or "neo4j" in adapters:
             item.add_marker(pytest.mark.neo4j)
+        if config.pluginmanager.hasplugin("xdist"):
+            shared = "demo" if fixtures & {"demo", "chromium"} else NEO4J_GROUP if "neo4j_server" in fixtures or "neo4j" in adapters else None
+            item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Half a surrogate pair that a hostile input brought into a test's output goes to no other process as it is."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What the end of the run tells goes from a process of pytest-xdist to the one that prints."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["missing"], output["tally"] = dict(_missing), TALLY.told()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A process of pytest-xdist has ended."""
+    output = getattr(node, "workeroutput", {})
+    _missing.update(output.get("missing", {}))
+    TALLY.add(output.get("tally", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once, where nobody misses it, what was not tested."""
+    """Say once, where nobody misses it, which faults were injected and what they did, and what was not tested."""
+    if TALLY.cases:
+        terminalreporter.write_sep("=", "faults")
+        for line in TALLY.lines():
+            terminalreporter.write_line(line)
     for service, reason in _missing.items():
         terminalreporter.write_sep("!", f"NOT TESTED ON {service.upper()}: {reason}", yellow=True, bold=True)
 

@@ -1,22 +1,13 @@
-"""Prints at the end what was injected and what came of it."""
+"""A PostgreSQL of its own. What was injected and what came of it is printed at the end, by tests/conftest.py."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.tally import TALLY
 from tests.services.postgres_server import PostgresServer
 from tests.services.postgres_server import own_postgres as starting
 from tests.services.process import Missing
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Last in the output: how many faults, how many acknowledged events, how many lost."""
-    if TALLY.cases:
-        terminalreporter.write_sep("=", "faults")
-        for line in TALLY.lines():
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
-"""What was done to the product in this run, and what it lost: counted as it happens, printed at the end by conftest.py."""
+"""What was done to the product in this run, and what it lost: counted as it happens, printed at the end by tests/conftest.py."""
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tests.faults.injection import Fault, Hit
 
@@ -32,6 +33,17 @@ class Tally:
         """Count what fired, and what was meant and never reached."""
         self.injected.update(f"{hit.fault} {hit.call} on {hit.where}" for hit in fired)
         self.not_hit += sum(not any((hit.fault, hit.call) == (fault.what, fault.call) for hit in fired) for fault in meant)
+
+    def told(self) -> dict[str, Any]:
+        """All numbers, for another process to `add`."""
+        return {each.name: dict(self.injected) if each.name == "injected" else getattr(self, each.name) for each in fields(self)}
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Count what another process counted."""
+        self.injected.update(told.get("injected", {}))
+        for name, value in told.items():
+            if name != "injected":
+                setattr(self, name, getattr(self, name) + value)
 
     def lines(self) -> list[str]:
         """For the end of a run."""
