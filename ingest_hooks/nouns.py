@@ -38,11 +38,12 @@ class EventMethods(ABC):
     def transformation(self, *, namespace: str, name: str, version: str, language: str, raw_code: str, dialect: str | None = None,
                        modules: Mapping[str, str] | None = None, config: str | None = None, path: str | None = None, repository: str | None = None,
                        commit: str | None = None, dirty: bool = False, image: str | None = None, lockfile: str | None = None,
-                       source_map: Iterable[Part] | None = None) -> Receipt:
+                       source_map: Iterable[Part] | None = None, raw_code_line: int | None = None) -> Receipt:
         """A version of transformation code; `version` as `ingest_hooks.transformation_version` computes it."""
         return self.emit("lineproof.transformation.v1", _said(namespace=namespace, name=name, version=version, language=language, raw_code=raw_code,
                                                               dialect=dialect, modules=modules, config=config, path=path, repository=repository,
-                                                              commit=commit, dirty=dirty, image=image, lockfile=lockfile, source_map=_tuple(source_map)))
+                                                              commit=commit, dirty=dirty, image=image, lockfile=lockfile, source_map=_tuple(source_map),
+                                                              raw_code_line=raw_code_line))
 
     # ---- data
 

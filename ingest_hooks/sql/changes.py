@@ -18,7 +18,7 @@ def update(statement: exp.Update) -> tuple[Reduced, ...]:
     target = statement.this
     if not isinstance(target, exp.Table):
         return (Reduced("update", status="unknown", reason="statement:update"),)
-    select = _select(_pairs(statement.expressions))
+    select = _select(_pairs(statement.expressions, target))
     source = statement.args.get("from_")
     others = [source.this, *(statement.args.get("joins") or ())] if isinstance(source, exp.From) else list(statement.args.get("joins") or ())
     named = next((table for table in others if isinstance(table, exp.Table) and table.alias == target.name), None)
@@ -54,7 +54,7 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
     assigned: list[exp.Query] = []
     deciding: list[exp.Query] = []
     for when in whens.expressions:
-        values = _merged_values(when.args.get("then"), using.alias_or_name)
+        values = _merged_values(when.args.get("then"), using.alias_or_name, target)
         select = values if values is not None else exp.select("1")
         select = select.from_(target.copy(), copy=False).join(using.copy(), on=on.copy() if on is not None else None, copy=False)
         if when.args.get("condition") is not None:
@@ -67,11 +67,11 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
                     deciding=tuple(deciding)),)
 
 
-def _merged_values(then: exp.Expr | None, source: str) -> exp.Select | None:
+def _merged_values(then: exp.Expr | None, source: str, target: exp.Table) -> exp.Select | None:
     if isinstance(then, exp.Update):
         if any(isinstance(each, exp.Star) for each in then.expressions):
             return exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(source)))
-        return _select(_pairs(then.expressions))
+        return _select(_pairs(then.expressions, target))
     if isinstance(then, exp.Insert):
         values = then.expression
         if isinstance(values, exp.Values):
@@ -88,7 +88,7 @@ def on_conflict(statement: exp.Insert, target: exp.Table | None, columns: Sequen
     conflict = statement.args.get("conflict")
     if not isinstance(conflict, exp.OnConflict) or not conflict.expressions or target is None:
         return ()
-    select = _select(_pairs(conflict.expressions))
+    select = _select(_pairs(conflict.expressions, target))
     named = [exp.to_identifier(column) for column in columns] or [exp.to_identifier(name) for name in query.named_selects]
     new = exp.Subquery(this=query.copy(), alias=exp.TableAlias(this=exp.to_identifier("excluded"), columns=named))
     _from(select, [target.copy(), new])
@@ -177,7 +177,16 @@ def _or_default(value: exp.Expr) -> exp.Expr:
     return exp.var("DEFAULT") if is_word and value.name.upper() == "DEFAULT" else value
 
 
-def _pairs(assignments: Sequence[exp.Expr]) -> list[Pair]:
+def _assigned(left: exp.Expr, target: exp.Table) -> str:
+    """The column that is assigned to: `c`, `t.c`, a field of it (`c.field`), an element (`c[1]`)."""
+    column = left if isinstance(left, exp.Column) else left.find(exp.Column)
+    names: list[str] = [part.name for part in column.parts] if column is not None else [left.name]
+    while len(names) > 1 and names[0].casefold() in {part.casefold() for part in (target.alias, target.name, target.db, target.catalog) if part}:
+        names = names[1:]
+    return names[0]
+
+
+def _pairs(assignments: Sequence[exp.Expr], target: exp.Table) -> list[Pair]:
     """`a = x`, and `(a, b) = (x, y)` or `(a, b) = (SELECT x, y …)`."""
     pairs: list[Pair] = []
     for each in assignments:
@@ -185,7 +194,7 @@ def _pairs(assignments: Sequence[exp.Expr]) -> list[Pair]:
             continue
         left, right = each.this, each.expression
         if not isinstance(left, exp.Tuple):
-            pairs.append((left.name, _or_default(right)))
+            pairs.append((_assigned(left, target), _or_default(right)))
             continue
         query = query_of(right)
         for number, column in enumerate(left.expressions):

@@ -21,7 +21,7 @@ def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
         _unpivoted(pivot, tables)
         if dialect == "bigquery" and pivot.args.get("unpivot"):
             pivot.set("value_columns_first", True)  # its reference: input columns, values, names
-    several = bool(nodes.count(exp.Columns, exp.Aliases, exp.Parameter))
+    several = bool(nodes.count(exp.Columns, exp.Aliases, exp.Parameter, exp.Like, exp.ILike))
     for select in nodes.of(exp.Select):
         if not several and not any(item.is_star for item in select.expressions):
             continue
@@ -73,10 +73,20 @@ def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], dialect: st
     elif isinstance(value, exp.Column) and isinstance(value.this, exp.Star) and value.table and value.table not in dict(known):
         fields = list(_fields(value, known, dialect))
         yield from fields or [item]
+    elif isinstance(value, exp.Like | exp.ILike) and isinstance(value.this, exp.Star) and isinstance(value.expression, exp.Literal) and len(known) == 1 \
+            and known[0][1].columns is not None:
+        yield from _alike(value, known[0][1])
     elif (columns := value.find(exp.Columns)) is not None and known and all(table.columns is not None for _, table in known):
         yield from _columns(value, columns, known)
     else:
         yield item
+
+
+def _alike(value: exp.Like | exp.ILike, table: BaseTable) -> Iterator[exp.Expr]:
+    """`* LIKE 'q%'`: the columns whose names are like that."""
+    pattern = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in value.expression.name)
+    fits = re.compile(pattern, re.IGNORECASE if isinstance(value, exp.ILike) else 0)
+    yield from (exp.column(exp.to_identifier(key, quoted=True)) for key, (name, _) in table.keys.items() if fits.fullmatch(name))
 
 
 def _aliases(value: exp.Aliases) -> Iterator[exp.Expr]:

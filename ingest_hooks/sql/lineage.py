@@ -180,7 +180,8 @@ class _Run:
             return list(reduced.columns)
         key = self.index.find(target) if target else None
         if key is not None:
-            declared = list(self.index.columns(key))
+            fixed = {name.casefold() for name in reduced.fixed}
+            declared = [name for name in self.index.columns(key) if name.casefold() not in fixed]
             if len(declared) == len(names):
                 return declared
         return names

@@ -83,11 +83,19 @@ def _clone_of_now(words: Sequence[str]) -> list[int] | None:
     return list(range(words.index("SYSTEM_TIME") - 1))
 
 
+def _insert_without_overriding(words: Sequence[str]) -> list[int] | None:
+    """`INSERT … OVERRIDING SYSTEM VALUE …` without these words."""
+    at = next((number for number, word in enumerate(words) if word == "OVERRIDING" and words[number + 2:number + 3] == ["VALUE"]), None)
+    return [*range(at), *range(at + 3, len(words))] if at is not None and "INSERT" in words[:at] else None
+
+
 def _merge_that_does(words: Sequence[str]) -> list[int] | None:
     """MERGE without branches that do nothing."""
     if "MERGE" not in words[:1] and "WITH" not in words[:1]:
         return None
     whens = [at for at, word in enumerate(words) if word == "WHEN"]
+    if not whens:
+        return None
     branches = list(zip(whens, [*whens[1:], len(words)], strict=True))
     idle = {number for at, end in branches if words[end - 1] == "NOTHING" and words[end - 2] in ("DO", "THEN") for number in range(at, end)}
     return [number for number in range(len(words)) if number not in idle] if idle else None
@@ -95,9 +103,10 @@ def _merge_that_does(words: Sequence[str]) -> list[int] | None:
 
 def _directory_without_options(words: Sequence[str]) -> list[int] | None:
     """`INSERT OVERWRITE [LOCAL] DIRECTORY 'path' <format, options> <query>` without format and options."""
-    if words[:2] != ["INSERT", "OVERWRITE"] or "DIRECTORY" not in words[2:4]:
+    at = next((number for number, word in enumerate(words) if word == "DIRECTORY" and "OVERWRITE" in words[max(number - 2, 0):number]), None)
+    if at is None:
         return None
-    path = words.index("DIRECTORY") + 1
+    path = at + 1
     number = path + 1
     while number < len(words) and words[number] not in _QUERY:
         if words[number] == "(" and words[number + 1:number + 2] not in (["SELECT"], ["WITH"]):
@@ -119,4 +128,5 @@ def _behind(words: Sequence[str], opening: int) -> int:
     return len(words)
 
 
-_RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (_create_without_options, _clone_of_now, _merge_that_does, _directory_without_options)
+_RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (
+    _create_without_options, _clone_of_now, _insert_without_overriding, _merge_that_does, _directory_without_options)

@@ -157,7 +157,9 @@ def _mark_of(item: exp.Expr) -> int | None:
 
 def _is_star(item: exp.Expr, *, several: bool) -> bool:
     """Whether an item stands for any number of columns; `several`: whether there is a `COLUMNS(…)` at all."""
-    return item.is_star or isinstance(item, exp.Aliases) or (several and item.find(exp.Columns) is not None)
+    if item.is_star or isinstance(item, exp.Aliases) or (isinstance(item, exp.Like | exp.ILike) and isinstance(item.this, exp.Star)):
+        return True
+    return several and item.find(exp.Columns) is not None
 
 
 def remembered(node: exp.Expr) -> tuple[int, int] | None:

@@ -29,6 +29,7 @@ class Reduced:
     deciding: tuple[exp.Query, ...] = ()
     by_name: bool = False
     temporary: bool = False
+    fixed: tuple[str, ...] = ()  # columns of the target to which the statement gives one value for all rows (`PARTITION (day = '…')`)
 
     @property
     def reads(self) -> tuple[exp.Query, ...]:

@@ -305,7 +305,9 @@ class Resolver:
             found = merged(self.uses(scope, function, _TRANSFORMED) for function in functions)  # a table function is made of its arguments
             return Found(found.inputs, found.reasons if found.inputs else found.reasons.union(*(reads_elsewhere(function) for function in functions)))
         known = table.column(name)
-        reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else ()
+        reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else set()
+        if (source.name, name) in self._tables.assumed:
+            reasons.add(f"assumed-own-column:{name}")
         return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))
 
     def _grouped_by_pivots(self, scope: Scope) -> Iterator[Found]:
@@ -345,9 +347,11 @@ class Resolver:
             if inner is None:
                 continue
             use = force or use_of(query, expression)
-            for index in range(len(selects_of(inner))):
-                yield composed(use, self._column(inner, index))
-            yield self.rows(inner)
+            found = merged([*(composed(use, self._column(inner, index)) for index in range(len(selects_of(inner)))), self.rows(inner)])
+            yield found
+            if not found.inputs and not found.reasons:  # it counts the rows that a column of this row is taken apart into
+                unfolded = (source.expression for source in inner.sources.values() if isinstance(source, Scope) and isinstance(source.expression, exp.UDTF))
+                yield from (composed(use, self.uses(inner, each, _TRANSFORMED)) for each in unfolded)
 
     def _named_windows(self, scope: Scope, expression: exp.Expr, force: Use | None) -> Iterator[Found]:
         windows = scope.expression.args.get("windows")

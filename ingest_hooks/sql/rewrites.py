@@ -13,6 +13,8 @@ from ingest_hooks.sql.pivot_statement import pivot_queries
 __all__ = ["is_parameter", "rewrite"]
 
 LONG_CHAIN: Final = 32  # operands; longer ones are as deep as they are long, and every change to a leaf touches all above it
+_HOLDS_ITS_VALUE: Final = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.First, exp.Last, exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.Order,
+                           exp.Limit)
 _CHAINS: Final = (exp.And, exp.Or, exp.DPipe, exp.Union)
 
 
@@ -27,6 +29,7 @@ def rewrite(statement: exp.Expr) -> None:
         _arrows(statement)
     if nodes.count(exp.Dot):
         _methods(statement)
+        _fields_of_structs(statement)
     if nodes.count(exp.Pivot):
         pivot_queries(statement)
     for select in list(statement.find_all(exp.Select)) if nodes.count(exp.DML, exp.Pivot) else nodes.of(exp.Select):
@@ -111,6 +114,21 @@ def _called(node: exp.Expr) -> exp.Expr | None:
         return None
     below = _called(node.this)
     return exp.Anonymous(this=method.name, expressions=[below, *method.expressions]) if below is not None else None
+
+
+def _fields_of_structs(statement: exp.Expr) -> None:
+    """`ARRAY_AGG(STRUCT(a, b))[0].b` is `ARRAY_AGG(b)[0]`: what is not taken out of a struct does not flow."""
+    for dot in list(statement.find_all(exp.Dot)):
+        built, way = dot.this, dot.expression
+        while isinstance(built, _HOLDS_ITS_VALUE):
+            built = built.this
+        if not isinstance(built, exp.Struct) or built is dot.this or not isinstance(way, exp.Identifier):
+            continue
+        for field in built.expressions:
+            if isinstance(field, exp.PropertyEQ | exp.Alias | exp.Column) and field.alias_or_name.casefold() == way.name.casefold():
+                built.replace(field.expression if isinstance(field, exp.PropertyEQ) else field.unalias())
+                dot.replace(dot.this)
+                break
 
 
 def is_parameter(name: exp.Expr) -> bool:

@@ -48,7 +48,13 @@ def _insert(statement: exp.Insert) -> tuple[Reduced, ...]:
         return (Reduced("insert", target=target, columns=columns, reason="literal-values"),)
     adopt_ctes(statement, query)
     assigned = on_conflict(statement, target, columns, query)
-    return (Reduced("insert", (query,), target, columns, assigned=assigned, by_name=bool(statement.args.get("by_name"))),)
+    return (Reduced("insert", (query,), target, columns, assigned=assigned, by_name=bool(statement.args.get("by_name")),
+                    fixed=_fixed(target)),)
+
+
+def _fixed(target: exp.Table | None) -> tuple[str, ...]:
+    partition = target.args.get("partition") if target is not None else None
+    return tuple(each.this.name for each in partition.expressions if isinstance(each, exp.EQ)) if isinstance(partition, exp.Partition) else ()
 
 
 def _create(statement: exp.Create) -> tuple[Reduced, ...]:

@@ -91,6 +91,7 @@ class Tables:
     given: dict[str, str] = field(default_factory=dict)  # likewise, of names the statement gives
     unlisted: dict[str, set[str]] = field(default_factory=dict)  # by synthetic name: columns that the statement takes from it, and the schema lacks
     variables: frozenset[str] = frozenset()  # case-folded names of the parameters and variables of a script
+    assumed: set[tuple[str, str]] = field(default_factory=set)  # (synthetic name, column) that could as well be a column of a query around
 
     def spelled(self, name: str) -> str:
         """A column name as it was written, or as the schema has it."""
@@ -155,6 +156,8 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mappin
                 seen.add(id(source))
                 naming.rename(source)
             naming.note_unlisted(scope)
+            if scope.parent is not None and scope.can_be_correlated:
+                naming.assume_own(scope)
     return tables
 
 
@@ -191,6 +194,21 @@ class _Naming:
             table = self.tables.of(source) if isinstance(source, exp.Table) and not source.args.get("pivots") else None
             if table is not None and table.columns is not None and not column.is_star and table.column(column.name) is None:
                 self.tables.unlisted.setdefault(source.name, set()).add(column.name)
+
+    def assume_own(self, scope: Scope) -> None:
+        """Columns without a table in a subquery over one table that nothing is known of: its own, most likely. sqlglot refuses to go on without."""
+        sources = list(scope.selected_sources.items())
+        if len(sources) != 1 or not isinstance(sources[0][1][1], exp.Table) or not isinstance(scope.expression, exp.Select):
+            return
+        alias, (_, source) = sources[0]
+        table = self.tables.of(source)
+        if table is None or table.columns is not None:
+            return
+        given = {item.alias for item in scope.expression.expressions if isinstance(item, exp.Alias)}
+        for column in find_all_in_scope(scope.expression, exp.Column):
+            if not column.table and not column.is_star and column.name not in given and not self.tables.is_variable(column.name):
+                column.set("table", exp.to_identifier(alias, quoted=True))
+                self.tables.assumed.add((source.name, column.name))
 
     def _table(self, name: str, columns: Mapping[str, str] | None) -> BaseTable:
         if columns is None:

@@ -793,3 +793,92 @@ total = A:p.d.orders.amount
 rows = F:p.d.orders.status G:p.d.orders.customer_id
 --
 from d.orders |> where status = 'x' |> extend amount * 2 as dbl |> aggregate sum(amount) as total group by customer_id
+
+--# name: array of structs unnested twice in subqueries
+n = T:g.shop.orders.lines
+--
+select (select count(1) from unnest(lines) l, unnest(l.attrs)) as n from g.shop.orders
+
+--# name: left join unnest with a condition
+id = g.shop.orders.id
+sku = T:g.shop.orders.lines
+rows = J:g.shop.orders.lines
+--
+select o.id, l.sku from g.shop.orders o left join unnest(lines) l on l.qty > 1
+
+--# name: generate_date_array spine
+d =
+n = A:p.d.orders.id
+rows = J:p.d.orders.day
+--
+select d, count(o.id) as n from unnest(generate_date_array('2026-01-01', '2026-02-01')) d left join d.orders o on o.day = d group by d
+
+--# name: struct compare in a join and an anonymous struct column
+s = T:p.d.customers.name T:p.d.customers.city
+rows = J:p.d.orders.customer_id J:p.d.customers.id
+--
+select struct(c.name, c.city as town) as s from d.orders o join d.customers c on struct(o.customer_id) = struct(c.id)
+
+--# name: field of a struct from a subquery
+town = T:p.d.customers.city
+--
+select s.town from (select struct(name, city as town) as s from d.customers)
+
+--# name: array_agg of struct unpacked by offset
+amount = A:p.d.orders.amount S:p.d.orders.day
+rows = G:p.d.orders.customer_id
+--
+select array_agg(struct(id, amount) order by day desc limit 1)[offset(0)].amount as amount from d.orders group by customer_id
+
+--# name: nested ctes and a union distinct with null padding
+id = p.d.orders.id p.d.customers.id
+city = p.d.customers.city
+--
+with a as (select id, cast(null as string) as city from d.orders), b as (select id, city from d.customers) select * from a union distinct select * from b
+
+--# name: insert from a with inside a call
+writes: d.customers
+name = T:p.d.orders.status
+id = A:p.d.orders.customer_id
+rows = G:p.d.orders.status
+--
+insert into d.customers (name, id) with t as (select upper(status) as s, max(customer_id) as c from d.orders group by status) select s, c from t
+
+--# name: update set struct field
+writes: d.orders
+status: partial
+reason: update-keeps-other-values
+ship = p.d.customers.city
+rows = F:p.d.orders.customer_id F:p.d.customers.id
+--
+update d.orders o set ship.city = c.city from d.customers c where c.id = o.customer_id
+
+--# name: session variable script with set from a query
+writes: d.out
+id = p.d.orders.id
+rows = F:p.d.orders.day
+--
+declare m date;
+set m = (select max(day) from d.orders);
+create or replace table d.out as select id from d.orders where day = m;
+
+--# name: for loop script
+writes: d.customers
+id = p.d.orders.customer_id
+--
+for r in (select customer_id from d.orders) do
+  insert into d.customers (id) select customer_id from d.orders;
+end for;
+
+--# name: no schema, qualified struct path
+schema: none
+writes: x.y
+c = T:a.b.doc
+--
+create table x.y as select t.doc.city as c from a.b as t
+
+--# name: percentile window and approx quantiles
+p = A:p.d.orders.amount W:p.d.orders.status
+q = A:p.d.orders.amount
+--
+select p, q from (select percentile_cont(amount, 0.5) over (partition by status) as p, q from d.orders, (select approx_quantiles(amount, 4)[offset(2)] as q from d.orders))

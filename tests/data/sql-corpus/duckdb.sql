@@ -1144,3 +1144,123 @@ n = T:orders.tags
 rows = J:a.id J:orders.id
 --
 select a.y.upper().trim() as u, o.tags.list_sort().len() as n from a join orders o on o.id = a.id
+
+--# name: struct built by a cte and read by its field
+w = T:orders.amount
+rows = F:orders.status
+--
+with t as (select {'amt': amount, 'st': status} as s from orders) select s.amt as w from t where s.st = 'x'
+
+--# name: list aggregate of a struct and unnest of it
+x = A:orders.amount A:orders.id
+rows = G:orders.customer_id
+--
+select unnest(l).amount as x from (select list({'amount': amount, 'id': id}) as l from orders group by customer_id)
+
+--# name: group by alias that hides a column
+x = T:a.y
+n =
+rows = G:a.x
+--
+select upper(y) as x, count(*) as n from a group by x
+
+--# name: union of three with by name and positions in the middle
+id = a.id b.id c.id
+v = c.v
+--
+select id from a union all by name select id from b union all by name select v, id from c
+
+--# name: window in a window function's argument
+d = A:a.x W:a.id W:a.y
+--
+select sum(x - lag(x) over (order by id)) over (partition by y) as d from (select id, x, y from a) t
+
+--# name: update with a cte and a correlated subquery
+writes: a
+status: partial
+reason: update-keeps-other-values
+x = A:b.w F:b.id F:a.id
+--
+update a set x = (select max(w) from b where b.id = a.id)
+
+--# name: insert or ignore by name
+writes: b
+w = T:a.x
+id = a.id
+--
+insert or ignore into b by name select x * 1.0 as w, id from a
+
+--# name: insert with on conflict and where
+writes: a
+id = b.id
+x = b.x T:b.x T:a.x
+rows = F:a.y
+--
+insert into a (id, x) select id, x from b on conflict (id) do update set x = a.x + excluded.x where a.y <> 'k'
+
+--# name: anti join with using
+id = a.id
+y = a.y
+rows = J:a.id J:c.id
+--
+select id, y from a anti join c using (id)
+
+--# name: values as a relation with names from a cte list
+n =
+rows = J:a.id
+--
+with v(k, n) as (values (1, 'a'), (2, 'b')) select v.n from v semi join a on a.id = v.k
+
+--# name: nested ctes of one name
+id = b.id
+--
+with t as (select id from a), u as (with t as (select id from b) select id from t) select id from u
+
+--# name: create macro table and a call of it
+status: unknown
+reason: table-function
+id = ?
+--
+select id from some_macro('a')
+
+--# name: from with an alias prefix
+id = customers.id
+n = T:customers.name
+--
+from c: customers select c.id, n: upper(c.name)
+
+--# name: star like
+q1 = wide.q1
+q2 = wide.q2
+q3 = wide.q3
+--
+select * like 'q%' from wide
+
+--# name: at time zone and casts of a string with a field
+d = T:trips.started
+s = T:trips.meta
+--
+select (started at time zone 'utc')::date as d, meta['a'][1:2] as s from trips
+
+--# name: try and lambda with two lists
+z = T:orders.tags T:orders.status
+--
+select list_zip(tags, list_transform(range(1, 3), i -> status || i)) as z from orders
+
+--# name: describe a query
+status: unknown
+reason: statement:describe
+--
+describe select id from a
+
+--# name: attach and a copy from a database
+status: partial
+reason: copy
+--
+copy from database a to b
+
+--# name: create type and sequence say nothing
+status: unknown
+reason: no-query
+--
+create sequence s start 1

@@ -1002,3 +1002,140 @@ id = public.orders.id
 rows = S:public.orders.amount
 --
 select id from only public.orders order by amount desc fetch first 3 rows with ties
+
+--# name: no schema, insert of a join with prefixes
+schema: none
+writes: tab3
+col1 = tab1.col1
+col2 = T:tab2.col2
+rows = J:tab1.id J:tab2.id
+--
+insert into tab3 select a.col1, coalesce(b.col2, 0) as col2 from tab1 a left join tab2 b on a.id = b.id
+
+--# name: no schema, unqualified columns over a join are ambiguous
+schema: none
+status: unknown
+reason: ambiguous-column
+col1 = ?
+rows = J:tab1.id J:tab2.id
+--
+select col1 from tab1 a join tab2 b on a.id = b.id
+
+--# name: no schema, parenthesised union inside an insert
+schema: none
+writes: tab3
+x = tab1.x tab2.x
+--
+insert into tab3 (x) ((select x from tab1) union all (select x from tab2))
+
+--# name: no schema, star of a cte with names
+schema: none
+writes: tab2
+a = tab1.a
+b = T:tab1.b
+--
+create table tab2 as (with c as (select a, b + 1 as b from tab1) select * from c)
+
+--# name: no schema, star from a subquery joined to a named one
+schema: none
+status: partial
+reason: assumed-own-column:b
+a = t1.a
+b = t2.b
+rows = J:t1.id J:t2.id
+--
+select s.*, r.b from (select a from (select a, id from t1) q) s cross join lateral (select b from t2) r join (select t1.id from t1 join t2 on t1.id = t2.id) z on true
+
+--# name: no schema, update from a subquery
+schema: none
+writes: tab1
+status: partial
+reason: update-keeps-other-values
+c = A:tab2.c
+rows = F:tab1.id G:tab2.id F:tab2.id
+--
+update tab1 set c = s.c from (select id, max(c) as c from tab2 group by id) s where tab1.id = s.id
+
+--# name: alter table rename is no lineage
+status: unknown
+reason: statement:alter
+--
+alter table public.orders rename to orders_old
+
+--# name: except inside a cte that is inserted
+writes: public.customers
+id = public.orders.customer_id
+rows = F:public.customers.id
+--
+with missing as (select customer_id from public.orders except select id from public.customers)
+insert into public.customers (id) select customer_id from missing
+
+--# name: case over two tables with an aggregate
+g = A:public.orders.amount C:public.customers.city
+rows = J:public.orders.customer_id J:public.customers.id G:public.customers.name
+--
+select sum(case when c.city = 'x' then o.amount else 0 end) as g from public.orders o join public.customers c on o.customer_id = c.id group by c.name
+
+--# name: nested window through two subqueries
+r = W:public.orders.customer_id W:public.orders.amount
+rows = F:public.orders.customer_id F:public.orders.amount
+--
+select r from (select *, dense_rank() over (partition by customer_id order by amount) as r from public.orders) q where r < 3
+
+--# name: distinct on with a computed key
+id = public.orders.id
+rows = G:public.orders.day S:public.orders.day S:public.orders.amount
+--
+select distinct on (date_trunc('month', day)) id from public.orders order by date_trunc('month', day), amount desc
+
+--# name: full join of three with coalesced keys
+k = T:public.orders.id T:audit.log.id T:public.items.order_id
+rows = J:public.orders.id J:audit.log.id J:public.items.order_id
+--
+select coalesce(o.id, l.id, i.order_id) as k from public.orders o full join audit.log l on l.id = o.id full join public.items i on i.order_id = coalesce(o.id, l.id)
+
+--# name: recursive cte with an aggregate over it
+n = A:hr.emp.sal
+rows = F:hr.emp.mgr J:hr.emp.mgr J:hr.emp.id
+--
+with recursive t as (select id, sal from hr.emp where mgr is null union select e.id, e.sal from hr.emp e, lateral (select t.id as up from t) u where false
+  union select e.id, e.sal from hr.emp e join t on e.mgr = t.id) select sum(sal) as n from t
+
+--# name: json_table
+id = public.orders.id
+sku = T:public.orders.doc
+--
+select o.id, j.sku from public.orders o, json_table(o.doc, '$.items[*]' columns (sku text path '$.sku')) j
+
+--# name: xmlagg and array to string
+x = A:public.customers.name S:public.customers.id
+--
+select array_to_string(array_agg(name order by id), ',') as x from public.customers
+
+--# name: table sample and only
+id = public.orders.id
+--
+select id from public.orders tablesample bernoulli (10) repeatable (3)
+
+--# name: insert default values
+writes: public.customers
+--
+insert into public.customers default values
+
+--# name: insert with overriding and returning
+writes: public.customers
+id = public.orders.customer_id
+--
+insert into public.customers (id) overriding system value select customer_id from public.orders returning id
+
+--# name: refresh of a materialized view
+status: unknown
+reason: statement:refresh
+--
+refresh materialized view concurrently v
+
+--# name: not valid sql
+status: unknown
+reason: not-parsed
+--
+select from where group

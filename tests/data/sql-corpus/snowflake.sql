@@ -855,3 +855,107 @@ l = A:DB.PUBLIC.CUSTOMERS.NAME S:DB.PUBLIC.CUSTOMERS.ID
 rows = G:DB.PUBLIC.CUSTOMERS.CITY
 --
 select city, listagg(distinct name, ',') within group (order by id) as l from customers group by 1
+
+--# name: object keys and flatten joined back
+k = T:RAW.APP.EVENTS.PAYLOAD
+plan = RAW.APP.ACCOUNTS.PLAN
+rows = F:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.ACCOUNTS.ID
+--
+select k.value::string as k, a.plan from raw.app.events e, table(flatten(object_keys(e.payload))) k, raw.app.accounts a where a.id = e.account_id
+
+--# name: recursive view of accounts by connect
+id = RAW.APP.ACCOUNTS.ID
+rows = J:RAW.APP.ACCOUNTS.MRR J:RAW.APP.ACCOUNTS.ID
+--
+with recursive t (id) as (select id from raw.app.accounts union all select a.id from raw.app.accounts a join t on a.mrr = t.id) select id from t
+
+--# name: merge with a deduplicated source by qualify
+writes: raw.app.accounts
+status: partial
+reason: merge-keeps-other-values
+plan = T:RAW.APP.EVENTS.PAYLOAD
+rows = J:RAW.APP.ACCOUNTS.ID J:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.EVENTS.ACCOUNT_ID F:RAW.APP.EVENTS.TS
+--
+merge into raw.app.accounts t using (
+  select account_id, payload:plan as plan from raw.app.events qualify row_number() over (partition by account_id order by ts desc) = 1
+) s on t.id = s.account_id when matched then update set t.plan = s.plan
+
+--# name: create table with a masking policy and a query
+writes: t5
+id = DB.PUBLIC.ORDERS.ID
+--
+create transient table if not exists t5 copy grants data_retention_time_in_days = 3 comment = 'x' as select id from orders
+
+--# name: create external table
+status: unknown
+reason: no-query
+writes: ext
+--
+create external table ext (id number as (value:c1::number)) location = @stage file_format = (type = parquet)
+
+--# name: stream and task body with begin
+writes: t6
+status: partial
+reason: routine
+id = DB.PUBLIC.ORDERS.ID
+--
+create or replace task tk schedule = 'using cron 0 * * * * utc' as begin insert into t6 (id) select id from orders; end
+
+--# name: select with a hash of a star and exclude
+h = T:DB.PUBLIC.WIDE.ID! T:DB.PUBLIC.WIDE.Q1! T:DB.PUBLIC.WIDE.Q2!
+--
+select hash(*) as h from wide
+
+--# name: nested object construct by path
+o = T:DB.PUBLIC.ORDERS.ID T:DB.PUBLIC.ORDERS.DOC
+--
+select object_construct('id', id, 'd', doc:x.y) as o from orders
+
+--# name: lateral subquery with an alias and a limit
+id = DB.PUBLIC.CUSTOMERS.ID
+last = DB.PUBLIC.ORDERS.AMOUNT
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.CUSTOMERS.ID S:DB.PUBLIC.ORDERS.DAY
+--
+select c.id, l.amount as last from customers c, lateral (select o.amount from orders o where o.customer_id = c.id order by o.day desc limit 1) l
+
+--# name: alias of an aggregate used in another item
+t = A:DB.PUBLIC.ORDERS.AMOUNT
+h = A:DB.PUBLIC.ORDERS.AMOUNT
+--
+select sum(amount) as t, t / 2 as h from orders
+
+--# name: group by cube with an alias
+s = T:DB.PUBLIC.ORDERS.STATUS
+n = A:DB.PUBLIC.ORDERS.ID
+rows = G:DB.PUBLIC.ORDERS.STATUS G:DB.PUBLIC.ORDERS.DAY
+--
+select upper(status) as s, count(id) as n from orders group by cube (s, day)
+
+--# name: swap of tables
+status: unknown
+reason: statement:alter
+--
+alter table t1 swap with t2
+
+--# name: insert all without conditions into named columns
+writes: b
+output: b
+y = DB.PUBLIC.ORDERS.ID
+x = T:DB.PUBLIC.ORDERS.AMOUNT
+--
+insert all into a (x) values (id) into b (y, x) values (id, amt) select id, amount + 1 as amt from orders
+
+--# name: python procedure cannot be read
+status: unknown
+reason: routine
+--
+create procedure p() returns string language python runtime_version = '3.11' packages = ('snowflake-snowpark-python') handler = 'run' as $$
+def run(session):
+    return session.sql("insert into t select 1").collect()
+$$
+
+--# name: undrop and show say nothing
+status: unknown
+reason: statement:
+--
+undrop table t

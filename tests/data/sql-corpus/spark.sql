@@ -822,3 +822,89 @@ r = A:w.fact.amt W:w.fact.dt
 rows = G:w.fact.dt
 --
 select s, r from (select sum(amt) filter (where k > 1) as s, max(sum(amt)) over (order by dt) as r from w.fact group by dt)
+
+--# name: hive insert overwrite with static partition
+writes: w.cust
+id = db.customers.id
+nm = db.customers.name
+--
+insert overwrite table w.cust partition (seg = 'x') select id, name from db.customers
+
+--# name: multi insert of hive with filters
+output: w.b
+writes: w.b
+id = w.fact.k
+rows = F:w.fact.amt
+--
+from w.fact insert overwrite table w.a select k where amt > 1 insert overwrite table w.b select k as id where amt < 1
+
+--# name: lateral view over a split with an alias
+id = w.cust.id
+part = T:w.cust.nm
+rows = F:w.cust.nm
+--
+select id, part from w.cust lateral view explode(split(nm, ',')) t as part where part <> ''
+
+--# name: collect list of a struct sorted
+l = A:w.fact.k A:w.fact.amt
+rows = G:w.fact.cust
+--
+select sort_array(collect_list(struct(k, amt))) as l from w.fact group by cust
+
+--# name: lag in a case in a sum
+s = A:w.fact.amt C:w.fact.k W:w.fact.dt
+--
+select sum(case when k > lag(k) over (order by dt) then amt end) over (order by dt) as s from (select k, amt, dt from w.fact) f
+
+--# name: left anti with a subquery in from
+id = w.cust.id
+rows = J:w.cust.id J:w.fact.cust
+--
+select c.id from w.cust c left anti join (select distinct cust from w.fact) f on f.cust = c.id
+
+--# name: struct update by withfield style functions
+s = T:w.fact.s T:w.fact.k
+--
+select named_struct('a', s.a + k, 'b', s.b) as s from w.fact
+
+--# name: map from entries and explode
+k = T:w.fact.m
+v = T:w.fact.m
+--
+select k, v from (select explode(map_filter(m, (a, b) -> b > 0)) as (k, v) from w.fact)
+
+--# name: temp view chain in a script
+writes: w.out
+id = w.fact.k
+t = A:w.fact.amt
+rows = F:w.fact.dt G:w.fact.k
+--
+create temporary view v1 as select k, amt from w.fact where dt > '2026-01-01';
+create or replace temporary view v2 as select k as id, sum(amt) as t from v1 group by k;
+insert overwrite w.out select * from v2;
+
+--# name: no schema, star of a known subquery
+schema: none
+writes: t2
+a = t1.a
+b = A:t1.b
+rows = G:t1.a
+--
+insert into t2 select * from (select a, sum(b) as b from t1 group by a) q
+
+--# name: cte before insert overwrite directory
+writes: /x
+id = w.fact.k
+--
+with t as (select k as id from w.fact) insert overwrite directory '/x' using parquet select id from t
+
+--# name: window frame by range interval
+a = A:w.fact.amt W:w.fact.cust W:w.fact.dt
+--
+select avg(amt) over (partition by cust order by dt range between interval 7 days preceding and current row) as a from w.fact
+
+--# name: from_json with a struct star
+a = T:w.cust.nm
+b = T:w.cust.nm
+--
+select j.a, j.b from (select from_json(nm, 'a int, b string') as j from w.cust)
