@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lineproof_audit.durable import create_durably
 from lineproof_audit.errors import KeyFileError
+from lineproof_audit.hashing import HmacKey
 
 __all__ = ["HASH_BYTES", "SECRET_FILE", "TenantSecrets"]
 
@@ -25,11 +26,11 @@ HASH_BYTES = 16
 class TenantSecrets:
     """Keys derived per tenant from the log's secret."""
 
-    __slots__ = ("_secret", "_tenants")
+    __slots__ = ("_keys", "_secret")
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._tenants: dict[str, bytes] = {}
+        self._keys: dict[str, HmacKey] = {}
 
     @classmethod
     def load(cls, directory: Path, *, create: bool = False) -> TenantSecrets:
@@ -60,17 +61,20 @@ class TenantSecrets:
 
     def of(self, tenant: str) -> bytes:
         """The key of one tenant (32 bytes)."""
-        key = self._tenants.get(tenant)
-        if key is None:
-            key = self._tenants[tenant] = hmac.digest(self._secret, b"lineproof/tenant/v1\x00" + tenant.encode("ascii"), "sha256")
-        return key
+        return hmac.digest(self._secret, b"lineproof/tenant/v1\x00" + tenant.encode("ascii"), "sha256")
 
     def identity(self, tenant: str, signer: str, source: str, event_id: str) -> bytes:
         """The keyed hash of an event's identity; `signer` is a key id, or the caller's keyed hash if the event came unsigned."""
         who, where = signer.encode("utf-8", "surrogatepass"), source.encode("utf-8", "surrogatepass")
         framed = b"identity\x00%d:%b%d:%b%b" % (len(who), who, len(where), where, event_id.encode("utf-8", "surrogatepass"))
-        return hmac.digest(self.of(tenant), framed, "sha256")[:HASH_BYTES]
+        return self._key(tenant).digest(framed)[:HASH_BYTES]
 
     def payload(self, tenant: str, payload_type: str, payload: bytes) -> bytes:
         """The keyed hash of what an event says: its type and its bytes."""
-        return hmac.digest(self.of(tenant), b"payload\x00" + payload_type.encode("utf-8") + b"\x00" + payload, "sha256")[:HASH_BYTES]
+        return self._key(tenant).digest(b"payload\x00" + payload_type.encode("utf-8") + b"\x00" + payload)[:HASH_BYTES]
+
+    def _key(self, tenant: str) -> HmacKey:
+        key = self._keys.get(tenant)
+        if key is None:
+            key = self._keys[tenant] = HmacKey(self.of(tenant))
+        return key

@@ -6,13 +6,13 @@ equal to `rfc8785`), because it is made once per event under load.
 """
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from lineproof_audit.errors import InvalidLeaf
+from lineproof_audit.hashing import sha256
 
 __all__ = ["MAX_LEAF_BYTES", "SALT_BYTES", "SYSTEM_TENANT", "Leaf", "body_commitment", "encode_leaf", "parse_leaf"]
 
@@ -106,7 +106,7 @@ def body_commitment(salt: bytes, envelope: bytes) -> str:
     """
     if len(salt) != SALT_BYTES:
         raise InvalidLeaf(f"salt of {len(salt)} bytes, {SALT_BYTES} expected")
-    return hashlib.sha256(_DOMAIN + salt + envelope).hexdigest()
+    return sha256(_DOMAIN + salt + envelope).hexdigest()
 
 
 def _check(leaf: Leaf) -> None:

@@ -1,7 +1,6 @@
 """Reading a payload by its type: what intake has to know of an event before it may be appended."""
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, PAYLOAD_OPENLINEAGE, parse_envelope
+from lineproof_audit.hashing import sha256
 from lineproof_schema.errors import LineproofError
 from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.openlineage import parse_openlineage, producer_facet
@@ -61,7 +61,7 @@ def read_event(payload_type: str, payload: bytes) -> EventFacts:
 def _openlineage(payload: bytes) -> EventFacts:
     event = parse_openlineage(_loads(payload))
     audience = (producer_facet(event) or {}).get("audience")
-    return EventFacts(event_type=f"openlineage.{event.kind}", source=event.producer, event_id=hashlib.sha256(payload).hexdigest(), time=event.event_time_us,
+    return EventFacts(event_type=f"openlineage.{event.kind}", source=event.producer, event_id=sha256(payload).hexdigest(), time=event.event_time_us,
                       audience=audience if isinstance(audience, str) else None, namespaces=namespaces_of_openlineage(event),
                       reads=namespaces_read(event), warnings=event.warnings)
 
@@ -95,7 +95,7 @@ def _statement(payload: bytes) -> EventFacts:
     facet = statement.predicate.get("lineproof_producer")
     audience = facet.get("audience") if isinstance(facet, dict) else None
     kind = statement.predicate_type if statement.predicate_type in PREDICATE_TYPES else "in-toto.other"
-    return EventFacts(event_type=kind, source=statement.predicate_type, event_id=hashlib.sha256(payload).hexdigest(), time=None,
+    return EventFacts(event_type=kind, source=statement.predicate_type, event_id=sha256(payload).hexdigest(), time=None,
                       audience=audience if isinstance(audience, str) else None, namespaces=())
 
 
