@@ -4,6 +4,7 @@ A column is explained if every job that writes its dataset says what the column 
 """
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
@@ -19,6 +20,7 @@ LEFT_OUT: Final = "the column lineage of its dataset leaves it out"
 NOT_FOLLOWED: Final = "its expression could not be followed to the end"
 OTHER_NAME: Final = "its dataset has another name, under which it is derived from others; columns are not followed from name to name"
 MAX_EDGES: Final = 100_000
+_CODE: Final = re.compile("[a-z]+(-[a-z]+)*")
 _VAGUE: Final = ("partial", "unknown")
 
 
@@ -44,7 +46,19 @@ async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iter
         reason = _gap(into[urn], above[dataset], sourceless, dataset in others)
         if reason is not None:
             found[urn] = reason
+    told = await _told_by_parser(context, {edge.via for urn in found for edge in (*into[urn], *above[wanted[urn]]) if edge.via is not None}, at)
+    for urn, reason in found.items():
+        why = dict.fromkeys(code for edge in (*into[urn], *above[wanted[urn]]) for code in told.get(edge.via or "", ()))
+        found[urn] = f"{reason} ({', '.join(why)})" if why else reason
     return found
+
+
+async def _told_by_parser(context: QueryContext, jobs: Collection[str], at: int | None) -> dict[str, list[str]]:
+    """Of the jobs whose SQL was parsed here and not followed to its end the codes of the reasons; what stands behind a code may name what is hidden."""
+    rows = await context.graph.get(sorted(jobs), at) if jobs else {}
+    said = {urn: row.facts.get("derivation") for urn, row in rows.items()}
+    return {urn: [code for reason in str(fact.get("reason") or "").split(";") if _CODE.fullmatch(code := reason.partition(":")[0])]
+            for urn, fact in said.items() if isinstance(fact, Mapping) and fact.get("status") != "complete"}
 
 
 def _explained_by(edges: Sequence[Edge]) -> set[str | None]:

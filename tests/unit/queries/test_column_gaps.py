@@ -1,6 +1,7 @@
 """What columns are made of is known, or the answer says that it is not: left out of a facet, said by one of two jobs, under another name."""
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,16 @@ async def test_an_audit_trail_tells_no_facet_that_names_what_the_viewer_may_not_
     changes = [[(change.before, change.after) for row in found.rows for change in row.changes if change.fact == "facet:sources"] for found in (told, whole)]
     assert changes == [[(None, None)], [(None, secret)]]
     assert (told.completeness.restricted, whole.completeness.restricted) == (1, 0)
+
+
+async def test_the_reason_of_the_parser_is_quoted_without_what_it_names(said: Said) -> None:
+    """What stands behind a code may be a name that the viewer may not see."""
+    said.log.run("make", "1", inputs=["s"], outputs=[ds("t", schema=columns("v"))], code="v1")
+    sql = hashlib.sha256(b"select /* v1 */ 1").hexdigest()
+    said.log.cloud("lineproof.derivation.v1", {
+        "job": {"namespace": "jobs", "name": "make"}, "sql": sql, "parser": "p/1", "entry": said.log.size() - 1, "status": "unknown",
+        "reason": "not-parsed:Expecting ); secret_table;unknown-table:hidden.salaries", "columns": []}, signer="notary")
+    [reason] = (await said.columns(column("v"))).completeness.reasons
+    assert reason.code == "column-lineage-unknown"
+    assert reason.detail.endswith("(not-parsed, unknown-table)")
+    assert "secret" not in reason.detail
