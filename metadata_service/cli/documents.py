@@ -11,8 +11,9 @@ _COMMIT: Final = "commit { urn sha repository author email subject committedAt b
 _RUN: Final = "{ urn id status startedAt endedAt purpose signedBy job transformation commit recordedBy }"
 _VERSION: Final = "{ urn id dataset since committedAt fingerprint rowCount run inferred }"
 _SAID: Final = "{ via transformation commit basis expression file line status version since openedBy }"
-_EDGES: Final = """edges { downstream upstream level from to openedBy basis via transformation commit type subtype expression file line column parser
-  status version }"""
+_EDGE: Final = """downstream upstream level from to openedBy basis via transformation commit type subtype expression file line column parser
+  status version"""
+_EDGES: Final = f"edges {{ {_EDGE} }}"
 
 RESOLVE: Final = "query Resolve($ref: EntityRef!) { entity(ref: $ref) { entity { urn } } }"
 
@@ -20,7 +21,8 @@ LINEAGE: Final = f"""query Lineage($urn: ID!, $direction: Direction! = UPSTREAM,
   $at: Position) {{
   lineage(urn: $urn, direction: $direction, depth: $depth, level: $level, kinds: $kinds, activeSince: $activeSince, at: $at) {{
     {_HEAD} roots {{ urn why }}
-    nodes {{ urn kind namespace name distance hiddenUpstream hiddenDownstream restricted owners dropped status time }} {_EDGES}
+    nodes {{ urn kind namespace name distance hiddenUpstream hiddenDownstream restricted owners dropped status time }}
+    edges {{ {_EDGE} lastSeen }}
   }} }}"""
 
 IMPACT: Final = f"""query Impact($urn: ID, $change: ChangeInput, $at: Position) {{

@@ -52,7 +52,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
             columns: Annotated[bool, typer.Option("--columns", help="Column by column.")] = False,
             versions: Annotated[bool, typer.Option("--versions", help="Version by version: what each run read and wrote.")] = False,
             indirect: Annotated[bool, typer.Option("--indirect", help="With columns: show what only decides rows, too.")] = False, kind: Kinds = None,
-            active_since: Annotated[str | None, typer.Option("--active-since", help="Leave out what no run has shown since this time.")] = None,
+            active_since: Annotated[str | None, typer.Option("--active-since", help="What runs have shown since this time, also what ended.")] = None,
             form: Annotated[Form, typer.Option("--format", help="A tree to read, or a diagram to paste.")] = Form.tree,
             at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
             as_json: Json = False) -> None:

@@ -215,9 +215,9 @@ _EDGES = (f"UNWIND range(0, size(found) - 1, {PART}) AS start "
 
 
 @cache
-def changed(families: tuple[Family, ...]) -> str:
-    """The edges upstream of `$urns` that began or ended within a window."""
-    return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow('UPSTREAM', 'r:' + _types(families, past=True))}(o) "
+def changed(direction: str, families: tuple[Family, ...]) -> str:
+    """The edges of `$urns` that began or ended within a window."""
+    return (f"UNWIND $urns AS urn MATCH (n:Entity {{urn: urn}}){_arrow(direction, 'r:' + _types(families, past=True))}(o) "
             "WHERE (r.from > $start AND r.from <= $end) OR (r.to > $start AND r.to <= $end) "
             f"WITH r ORDER BY r.key, r.from LIMIT $limit WITH collect(r) AS found {_EDGES}")
 

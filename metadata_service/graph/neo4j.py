@@ -164,11 +164,12 @@ class Neo4jGraphStore:
         parts = await self.rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})
         return [edge_of(*row) for part in parts for row in part["rows"]]
 
-    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
-        """Edges upstream that began or ended within a window."""
+    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
+                           direction: Direction = "UPSTREAM") -> list[Edge]:
+        """Edges that began or ended within a window."""
         if not urns or not families:
             return []
-        parts = await self.rows(cypher.changed(by_family(families)), {"urns": sorted(set(urns)), "start": start, "end": end, "limit": limit})
+        parts = await self.rows(cypher.changed(direction, by_family(families)), {"urns": sorted(set(urns)), "start": start, "end": end, "limit": limit})
         return [edge_of(kind, down, up, said, to=said["to"] if said["to"] <= end else OPEN) for part in parts for kind, down, up, said in part["rows"]]
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,

@@ -178,8 +178,9 @@ class GraphStore(Protocol):
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
         """Edges leaving `frontier` in `direction` that are visible at `at`, by (key, from_), at most `limit`; `to` is OPEN, as it was then."""
 
-    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
-        """Edges from `urns` upstream that began or ended at a size in (`start`, `end`], by (key, from_), at most `limit`; `to` as it stood at `end`."""
+    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
+                           direction: Direction = "UPSTREAM") -> list[Edge]:
+        """Edges from `urns` in `direction` that began or ended at a size in (`start`, `end`], by (key, from_), at most `limit`; `to` as it stood at `end`."""
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:

@@ -117,9 +117,10 @@ class SqlGraphStore:
         """Edges leaving `frontier` in `direction`."""
         return await self._read(sql_walk.neighbours, frontier, direction, families, at, limit)
 
-    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
-        """Edges upstream that began or ended within a window."""
-        return await self._read(sql_walk.edge_history, urns, families, start, end, limit)
+    async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
+                           direction: Direction = "UPSTREAM") -> list[Edge]:
+        """Edges that began or ended within a window."""
+        return await self._read(sql_walk.edge_history, urns, families, start, end, limit, direction)
 
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:

@@ -134,10 +134,10 @@ def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs"
 
 
 @cache
-def changed(families: frozenset[int]) -> str:
-    """(edge id, to) of edges upstream that began or ended within a window. Parameters: ids, start, end, ids, start, end, start, end."""
+def changed(direction: str, families: frozenset[int]) -> str:
+    """(edge id, to) of edges that began or ended within a window. Parameters: ids, start, end, ids, start, end, start, end."""
     family = "" if len(families) == 2 else f" AND e.family = {min(families)}"
-    scan = f"SELECT e.id, e.to_ FROM {{ids}} CROSS JOIN graph_edge e WHERE e.down_id = f.value{family} AND e.to_"
+    scan = f"SELECT e.id, e.to_ FROM {{ids}} CROSS JOIN graph_edge e WHERE e.{_NEAR[direction][0]} = f.value{family} AND e.to_"
     began = "e.from_ > ? AND e.from_ <= ?"
     return f"{scan} = {OPEN} AND {began} UNION ALL {scan} <> {OPEN} AND (({began}) OR (e.to_ > ? AND e.to_ <= ?))"
 

@@ -76,11 +76,12 @@ def neighbours(session: Session, frontier: Sequence[str], direction: Direction, 
     return _edges(session, found, limit)
 
 
-def edge_history(session: Session, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int) -> list[Edge]:
+def edge_history(session: Session, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
+                 direction: Direction = "UPSTREAM") -> list[Edge]:
     """Edges that began or ended in (start, end], by (key, from_)."""
     if not urns or not families:
         return []
-    statement = sql_text.changed(sql_text.family_ids(families, FAMILIES))
+    statement = sql_text.changed(direction, sql_text.family_ids(families, FAMILIES))
     ends: dict[int, int] = {}
     for chunk in _chunks(sorted(_existing(session, urns, None))):
         listed = session.many(chunk)

@@ -11,12 +11,13 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, 
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
+from metadata_service.queries.active import active_reach, idle_sets
 from metadata_service.queries.column_gaps import is_vague, unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.mask import hidden, may_see
 from metadata_service.queries.roots import expand
-from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, as_time, identify, micros
+from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long, as_time, identify, of_micros
 from metadata_service.queries.subgraph import Subgraph
 from metadata_service.queries.version_walk import doubt_versions, hidden_runs, version_reach
 
@@ -66,7 +67,8 @@ class LineageNode:
 class LineageEdge:
     """`downstream` is derived from `upstream` (positions in `nodes`), visible in sizes [from, to); `to` is null while it is current.
 
-    `basis` is who says so; at level VERSION `named`, `inferred` (the run named no version, this one was current) or `unknown`.
+    `last_seen` is the claimed time of the last run event that showed it, null at a past position and of what is only declared. `basis` is who says so;
+    at level VERSION `named`, `inferred` (the run named no version, this one was current) or `unknown`.
     """
 
     downstream: int
@@ -88,6 +90,7 @@ class LineageEdge:
     parser: str | None
     status: str | None
     version: str | None
+    last_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,11 @@ def walk_limits(nodes: int | None, edges: int | None, seconds: float | None = No
 
 async def lineage(context: QueryContext, urn: str, *, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
                   kinds: Collection[Kind] | None = None, active_since: datetime | None = None, limits: Limits | None = None,
-                  facts: bool = False) -> Lineage:
+                  facts: bool = False, seen: bool = False) -> Lineage:
     """The lineage of `urn`, `depth` hops far (None = all of it). `kinds` keeps paths: what leads to a wanted kind stays.
+
+    `active_since` leaves out what no run has shown since, and adds what one has and has ended meanwhile. `facts` and `seen` read facts of nodes and when
+    edges were seen.
 
     Raises:
         UrnError, InvalidArgument.
@@ -150,8 +156,17 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
     for edge in edges if level is Level.VERSION else ():
         edge.level = level
+    if seen and context.at is None and level is not Level.VERSION:
+        await _remember_when_seen(context, graph.edges, edges, masked | jobs)
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
     return Lineage(await context.computed_at(), context.notes.completeness(), shown, nodes, edges)
+
+
+async def _remember_when_seen(context: QueryContext, known: Sequence[Edge], shown: Sequence[LineageEdge], masked: Collection[str]) -> None:
+    stats = await context.graph.set_stats(sorted({edge.set_id for edge in known})) if known else {}
+    for edge, line in zip(known, shown, strict=True):
+        if edge.set_id in stats and not {edge.downstream, edge.upstream, edge.via}.intersection(masked):
+            line.last_seen = of_micros(stats[edge.set_id].last_seen)
 
 
 async def _walk(context: QueryContext, roots: Sequence[str], direction: Direction, depth: int | None, level: Level, limits: Limits,
@@ -169,6 +184,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
                         active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
     families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
     reach = await (version_reach(context, roots, way, depth, limits) if level is Level.VERSION
+                   else active_reach(context, roots, way, depth, families, active_since, limits) if active_since is not None
                    else context.graph.reachable(roots, way, depth, families, context.at, limits))
     context.notes.cut(reach, limits, way)
     part = Subgraph.of(reach)
@@ -176,8 +192,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
         precise = {edge.downstream for edge in part.edges if edge.family == COLUMN_DERIVED_FROM}
         part.drop_edges(lambda edge: not _coarse(edge, precise), roots, way, hide=False)
     if active_since is not None:
-        stats = await context.graph.set_stats(sorted({edge.set_id for edge in part.edges}))
-        idle = {set_id for set_id, stat in stats.items() if stat.last_seen < micros(active_since)}
+        idle = await idle_sets(context, part.edges, active_since)
         part.drop_edges(lambda edge: edge.set_id not in idle, roots, way)
     if kinds:
         wanted = {kind.value for kind in kinds}

@@ -284,6 +284,9 @@ async def test_the_history_of_edges_has_all_that_began_or_ended_in_a_window(feed
     assert await history(2, 3) == [(B, 3, OPEN), (C, 2, 3)]
     assert await history(0, 1) == [(B, 1, OPEN)]
     assert await history(3, 3) == await history(0, 3, B) == []
+    for far, wanted in ((B, [(A, 1, 2), (A, 3, OPEN)]), (C, [(A, 2, 3)]), (A, [])):
+        downwards = await feeder.store.edge_history([far], BOTH, 0, 3, 10, "DOWNSTREAM")
+        assert sorted((one.downstream, one.from_, one.to) for one in downwards) == wanted
     assert await feeder.store.edge_history([A], ("COLUMN_DERIVED_FROM",), 0, 3, 10) == []
     assert len(await feeder.store.edge_history([A, B], ASSETS, 0, 3, 2)) == 2
     assert await feeder.store.edge_history([], ASSETS, 0, 3, 2) == await feeder.store.edge_history([A], (), 0, 3, 2) == []

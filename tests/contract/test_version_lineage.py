@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from metadata_service.queries.entity import entity
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import Lineage, walk_limits
 from metadata_service.queries.shapes import Direction, Kind, Level
-from tests.contract.semantics_world import Case
+from tests.contract.semantics_world import Case, pairs
 from tests.contract.test_semantics import graph_url  # noqa: F401  (a fixture)
 from tests.flights_world import World, open_world
-from tests.unit.projector.recorded import uid
+from tests.unit.projector.recorded import at, uid
 from tests.unit.queries.asking import ask as ask_about
 from tests.unit.queries.asking import reader_of
 
@@ -218,6 +219,28 @@ async def test_a_producer_that_reads_nothing_and_one_that_is_only_declared(case:
     assert [(each.job, each.transformation, each.restricted) for each in blind.entity.producers] == [(None, None, True)] * 2
     assert blind.completeness.restricted == 2
     assert (await ask_about(case.world, entity, case.job("load"), made_by=True)).entity.producers == ()  # type: ignore[union-attr]
+
+
+async def test_versions_of_code_side_by_side_are_both_active(case: Case) -> None:
+    case.run("load", "r0", ["in-old"], ["t"], code="old", minutes=0)
+    for minute in range(10, 14):
+        code = "ab"[minute % 2]
+        case.run("load", f"r{minute}", [f"in-{code}"], ["t"], code=code, minutes=minute)
+    case.run("use", "u", ["t"], ["mart"], code="v1", minutes=20)
+    await case.settle()
+    since = datetime.fromisoformat(at(5))
+    assert {(a, b) for a, b in await case.upstream("mart") if b != "t"} == {("t", "in-b")}
+    found = await case.lineage("mart", active_since=since, seen=True)
+    names = [node.name for node in found.nodes]
+    told = {names[edge.upstream]: (edge.to is None, edge.last_seen) for edge in found.edges}
+    wanted = {"t": (True, 20), "in-b": (True, 13), "in-a": (False, 12)}
+    assert told == {name: (now, datetime.fromisoformat(at(minute))) for name, (now, minute) in wanted.items()}
+    assert pairs(await case.lineage("in-a", DOWN, active_since=since)) == {("t", "in-a"), ("mart", "t")}
+    assert pairs(await case.lineage("in-old", DOWN, active_since=since)) == pairs(await case.lineage("in-a", DOWN)) == set()
+    early = await case.lineage("mart", active_since=datetime.fromisoformat(at(-5)))
+    assert {name for name in (node.name for node in early.nodes)} == {"mart", "t", "in-a", "in-b", "in-old"}
+    assert [node.name for node in (await case.lineage("mart", active_since=datetime.fromisoformat(at(30)))).nodes] == ["mart"]
+    assert {edge.last_seen for edge in (await case.lineage("t", seen=True, at=case.world.log.reader.size() - 1)).edges} == {None}
 
 
 async def test_limits_are_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,9 +86,9 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
     if active_since is not None:
         now_only(where, "activeSince")
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
-    facts = _selects_facts(info)
+    facts, seen = _selects_facts(info), _selects(info, "lastSeen")
     return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
-                                                                              active_since=active_since, limits=caps, facts=facts),
+                                                                              active_since=active_since, limits=caps, facts=facts, seen=seen),
                         about=[urn])
 
 

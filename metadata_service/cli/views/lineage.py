@@ -99,7 +99,7 @@ class _Branches:
         for edge in sorted(edges, key=lambda edge: (edge["type"] == "INDIRECT", edge["line"] is None)):
             place = f"{edge['file']}:{edge['line']}" if edge["file"] and edge["line"] else None
             parts = [" ".join((edge["expression"] or "").split()), place or (f"by {self._names(edge['via'])}" if edge["via"] and not (said or told) else None),
-                     f"({SURENESS[edge['basis']]})" if edge["basis"] in SURENESS else None]
+                     f"({SURENESS[edge['basis']]})" if edge["basis"] in SURENESS else None, f"(ended at {edge['to']})" if edge["to"] is not None else None]
             said.setdefault("  ".join(part for part in parts if part))
         rows = dict.fromkeys(words(edge["subtype"] or "indirect") for edge in edges if edge["type"] == "INDIRECT")
         text = "; ".join(each for each in said if each) + (f" [{', '.join(rows)}]" if rows else "")

@@ -167,8 +167,9 @@ def test_one_step_starts_at_unique_seeks(driver: Driver, way: str, families: Any
 
 
 @pytest.mark.parametrize("families", FAMILY_SETS)
-def test_the_history_of_edges_starts_at_unique_seeks(driver: Driver, families: Any) -> None:
-    check(driver, cypher.changed(families), SEEK, "Expand(All)")
+@pytest.mark.parametrize("way", WAYS)
+def test_the_history_of_edges_starts_at_unique_seeks(driver: Driver, way: str, families: Any) -> None:
+    check(driver, cypher.changed(way, families), SEEK, "Expand(All)")
 
 
 @pytest.mark.parametrize("past", [False, True])
