@@ -120,7 +120,7 @@ async def test_every_property_holds(stream: Stream) -> None:
     assert await violations(stream) == []
 
 
-async def _adapter_says_the_same(stream: Stream, graph: GraphStore) -> None:
+async def _adapter_says_the_same(stream: Stream, graph: GraphStore, every: int = 11) -> None:
     size = stream.log.size()
     model = MemoryGraph()
     await rebuild(stream.log, model)
@@ -129,7 +129,7 @@ async def _adapter_says_the_same(stream: Stream, graph: GraphStore) -> None:
     await graph.setup()
     await incremental(stream, graph, lambda: next(sizes))
     assert await graph.digest() == await model.digest() == (await graph.position()).digest
-    for at in (*range(6, size, 11), size):
+    for at in (*range(6, size, every), size):
         assert await answers(graph, urns, at) == await answers(model, urns, at), at
     await rebuild(stream.log, graph)
     assert await graph.digest() == await model.digest()
@@ -163,7 +163,7 @@ async def test_neo4j_says_what_the_model_says(neo4j_uri: str, neo4j_server: Any)
 
     graph = open_graph(neo4j_server.url)
     try:
-        await _adapter_says_the_same(Stream(SEEDS[0]), graph)
+        await _adapter_says_the_same(Stream(SEEDS[0]), graph, every=37)  # a question takes it ten times as long as SQLite, which is asked at more sizes
     finally:
         await graph.close()
 
