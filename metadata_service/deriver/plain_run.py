@@ -1,4 +1,5 @@
-"""What the events of a plain OpenLineage run say together that is worth parsing: a SQL text, what the run read, and what it wrote without saying how."""
+"""What the events of a plain OpenLineage run say together, or a job event alone, that is worth parsing: a SQL text, what is read, and what is written
+without saying how."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,12 +38,14 @@ class PlainRun:
 
 
 def may_be_plain(event: OpenLineageEvent) -> bool:
-    """Whether the event may add to what is worth parsing: it has a SQL text, or an output without lineage."""
-    return event.kind == "run" and event.job is not None and (bool(as_dict(event.job.facets.get("sql"))) or any(not _is_told(part) for part in event.outputs))
+    """Whether the event may add to what is worth parsing: it has a SQL text, or is of a run and has an output without lineage. A job event speaks alone."""
+    if event.job is None or event.kind == "dataset":
+        return False
+    return bool(as_dict(event.job.facets.get("sql"))) or (event.kind == "run" and any(not _is_told(part) for part in event.outputs))
 
 
 def plain_run(events: Sequence[OpenLineageEvent]) -> PlainRun | None:
-    """The union of a run's events, in the order of the log; None if it has no SQL text or brought lineage for all it wrote."""
+    """The union of a run's events, in the order of the log, or a job event; None if it has no SQL text or brought lineage for all it wrote."""
     sql = dialect = integration = None
     inputs: dict[tuple[str, str], NamedDataset] = {}
     outputs: dict[tuple[str, str], NamedDataset] = {}

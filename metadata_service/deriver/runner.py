@@ -107,8 +107,7 @@ class Deriver:
         entries = await asyncio.to_thread(self._read, self._size, min(self._size + BATCH_ENTRIES, stop))
         states = (await self._graph.load((), sorted({run_key(event.run_id) for _, event in _plain(entries) if event.run_id is not None}))).states
         for entry, event in _plain(entries):
-            assert event.run_id is not None
-            if (states.get(run_key(event.run_id)) or {}).get("sql") is None:
+            if event.run_id is not None and (states.get(run_key(event.run_id)) or {}).get("sql") is None:
                 continue  # none of the run's events has a SQL text; one to come will be read in its turn
             try:
                 await self._derive(entry, event)
@@ -166,8 +165,9 @@ class Deriver:
         return known
 
     async def _events(self, entry: ProjectableEntry, event: OpenLineageEvent) -> list[OpenLineageEvent]:
-        """What the run said up to this event, in the order of the log."""
-        assert event.run_id is not None
+        """What the run said up to this event, in the order of the log; a job event speaks for itself."""
+        if event.run_id is None:
+            return [event]
         touches = await self._graph.touches([run_urn(event.run_id)], 0, entry.index, limit=MAX_EVENTS, event_types=["openlineage.run"])
         before = await asyncio.to_thread(lambda: [self._bodies.open(self._reader.entry(touch.entry.index)) for touch in touches])
         said = [each.body for each in before if isinstance(each.body, OpenLineageEvent) and each.tenant == entry.tenant]

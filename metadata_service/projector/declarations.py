@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart, JobPart, OpenLineageEvent
-from metadata_service.projector.code import code_of_job, enrich
+from metadata_service.projector.code import code_of_job, enrich, sql_digest
 from metadata_service.projector.dataset_facts import (
     is_deleted,
     per_run_facets,
@@ -16,8 +15,9 @@ from metadata_service.projector.dataset_facts import (
     remember_sources,
 )
 from metadata_service.projector.datasets import move_current_version
-from metadata_service.projector.edges import RANKS, SetId, Shown, merge, ready_endpoints, take_back
-from metadata_service.projector.facets import column_names, content_of, job_lineage, show, taken_back_of
+from metadata_service.projector.derivations import declared_sql_key, derived_key, shown_by_key
+from metadata_service.projector.edges import RANKS, SetId, merge, ready_endpoints, slot_of, take_back
+from metadata_service.projector.facets import as_declared, column_names, content_of, job_lineage, show, taken_back_of
 from metadata_service.projector.job_links import project_job_lineage
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
@@ -103,17 +103,28 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
     content = content_of(part, entry, None, taken_back)
     if taken_back:
         take_back(draft, identity, ("declared",))
-    shown, rank = show(identity.output, inputs, content, None, column_names(as_list(draft.fact(identity.output, "schema"))))
+    sql = _declared_sql(draft, identity, job, words)
+    found = as_dict(as_dict(draft.state(derived_key(identity.via, sql))).get("outputs")).get(identity.output) if identity.via and sql is not None else None
+    shown, rank = show(identity.output, inputs, content, found, column_names(as_list(draft.fact(identity.output, "schema"))))
     if rank > RANKS["inputsOutputs"] and all(words.last(identity.output, name) for name in ("lineage", "columnLineage")):
-        remember_sources(draft, identity.output, content, None)
-    declared = [_as_declared(edge) for edge in shown]
+        remember_sources(draft, identity.output, content, found)
+    declared = [as_declared(edge, inputs) for edge in shown]
+    if sql is not None:  # what was found in another statement before is not in this one
+        take_back(draft, identity, ("derivation",), {slot_of(edge) for edge in declared})
     ready_endpoints(draft, declared)
-    merge(draft, identity, declared, rank=RANKS["declared"], firm=True)
+    merge(draft, identity, declared, rank=0, firm=True)
 
 
-def _as_declared(edge: Shown) -> Shown:
-    """What is declared outweighs what runs show; that nothing is known of columns stays said."""
-    return replace(edge, basis="declared", status="unknown" if edge.basis == "inputsOutputs" else edge.status)
+def _declared_sql(draft: Draft, identity: SetId, job: JobPart | None, words: Words) -> str | None:
+    """The digest of the SQL text that the declared edges stand for, if this is the last word on it. What is derived from it is looked for there."""
+    query = as_text(as_dict(job.facets.get("sql")).get("query")) if job is not None else None
+    if query is None or identity.via is None or not words.last(identity.via, "sql"):
+        return None
+    sql, set_id = sql_digest(query), identity.digest
+    listed = shown_by_key(identity.via, sql)
+    draft.put(declared_sql_key(set_id), sql)
+    draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
+    return sql
 
 
 def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:

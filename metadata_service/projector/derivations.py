@@ -13,11 +13,11 @@ import rfc8785
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, set_key, slot_of
-from metadata_service.projector.facets import show
+from metadata_service.projector.facets import as_declared, show
 from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft
 
-__all__ = ["derived_key", "project_derivation", "result_digest", "shown_by_key"]
+__all__ = ["declared_sql_key", "derived_key", "project_derivation", "result_digest", "shown_by_key"]
 
 
 @lru_cache(65_536)
@@ -30,6 +30,11 @@ def derived_key(job: str, sql: str) -> str:
 def shown_by_key(job: str, sql: str) -> str:
     """State key of the edge sets that runs of a SQL text hold without better knowledge."""
     return "sqlsets:" + hashlib.sha256(f"{job}\n{sql}".encode()).hexdigest()[:32]
+
+
+def declared_sql_key(set_id: str) -> str:
+    """State key of the SQL text that the declared edges of a set stand for."""
+    return f"declared-sql:{set_id}"
 
 
 def result_digest(data: DerivationData) -> str:
@@ -56,8 +61,13 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         if state is None or not state["edges"] or state["output"] not in outputs:
             continue
         found = outputs[state["output"]]
-        inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM]
+        declared = state["kind"] == "declared"
+        if declared and draft.state(declared_sql_key(set_id)) != data.sql:
+            continue
+        inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM and not (declared and row[3] != "declared")]
         shown, rank = show(state["output"], inputs, None, found)
+        if declared:
+            shown = [as_declared(edge, inputs) for edge in shown]
         for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
             draft.ensure(urn)
         if rank == RANKS["derivation"]:

@@ -239,11 +239,11 @@ def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
     draft.put(set_key(set_id), {**state, "edges": held, "absorbed": []})
 
 
-def take_back(draft: Draft, identity: SetId, bases: Collection[str]) -> None:
-    """The producer takes back what it said on these bases: those edges of the set end."""
+def take_back(draft: Draft, identity: SetId, bases: Collection[str], but: Collection[str] = ()) -> None:
+    """The producer takes back what it said on these bases: those edges of the set end, `but` for these slots."""
     state = draft.state(set_key(identity.digest))
     if state is not None:
-        close_edges(draft, identity.digest, [slot for slot, row in state["edges"].items() if row[3] in bases])
+        close_edges(draft, identity.digest, [slot for slot, row in state["edges"].items() if row[3] in bases and slot not in but])
 
 
 def close_set(draft: Draft, set_id: str) -> None:

@@ -17,7 +17,7 @@ from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn, job_urn
 from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
 
-__all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
+__all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
            "sourceless", "superseded", "taken_back_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
@@ -169,6 +169,14 @@ def show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, 
     if status is None:
         return edges, rank
     return [replace(edge, status=status) if edge.family == DERIVED_FROM and edge.basis != "inputsOutputs" else edge for edge in edges], rank
+
+
+def as_declared(edge: Shown, inputs: Collection[str]) -> Shown:
+    """What is declared outweighs what runs show; that nothing is known of columns stays said. What a parser found in declared SQL stays its finding, but for
+    the edges from declared inputs."""
+    if edge.basis == "derivation" and not (edge.family == DERIVED_FROM and edge.upstream in inputs):
+        return edge
+    return replace(edge, basis="declared", status="unknown" if edge.basis == "inputsOutputs" else edge.status)
 
 
 def sourceless(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edges import SetId, Shown, close_edges, index_keys, merge, opened_key, out_key, set_key
+from metadata_service.projector.edges import SetId, Shown, close_edges, index_keys, merge, opened_key, out_key, set_key, slot_of
 from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, Rejected
@@ -135,11 +135,9 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
 
     The edge *into* the other name says what that one is made of, so it needs scope there.
     """
-    if as_dict(facet).get("_deleted") is True:
-        draft.revise(dataset, "symlinks", None)
-        return
+    before = draft.fact(dataset, "symlinks")
     others: dict[str, dict[str, str]] = {}
-    for item in as_list(as_dict(facet).get("identifiers")):
+    for item in as_list(as_dict(facet).get("identifiers")) if as_dict(facet).get("_deleted") is not True else ():
         namespace, name, kind = (as_text(as_dict(item).get(key)) for key in ("namespace", "name", "type"))
         if namespace is None or name is None:
             continue
@@ -149,8 +147,9 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
             continue
         if urn != dataset:
             others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
-    if not others or not draft.revise(dataset, "symlinks", list(others.values())):
+    if not draft.revise(dataset, "symlinks", list(others.values()) or None):
         return
+    _no_longer_linked(draft, dataset, _linked(before) - others.keys())
     for urn, said in others.items():
         draft.ensure(urn)
         draft.touch(urn, "mention")
@@ -163,6 +162,22 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
         for below, above in pairs:
             identity = SetId("symlink", None, None, below)
             merge(draft, identity, [Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")], rank=0, firm=True)
+
+
+def _linked(fact: Any) -> set[str]:
+    """The datasets that a `symlinks` fact names."""
+    return {dataset_urn(item["namespace"], item["name"]) for item in as_list(fact)}
+
+
+def _no_longer_linked(draft: Draft, dataset: str, others: Iterable[str]) -> None:
+    """The edges to other names end, unless it is the other that still names this one."""
+    for urn in sorted(others):
+        if dataset not in _linked(draft.fact(urn, "symlinks")):
+            for below, above in ((dataset, urn), (urn, dataset)):
+                slot = slot_of(Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS"))
+                set_id = SetId("symlink", None, None, below).digest
+                if slot in (draft.state(set_key(set_id)) or {"edges": {}})["edges"]:
+                    close_edges(draft, set_id, [slot])
 
 
 # -- tombstones

@@ -23,7 +23,9 @@ STATES: Final = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTH
 TERMINAL_STATES: Final = frozenset({"COMPLETE", "ABORT", "FAIL"})
 # uuid5(NAMESPACE_URL, "urn:lineproof:openlineage-run"): the name space of run ids that were no UUIDs
 RUN_ID_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lineproof:openlineage-run")
-MAX_NAME_LENGTH: Final = 7_900  # namespace and name, percent-encoded: the URN of a version or column has to fit as well
+# namespace and name, percent-encoded: the graph takes URNs of 1,300 characters, and that of a version of the code or the data has to fit as well
+MAX_NAME_LENGTH: Final = 1_200
+EARLIEST_US: Final = -(2**53 - 1)  # 1684: of times before, µs since 1970 are no integer that every JSON reader keeps
 ALWAYS_FITS: Final = MAX_NAME_LENGTH // 12  # a character takes at most 12
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d+))?\s*(Z|z|[+-]\d{2}:?\d{2})?$")
@@ -173,10 +175,15 @@ def _event_time(value: Any, warnings: list[str]) -> datetime:
         warnings.append("eventTime has no time zone; read as UTC")
     offset = "+00:00" if zone is None or zone in "Zz" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     clock = clock if clock.count(":") == 2 else clock + ":00"
+    leap = timedelta(seconds=1 if clock.endswith(":60") else 0)  # RFC 3339 has leap seconds, datetime has not
+    clock = clock[:-2] + "59" if leap else clock
     try:
-        return datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6].ljust(6, '0')}{offset}").astimezone(UTC)
+        when = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6].ljust(6, '0')}{offset}").astimezone(UTC) + leap
     except (ValueError, OverflowError) as error:
         raise OpenLineageError(f"eventTime {value!r}: {error}") from error
+    if (when - _EPOCH) // timedelta(microseconds=1) < EARLIEST_US:
+        raise OpenLineageError(f"eventTime {value!r} is centuries ago: it was never set")
+    return when
 
 
 def _object(value: Any, where: str) -> dict[str, Any] | None:

@@ -45,17 +45,18 @@ class Derived:
 
     def ran(self, job: str, sql: str | None, *, inputs: dict[str, list[str] | None] | None = None, outputs: dict[str, list[str] | None] | None = None,
             run: str | None = None, state: str = "COMPLETE", dialect: str | None = None, output_facets: dict[str, Any] | None = None,
-            minute: int = 0) -> int:
-        """One event of a run; datasets with their columns, or None where nothing is told of them."""
+            minute: int = 0, declared: bool = False) -> int:
+        """One event of a run, or of a job as declared; datasets with their columns, or None where nothing is told of them."""
         facets = {"sql": {"query": sql, **({"dialect": dialect} if dialect else {})}} if sql is not None else {}
         event = {"eventType": state, "eventTime": f"2026-01-01T00:{minute:02}:00Z", "producer": "https://example.test/p",
                  "run": {"runId": run or str(uuid.uuid4())}, "job": {"namespace": "jobs", "name": job, "facets": facets},
                  "inputs": [_dataset(name, columns, {}) for name, columns in (inputs or {}).items()],
                  "outputs": [_dataset(name, columns, output_facets or {}) for name, columns in (outputs or {}).items()]}
-        payload = json.dumps(event).encode()
+        kind = "job" if declared else "run"
+        payload = json.dumps({key: value for key, value in event.items() if not (declared and key in ("run", "eventType"))}).encode()
         policy = self.log.keyring.policy
         assert policy is not None
-        entry = NewEntry(sign_envelope(PAYLOAD_OPENLINEAGE, payload, self.log.notary), PAYLOAD_OPENLINEAGE, "openlineage.run", policy.tenants[0].id,
+        entry = NewEntry(sign_envelope(PAYLOAD_OPENLINEAGE, payload, self.log.notary), PAYLOAD_OPENLINEAGE, f"openlineage.{kind}", policy.tenants[0].id,
                          self.log.notary.keyid, "SERVICE", None, "https://example.test/p", str(uuid.uuid4()))
         return self.log.appender.submit(entry).result(30).index
 

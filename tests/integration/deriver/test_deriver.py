@@ -139,3 +139,39 @@ async def test_a_statement_that_takes_too_long_ends_the_parser_only(derived: Der
         await hasty.close()
     assert (slow["job"]["name"], slow["status"], slow["columns"], slow["reason"]) == ("slow", "unknown", [], "too-slow")
     assert good["job"]["name"] == "good"
+
+
+# -- SQL that a job declares without a run
+
+async def dataset_edges(derived: Derived, name: str) -> set[tuple[str, str, str | None]]:
+    edges = await derived.graph.neighbours([f"urn:lineproof:dataset:postgres%3A%2F%2Fwh%3A5432:{name}"], "UPSTREAM", ["DERIVED_FROM"], None, 100)
+    return {(edge.upstream.rpartition(":")[2], edge.basis, edge.status) for edge in edges}
+
+
+async def test_the_sql_of_a_declared_job_is_derived_too(derived: Derived) -> None:
+    entry = derived.ran("j", TOTALS, inputs={**ORDERS, "shop.rates": None}, outputs={"shop.totals": None}, declared=True)
+    (found,) = await derived.settle()
+    assert (found["entry"], found["reason"]) == (entry, "input-not-read:shop.rates")
+    assert {(edge.basis, edge.line) for edge in await derived.edges("shop.totals", "id") if edge.type == "DIRECT"} == {("derivation", 1)}
+    assert await dataset_edges(derived, "shop.totals") == {("shop.orders", "declared", None), ("shop.rates", "declared", "unknown")}
+    derived.ran("j", TOTALS, inputs={**ORDERS, "shop.rates": None}, outputs={"shop.totals": None}, declared=True, minute=1)
+    assert len(await derived.settle()) == 1
+    assert {edge.opened_by for edge in await derived.edges("shop.totals", "id")} == {entry + 1}
+
+
+async def test_another_statement_of_a_declared_job_ends_what_was_found_in_the_one_before(derived: Derived) -> None:
+    derived.ran("j", TOTALS, inputs=ORDERS, outputs={"shop.totals": None}, declared=True)
+    await derived.settle()
+    derived.ran("j", None, inputs=ORDERS, outputs={"shop.totals": None}, declared=True, minute=1)  # says nothing of SQL
+    await derived.settle()
+    assert {edge.upstream.rpartition(":")[2] for edge in await derived.edges("shop.totals", "total")} == {"amount", "paid"}
+    derived.ran("j", "insert into totals (id, total) select id, paid from orders", inputs=ORDERS, outputs={"shop.totals": None}, declared=True, minute=2)
+    assert len(await derived.settle()) == 2
+    assert {edge.upstream.rpartition(":")[2] for edge in await derived.edges("shop.totals", "total")} == {"paid"}
+
+
+async def test_a_declared_job_that_says_its_columns_itself_is_not_derived(derived: Derived) -> None:
+    own = {"columnLineage": {"fields": {"total": {"inputFields": [{"namespace": NS, "name": "shop.orders", "field": "amount"}]}}}}
+    derived.ran("j", TOTALS, inputs=ORDERS, outputs={"shop.totals": None}, declared=True, output_facets=own)
+    assert await derived.settle() == []
+    assert {(edge.upstream.rpartition(":")[2], edge.basis) for edge in await derived.edges("shop.totals", "total")} == {("amount", "declared")}

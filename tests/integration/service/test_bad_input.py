@@ -157,7 +157,10 @@ async def test_unknown_urn(world: ServiceWorld) -> None:
 
 
 @pytest.mark.parametrize("event", [{"eventTime": "2024-01-01T00:00:00Z", "producer": "https://x", "job": {"namespace": "demo"}},
-                                   {"producer": "https://x", "job": {"namespace": "demo", "name": "job"}}, {}])
+                                   {"producer": "https://x", "job": {"namespace": "demo", "name": "job"}}, {},
+                                   {"eventTime": "0001-01-01T00:00:00Z", "producer": "https://x", "job": {"namespace": "demo", "name": "job"}},
+                                   {"eventTime": "2024-01-01T00:00:61Z", "producer": "https://x", "job": {"namespace": "demo", "name": "job"}},
+                                   {"eventTime": "2024-01-01T00:00:00Z", "producer": "https://x", "job": {"namespace": "demo", "name": "表" * 140}}])
 async def test_openlineage_that_cannot_be_placed(world: ServiceWorld, event: dict[str, Any]) -> None:
     await refused(world, json.dumps(event).encode(), 422, "invalid-openlineage", "/api/v1/lineage")
 

@@ -1,6 +1,8 @@
 """Datasets: facts, drops, renames, symlinks, versions, tombstones."""
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from metadata_service.graph.ops import DERIVED_FROM
@@ -79,6 +81,18 @@ async def test_a_rename_moves_lineage_and_the_next_run_finds_it_there(world: Wor
     world.log.run("a", "r4", inputs=["raw2"], outputs=[ds("new")], code="v2", minutes=2001)
     await world.project()
     assert world.assets() == {("new", "raw2"), ("mart", "new")}
+
+
+@pytest.mark.parametrize("now", [{"identifiers": [{"namespace": "db", "name": "w", "type": "TABLE"}]}, {"_deleted": True}])
+async def test_a_name_that_symlinks_leave_out_is_no_other_name_any_more(world: World, now: dict[str, Any]) -> None:
+    world.log.run("a", "r1", outputs=[ds("t", symlinks={"identifiers": [{"namespace": "db", "name": name, "type": "TABLE"} for name in ("u", "v", "w")]})])
+    world.log.run("b", "r2", outputs=[ds("v", symlinks={"identifiers": [{"namespace": "db", "name": "t", "type": "TABLE"}]})])
+    await world.project()
+    assert world.assets() == {("t", "u"), ("u", "t"), ("t", "v"), ("v", "t"), ("t", "w"), ("w", "t")}
+    world.log.run("a", "r3", outputs=[ds("t", symlinks=now)], minutes=1)
+    await world.project()
+    kept = {("t", "v"), ("v", "t")}  # which v says itself
+    assert world.assets() == (kept if "_deleted" in now else kept | {("t", "w"), ("w", "t")})
 
 
 async def test_symlinks_join_the_names_of_one_dataset(world: World) -> None:

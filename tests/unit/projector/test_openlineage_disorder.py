@@ -150,6 +150,12 @@ async def test_columns_beside_lineage_come_from_what_it_names(world: World) -> N
     assert (world.assets(), world.columns()) == ({("t", "x")}, {("t.a", "x.id")})
 
 
+async def test_a_leap_second_is_the_next_second(world: World) -> None:
+    world.log.lineage({**told(1, "COMPLETE"), "eventTime": "2016-12-31T23:59:60.25Z"})
+    await world.project()
+    assert world.facts(RUN)["endedAt"] == "2017-01-01T00:00:00.250000Z"
+
+
 @pytest.mark.parametrize("kind", ["STREAMING", "SERVICE", "service"])
 async def test_a_job_that_never_ends_counts_while_it_runs(world: World, kind: str) -> None:
     world.log.lineage(told(1, "RUNNING", inputs=("x",), out={}, jobType={"processingType": kind, "integration": "FLINK"}))
