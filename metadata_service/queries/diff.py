@@ -161,13 +161,13 @@ async def _side(context: QueryContext, roots: Sequence[Root], direction: Directi
     start = [root.urn for root in roots]
     ways: dict[Direction, list[Way]] = {Direction.UPSTREAM: ["UPSTREAM"], Direction.DOWNSTREAM: ["DOWNSTREAM"], Direction.BOTH: ["UPSTREAM", "DOWNSTREAM"]}
     urns: set[str] = set()
-    edges: dict[tuple[str, int], Edge] = {}
+    edges: dict[Edge, None] = {}
     for way in ways[direction]:
         reach = await context.graph.reachable(start, way, depth, families, context.at, limits)
         context.notes.cut(reach, limits, way)
         urns.update(node.urn for node in reach.nodes)
-        edges.update({(edge.key, edge.from_): edge for edge in reach.edges})
-    return _Side(frozenset(urns), tuple(edges.values()), await context.graph.get(sorted(urns), context.at))
+        edges.update(dict.fromkeys(reach.edges))
+    return _Side(frozenset(urns), tuple(edges), await context.graph.get(sorted(urns), context.at))
 
 
 def _edges(old: Iterable[Edge], new: Iterable[Edge]) -> list[tuple[Edge | None, Edge | None]]:
@@ -178,8 +178,8 @@ def _edges(old: Iterable[Edge], new: Iterable[Edge]) -> list[tuple[Edge | None, 
             groups[edge.downstream, edge.upstream, edge.family, edge.via or "", edge.type or "", edge.subtype or ""][side].append(edge)
     found: list[tuple[Edge | None, Edge | None]] = []
     for _, (before, after) in sorted(groups.items()):
-        kept = {(edge.key, edge.from_) for edge in before} & {(edge.key, edge.from_) for edge in after}
-        gone, come = (sorted((edge for edge in side if (edge.key, edge.from_) not in kept), key=_age) for side in (before, after))
+        kept = {*before} & {*after}
+        gone, come = (sorted((edge for edge in side if edge not in kept), key=_age) for side in (before, after))
         for index in range(max(len(gone), len(come))):
             found.append((gone[index] if index < len(gone) else None, come[index] if index < len(come) else None))
     return found

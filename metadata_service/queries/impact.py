@@ -169,7 +169,7 @@ async def _spread_of_asset(context: QueryContext, start: Sequence[str], limits: 
 
 async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[RootEntity], spread: _Spread) -> Impact:
     seeds: dict[str, tuple[int, ...]] = dict.fromkeys([*(root.urn for root in roots), *spread.same], ())
-    edges = list({(edge.key, edge.from_): edge for edge in spread.edges}.values())
+    edges = list(dict.fromkeys(spread.edges))
     paths = shortest_paths(seeds, edges, "DOWNSTREAM")
     holders = _holders(spread.severity, seeds)
     for dataset, columns in holders.items():  # a dataset is as near as its nearest affected column

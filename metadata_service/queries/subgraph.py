@@ -53,8 +53,8 @@ class Subgraph:
                 self.hidden_downstream[urn] = up.hidden_downstream.get(urn, 0)
             if urn not in self.distance or distance < self.distance[urn]:
                 self.distance[urn] = -distance
-        known = {(edge.key, edge.from_) for edge in self.edges}
-        self.edges += [edge for edge in up.edges if (edge.key, edge.from_) not in known]
+        known = set(self.edges)
+        self.edges += [edge for edge in up.edges if edge not in known]
 
     def drop_edges(self, keep: Callable[[Edge], bool], roots: Collection[str], way: Way, *, hide: bool = True) -> None:
         """Keep the edges that pass, then what is still reachable from the roots, with new distances.

@@ -74,8 +74,8 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         if gaps:
             vague = sorted(set(map(holder, gaps)))
             edges += await context.graph.neighbours(vague, "UPSTREAM", [DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
-    known = {(edge.key, edge.from_) for edge in found.edges}
-    return [edge for edge in dict(((edge.key, edge.from_), edge) for edge in edges).values() if (edge.key, edge.from_) not in known]
+    known = set(found.edges)
+    return [edge for edge in dict.fromkeys(edges) if edge not in known]
 
 
 async def _root_versions(context: QueryContext, datasets: Sequence[str], data_at: datetime | None) -> dict[str, VersionRef]:
