@@ -37,6 +37,7 @@ from metadata_service.queries.context import EVERYTHING, Room
 __all__ = ["Question", "Replay", "question_of", "replayed_from_evidence", "replayed_from_log"]
 
 NOT_COMPARED: Final = frozenset({"coveringCheckpoint", "after", "proof"})
+NOW_ONLY: Final = frozenset({"lastSeen", "runs"})  # null in an answer about the past, where the question asked again stands at the end of its log
 QUOTE: Final = "snippet"  # lines of an artifact, which is not part of the log; what the log holds is its digest
 MAX_DIFFERENCES: Final = 5
 
@@ -167,6 +168,8 @@ def _differences(answered: Any, again: Any, where: str, quotes: list[str]) -> It
     if isinstance(answered, dict) and isinstance(again, dict):
         for key in sorted((answered.keys() | again.keys()) - NOT_COMPARED):
             place = f"{where}.{key}" if where else key
+            if key in NOW_ONLY and answered.get(key) is None:
+                continue
             if key == QUOTE and again.get(key) is None:
                 quotes += [place] if answered.get(key) is not None else []
             else:

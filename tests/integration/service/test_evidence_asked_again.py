@@ -98,6 +98,23 @@ async def test_an_answer_follows_from_its_entries_and_from_the_whole_log(evidenc
 
 
 @pytest.mark.anyio
+async def test_the_past_versions_and_producers_can_be_asked_again_too(evidence: Evidence) -> None:
+    world, past = evidence.world, {"size": evidence.world.size() - 1}
+    for document, variables in ((documents.LINEAGE, {"urn": URN, "direction": "UPSTREAM", "at": past}), (documents.LINEAGE, {"urn": URN, "level": "VERSION"}),
+                                (documents.LINEAGE, {"urn": URN, "level": "VERSION", "at": past}), (documents.ENTITY, {"urn": URN}),
+                                (documents.ENTITY, {"urn": URN, "at": past})):
+        answer = await graphql(world, document, variables)
+        asked = {"entries": [world.size() - 1], "query": {"document": document, "variables": variables}, "answer": answer, "withLeaves": True}
+        bundle = (await graphql(world, documents.EVIDENCE, {**asked, "withContext": True}))["evidence"]["bundle"]
+        verdict = await evidence.verdict(bundle, "complete", str(evidence.export))
+        assert verdict.ok, (variables, verdict.reasons)
+        assert "complete" in verdict.levels
+    forged = json.loads(json.dumps(bundle))
+    forged["answer"]["entity"]["entity"]["producers"][0]["current"] = False
+    assert "complete" not in (await evidence.verdict(forged, "included", str(evidence.export))).levels
+
+
+@pytest.mark.anyio
 async def test_entries_that_do_not_suffice_reach_no_more_than_the_keys(evidence: Evidence) -> None:
     verdict = await evidence.verdict(evidence.bare, "derived")
     assert (verdict.ok, verdict.code, verdict.levels) == (False, "below-required", ("included", "keys-complete"))
