@@ -84,9 +84,12 @@ def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], dialect: st
 
 def _alike(value: exp.Like | exp.ILike, table: BaseTable) -> Iterator[exp.Expr]:
     """`* LIKE 'q%'`: the columns whose names are like that."""
+    yield from (exp.column(exp.to_identifier(key, quoted=True)) for key, (name, _) in table.keys.items() if _fits(value, name))
+
+
+def _fits(value: exp.Like | exp.ILike, name: str) -> bool:
     pattern = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in value.expression.name)
-    fits = re.compile(pattern, re.IGNORECASE if isinstance(value, exp.ILike) else 0)
-    yield from (exp.column(exp.to_identifier(key, quoted=True)) for key, (name, _) in table.keys.items() if fits.fullmatch(name))
+    return re.fullmatch(pattern, name, re.IGNORECASE if isinstance(value, exp.ILike) else 0) is not None
 
 
 def _aliases(value: exp.Aliases) -> Iterator[exp.Expr]:
@@ -136,6 +139,10 @@ def _meant(columns: exp.Columns, table: BaseTable) -> list[str] | None:
         except re.error:
             return None
         return [key for key, (name, _) in table.keys.items() if fits.search(name)]
+    if isinstance(pattern, exp.Lambda):  # COLUMNS(c -> c LIKE 'q%')
+        like = pattern.this
+        literal = isinstance(like, exp.Like | exp.ILike) and isinstance(like.this, exp.Identifier) and isinstance(like.expression, exp.Literal)
+        return [key for key, (name, _) in table.keys.items() if _fits(like, name)] if literal else None
     if not isinstance(pattern, exp.Star) or pattern.args.get("replace") or pattern.args.get("rename"):
         return None
     left_out = {each.name.casefold() for each in pattern.args.get("except_") or ()}

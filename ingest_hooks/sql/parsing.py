@@ -83,6 +83,11 @@ def _clone_of_now(words: Sequence[str]) -> list[int] | None:
     return list(range(words.index("SYSTEM_TIME") - 1))
 
 
+def _merge_without_evolution(words: Sequence[str]) -> list[int] | None:
+    """`MERGE WITH SCHEMA EVOLUTION INTO …` without these words."""
+    return [0, *range(4, len(words))] if words[:4] == ["MERGE", "WITH", "SCHEMA", "EVOLUTION"] else None
+
+
 def _insert_without_overriding(words: Sequence[str]) -> list[int] | None:
     """`INSERT … OVERRIDING SYSTEM VALUE …` without these words."""
     at = next((number for number, word in enumerate(words) if word == "OVERRIDING" and words[number + 2:number + 3] == ["VALUE"]), None)
@@ -129,4 +134,4 @@ def _behind(words: Sequence[str], opening: int) -> int:
 
 
 _RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (
-    _create_without_options, _clone_of_now, _insert_without_overriding, _merge_that_does, _directory_without_options)
+    _create_without_options, _clone_of_now, _insert_without_overriding, _merge_without_evolution, _merge_that_does, _directory_without_options)

@@ -258,6 +258,8 @@ class Resolver:
             at = self._index(inner).get(name, place)
             if at is not None:
                 return self._column(inner, at)
+        if isinstance(values, exp.Stack) and place is not None:
+            return merged(self.uses(scope, each, _TRANSFORMED) for each in values.expressions[place::len(query.alias_column_names)])
         several = isinstance(query, exp.Unnest) and len(query.expressions) > 1 and place is not None and place < len(query.expressions)
         found = self.uses(scope, query.expressions[place or 0] if several else query, _TRANSFORMED)
         if found.inputs or found.reasons:
@@ -327,7 +329,8 @@ class Resolver:
     def _whole_row(self, scope: Scope, source: Source, name: str) -> Found:
         """All columns of a source: it was named where a column could stand."""
         names = self._names_of(source)
-        if names is None and isinstance(source, Scope) and isinstance(source.expression, exp.UDTF):
+        function = isinstance(source.expression, exp.UDTF) if isinstance(source, Scope) else isinstance(source.this, exp.Func) and not self._tables.of(source)
+        if names is None and function:  # the one column of a function has its name
             return self._from_source(scope, source, name)
         if names is None:
             return Found(reasons=frozenset({f"whole-row:{name}"}))

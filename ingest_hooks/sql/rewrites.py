@@ -76,7 +76,8 @@ def _tree(top: exp.Expr, parts: Sequence[exp.Expr]) -> exp.Expr:
 def _arrows(statement: exp.Expr) -> None:
     """`f(doc -> 'a')`: sqlglot takes the arrow for a lambda's, but a first argument is none, and its parameter is a column."""
     for arrow in list(statement.find_all(exp.Lambda)):
-        first = isinstance(arrow.parent, exp.Func) and not arrow.index and arrow.arg_key in ("this", "expressions")
+        function = isinstance(arrow.parent, exp.Func) and not isinstance(arrow.parent, exp.Columns)
+        first = function and not arrow.index and arrow.arg_key in ("this", "expressions")
         if first and len(arrow.expressions) == 1 and isinstance(arrow.expressions[0], exp.Identifier):
             arrow.replace(exp.JSONExtract(this=exp.Column(this=arrow.expressions[0]), expression=arrow.this))
 

@@ -71,7 +71,17 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
     if query is None:
         return (Reduced(kind, target=target, columns=columns, status="unknown", reason="no-query", temporary=temporary),)
     adopt_ctes(statement, query)
+    if kind == "create view" and target is not None and any(table.name == target.name and not table.db for table in query.find_all(exp.Table)):
+        query = _recursive(query, target.name, columns)
     return (Reduced(kind, (query,), target, columns, temporary=temporary),)
+
+
+def _recursive(query: exp.Query, name: str, columns: tuple[str, ...]) -> exp.Query:
+    """`CREATE RECURSIVE VIEW v (n) AS …`, which reads itself, as a query over a recursive CTE of its name."""
+    alias = exp.TableAlias(this=exp.to_identifier(name), columns=[exp.to_identifier(column) for column in columns])
+    whole = exp.select(exp.Star()).from_(exp.Table(this=exp.to_identifier(name)), copy=False)
+    whole.set("with_", exp.With(expressions=[exp.CTE(this=query, alias=alias)], recursive=True))
+    return whole
 
 
 def _cache(statement: exp.Cache) -> tuple[Reduced, ...]:

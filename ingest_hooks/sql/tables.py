@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
 
 from ingest_hooks.sql.nodes import Nodes
+from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.reduced import table_name
 
 __all__ = ["BaseTable", "SchemaIndex", "Tables", "name_tables", "remember_names", "with_tables", "written_tables"]
@@ -156,6 +157,7 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mappin
                 seen.add(id(source))
                 naming.rename(source)
             naming.note_unlisted(scope)
+            naming.name_beside_stars(scope)
             if scope.parent is not None and scope.can_be_correlated:
                 naming.assume_own(scope)
     return tables
@@ -168,6 +170,7 @@ class _Naming:
     ids: dict[tuple[str, str], str]
     named: dict[str, list[str]]  # case-folded -> the column names of the statement that differ in case only
     folded: Callable[[str], str]
+    opened: dict[int, list[str]] = field(default_factory=dict)  # queries with a star over a table that nothing is known of -> the columns they name beside it
 
     def rename(self, table: exp.Table) -> None:
         file = _file_name(table)
@@ -194,6 +197,30 @@ class _Naming:
             table = self.tables.of(source) if isinstance(source, exp.Table) and not source.args.get("pivots") else None
             if table is not None and table.columns is not None and not column.is_star and table.column(column.name) is None:
                 self.tables.unlisted.setdefault(source.name, set()).add(column.name)
+
+    def name_beside_stars(self, scope: Scope) -> None:
+        """`SELECT * FROM t`, where t is `SELECT *, a + b AS total FROM unknown`: of all that the star stands for, `total` is known."""
+        select, sources = scope.expression, list(scope.selected_sources.values())
+        stars = [item for item in select.expressions if isinstance(item, exp.Star) and not any(item.args.values())] if isinstance(select, exp.Select) else []
+        if len(stars) != 1 or len(sources) != 1:
+            return
+        source = sources[0][1]
+        if isinstance(source, exp.Table):
+            table = self.tables.of(source)
+            if table is None or table.columns is not None or source.args.get("pivots"):
+                return
+            below: list[str] = []
+        elif id(source.expression) in self.opened:
+            below = self.opened[id(source.expression)]
+        else:
+            return
+        own = [item.alias_or_name for item in select.expressions if item is not stars[0]]
+        more = [exp.column(exp.to_identifier(name, quoted=True)) for name in below if name not in own]
+        for each in more:
+            same_place(each, stars[0])
+        at = select.expressions.index(stars[0]) + 1
+        select.set("expressions", [*select.expressions[:at], *more, *select.expressions[at:]])
+        self.opened[id(select)] = [*(each.name for each in more), *own]
 
     def assume_own(self, scope: Scope) -> None:
         """Columns without a table in a subquery over one table that nothing is known of: its own, most likely. sqlglot refuses to go on without."""

@@ -882,3 +882,65 @@ p = A:p.d.orders.amount W:p.d.orders.status
 q = A:p.d.orders.amount
 --
 select p, q from (select percentile_cont(amount, 0.5) over (partition by status) as p, q from d.orders, (select approx_quantiles(amount, 4)[offset(2)] as q from d.orders))
+
+--# name: unnest with a struct alias and its field by name
+id = g.shop.orders.id
+v = T:g.shop.orders.lines
+--
+select o.id, a.v from g.shop.orders o, o.lines l, l.attrs a
+
+--# name: correlated array subquery with a filter and an order
+xs = T:g.shop.orders.lines F:g.shop.orders.lines S:g.shop.orders.lines
+--
+select array(select l.sku from unnest(lines) l where l.qty > 1 order by l.qty) as xs from g.shop.orders
+
+--# name: struct star in a cte
+zip = T:g.shop.orders.cust
+--
+with c as (select cust.addr.* from g.shop.orders) select zip from c
+
+--# name: window on a cte with named struct
+f = T:p.d.orders.amount W:p.d.orders.customer_id W:p.d.orders.day
+--
+with t as (select customer_id, day, struct(amount as amt) as s from d.orders) select first_value(s.amt) over (partition by customer_id order by day) as f from t
+
+--# name: safe cast with a format and a coalesce of a subquery
+x = T:p.d.orders.status A:p.d.customers.city
+--
+select coalesce(safe_cast(status as string), (select max(city) from d.customers)) as x from d.orders
+
+--# name: except distinct and intersect in parentheses
+id = p.d.orders.id
+rows = F:p.d.customers.id F:p.d.quarters.id
+--
+(select id from d.orders except distinct select id from d.customers) intersect distinct select id from d.quarters
+
+--# name: table alias with the name of a column
+status = p.d.orders.status
+--
+select status.status from d.orders as status
+
+--# name: if in an aggregate and a ratio
+r = A:p.d.orders.amount C:p.d.orders.status
+--
+select safe_divide(sum(if(status = 'x', amount, 0)), sum(amount)) as r from d.orders
+
+--# name: insert with an unnest of parameters
+writes: d.customers
+id =
+--
+insert into d.customers (id) select x from unnest([1, 2]) x
+
+--# name: create view with options and column descriptions
+writes: d.v
+a = p.d.orders.id
+b = T:p.d.orders.amount
+--
+create or replace view d.v (a options(description = 'x'), b) options(labels = [('k', 'v')]) as select id, amount * 2 from d.orders
+
+--# name: pipe join and window
+id = p.d.orders.id
+city = p.d.customers.city
+rows = J:p.d.orders.customer_id J:p.d.customers.id
+--
+from d.orders as o |> join d.customers as c on o.customer_id = c.id |> select o.id, c.city

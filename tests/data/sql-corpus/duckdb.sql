@@ -1264,3 +1264,85 @@ status: unknown
 reason: no-query
 --
 create sequence s start 1
+
+--# name: unnest with ordinality like range join
+id = orders.id
+i =
+tag = T:orders.tags
+rows = F:orders.tags
+--
+select o.id, r.i, o.tags[r.i] as tag from orders o, range(1, 10) r(i) where r.i <= len(o.tags)
+
+--# name: columns with a lambda filter
+q1 = A:wide.q1
+q2 = A:wide.q2
+q3 = A:wide.q3
+--
+select sum(columns(c -> c like 'q%')) from wide
+
+--# name: struct insert and extract
+s = T:orders.detail T:orders.id
+k = T:orders.detail
+--
+select struct_insert(detail, oid := id) as s, struct_extract(detail, 'sku') as k from orders
+
+--# name: aggregate with order and distinct in a list
+l = A:customers.name S:customers.id
+rows = G:customers.city
+--
+select list(distinct name order by id) as l from customers group by city
+
+--# name: pivot in a cte
+region = sales.region
+a = A:sales.amount C:sales.quarter
+rows = G:sales.region
+--
+with p as (pivot sales on quarter in ('a') using sum(amount) group by region) select region, a from p
+
+--# name: unpivot in a cte
+id = wide.id
+v = T:wide.q1 T:wide.q2 T:wide.q3
+--
+with u as (unpivot wide on q1, q2, q3 into name k value val) select id, val + 1 as v from u
+
+--# name: chained comparison in a filter of a window
+r = W:trips.zone W:trips.fare
+rows = F:trips.zone F:trips.fare F:trips.rider
+--
+select row_number() over (partition by zone order by fare) as r from trips where rider is not null qualify row_number() over (partition by zone order by fare) between 1 and 3
+
+--# name: case-insensitive duplicate aliases in nested queries
+ID = a.id
+--
+select ID from (select id as Id from (select ID from A) q1) Q2
+
+--# name: table function over a column and a list of structs
+n = T:trips.stops
+at = T:trips.stops
+--
+select u.name as n, u.at from trips, unnest(stops) as t(u)
+
+--# name: except in a subquery with in
+id = a.id
+rows = F:a.x F:b.x F:c.id
+--
+select id from a where x not in (select x from b except select id from c)
+
+--# name: ignore nulls and nth value
+n = T:trips.fare W:trips.started
+--
+select nth_value(fare, 2 ignore nulls) over (order by started) as n from trips
+
+--# name: create or replace temp table then insert into a real one
+writes: b
+id = a.id
+x = T:a.x
+w = 
+--
+create or replace temp table s as select id, x + 1 as x from a; insert into b (id, x, w) select id, x, null from s
+
+--# name: qualify on an alias and a where on another
+s = A:orders.amount W:orders.customer_id
+rows = F:orders.status F:orders.amount F:orders.customer_id
+--
+select sum(amount) over (partition by customer_id) as s from orders where status = 'x' qualify s > 10

@@ -1139,3 +1139,114 @@ status: unknown
 reason: not-parsed
 --
 select from where group
+
+--# name: no schema, correlated scalar subquery with a prefix
+schema: none
+x = o.x
+m = A:p.y F:p.id F:o.id
+--
+select o.x, (select max(p.y) from p where p.id = o.id) as m from o
+
+--# name: no schema, cte chain over an unknown star
+schema: none
+status: partial
+reason: star-unresolved
+* = ?
+total = T:raw.a T:raw.b
+--
+with s as (select * from raw), t as (select *, a + b as total from s) select * from t
+
+--# name: no schema, columns through a star
+schema: none
+a = raw.a
+b = T:raw.b
+rows = F:raw.c
+--
+with s as (select * from raw) select a, b * 2 as b from s where c > 1
+
+--# name: no schema, self join of a cte
+schema: none
+a = e.name
+b = e.name
+rows = J:e.mgr J:e.id
+--
+with x as (select id, mgr, name from e) select l.name as a, r.name as b from x l join x r on l.mgr = r.id
+
+--# name: insert of a union with different names
+writes: public.customers
+id = public.orders.id public.items.order_id
+name = public.orders.status public.items.sku
+--
+insert into public.customers (id, name) select id, status from public.orders union select order_id, sku from public.items
+
+--# name: update with a correlated case
+writes: hr.emp
+status: partial
+reason: update-keeps-other-values
+sal = T:hr.emp.sal C:hr.emp.dept
+rows = F:hr.emp.hired
+--
+update hr.emp set sal = case when dept = 3 then sal * 1.1 else sal end where hired < now()
+
+--# name: with ordinality of json keys and a join
+k = T:public.orders.doc
+rows = F:public.orders.id
+--
+select k from public.orders, jsonb_object_keys(doc) as k where id > 3
+
+--# name: lateral aggregate
+name = public.customers.name
+total = A:public.orders.amount
+rows = F:public.orders.customer_id F:public.customers.id
+--
+select c.name, t.total from public.customers c, lateral (select sum(amount) as total from public.orders o where o.customer_id = c.id) t
+
+--# name: window over a case with default frame
+v = T:hr.emp.sal C:hr.emp.mgr W:hr.emp.dept W:hr.emp.hired
+--
+select lag(case when mgr is null then sal end, 1, 0) over (partition by dept order by hired) as v from hr.emp
+
+--# name: arrays of rows and any
+ids = A:hr.emp.id
+rows = F:hr.emp.name F:hr.dept.name
+--
+select array_agg(id) as ids from hr.emp where name = any (select name from hr.dept)
+
+--# name: cast to a domain and collate
+n = T:hr.emp.name
+s = T:hr.emp.sal
+--
+select name collate "C" as n, sal::numeric(9, 2)::text as s from hr.emp
+
+--# name: create view with a recursive keyword
+writes: v
+n = hr.emp.id
+rows = J:hr.emp.mgr J:hr.emp.id
+--
+create recursive view v (n) as select id from hr.emp union all select e.id from hr.emp e join v on e.mgr = v.n
+
+--# name: select into temp and a use of it
+writes: final
+id = public.orders.id
+--
+select id into temp t from public.orders; create table final as select id from t;
+
+--# name: explain analyze of an insert
+status: unknown
+reason: statement:
+--
+explain analyze insert into public.customers (id) select id from public.orders
+
+--# name: prepared statement parameters
+id = public.orders.id
+x = T:public.orders.amount
+rows = F:public.orders.day
+--
+select id, amount * $1 as x from public.orders where day > $2
+
+--# name: grouping by a function of two columns
+g = T:public.orders.status T:public.orders.customer_id
+n =
+rows = G:public.orders.status G:public.orders.customer_id
+--
+select concat(status, customer_id) as g, count(*) as n from public.orders group by concat(status, customer_id)

@@ -959,3 +959,78 @@ status: unknown
 reason: statement:
 --
 undrop table t
+
+--# name: nested flatten with this and path
+k = T:RAW.APP.EVENTS.PAYLOAD
+v = T:RAW.APP.EVENTS.PAYLOAD
+--
+select f.key as k, g.value:x::int as v from raw.app.events e, lateral flatten(e.payload:items) f, lateral flatten(f.value:parts) g
+
+--# name: lateral alias chain with a window
+a = T:DB.PUBLIC.ORDERS.AMOUNT
+b = T:DB.PUBLIC.ORDERS.AMOUNT
+c = A:DB.PUBLIC.ORDERS.AMOUNT W:DB.PUBLIC.ORDERS.DAY
+--
+select amount + 1 as a, a * 2 as b, sum(b) over (order by day) as c from orders
+
+--# name: select with dollar references of a staged file pattern
+a = T:@s/dir.$1
+b = T:@s/dir.metadata$filename
+--
+select t.$1:x::string as a, metadata$filename || '' as b from @s/dir (file_format => 'f', pattern => '.*') t
+
+--# name: merge with only an insert and a constant
+writes: raw.app.accounts
+status: partial
+reason: merge-keeps-other-values
+id = RAW.APP.EVENTS.ACCOUNT_ID
+plan =
+rows = J:RAW.APP.ACCOUNTS.ID J:RAW.APP.EVENTS.ACCOUNT_ID
+--
+merge into raw.app.accounts a using raw.app.events e on a.id = e.account_id when not matched then insert (id, plan) values (e.account_id, 'free')
+
+--# name: create view as a union with select star exclude
+writes: v
+ID = DB.PUBLIC.WIDE.ID DB.PUBLIC.CUSTOMERS.ID
+--
+create or replace view v as select * exclude (q1, q2) from wide union all select id from customers
+
+--# name: array construct and compact with agg
+a = A:P.S.T1.A A:P.S.T1.B
+rows = G:P.S.T1.ID
+--
+select array_agg(array_construct_compact(a, b)) as a from p.s.t1 group by id
+
+--# name: regexp and split part
+x = T:DB.PUBLIC.CUSTOMERS.EMAIL
+y = T:DB.PUBLIC.CUSTOMERS.EMAIL
+--
+select regexp_substr(email, '@(.*)', 1, 1, 'e') as x, split_part(email, '@', 2) as y from customers
+
+--# name: lateral split to table
+id = DB.PUBLIC.CUSTOMERS.ID
+w = T:DB.PUBLIC.CUSTOMERS.NAME
+--
+select c.id, s.value as w from customers c, lateral split_to_table(c.name, ' ') s
+
+--# name: full outer join using with coalesce
+id = T:P.S.T1.ID T:P.S.T2.ID
+c = P.S.T2.C
+rows = J:P.S.T1.ID J:P.S.T2.ID
+--
+select id, c from p.s.t1 full outer join p.s.t2 using (id)
+
+--# name: range join and asof with a condition
+a = P.S.T1.A
+mrr = RAW.APP.ACCOUNTS.MRR
+rows = J:P.S.T1.ID J:RAW.APP.ACCOUNTS.ID J:P.S.T1.TS J:RAW.APP.ACCOUNTS.CREATED
+--
+select t.a, x.mrr from p.s.t1 t asof join raw.app.accounts x match_condition (t.ts >= x.created) on t.id = x.id
+
+--# name: update with a flatten in a subquery
+writes: orders
+status: partial
+reason: update-keeps-other-values
+status = A:DB.PUBLIC.ORDERS.DOC
+--
+update orders set status = (select max(f.value:s::string) from lateral flatten(input => orders.doc:items) f)

@@ -908,3 +908,77 @@ a = T:w.cust.nm
 b = T:w.cust.nm
 --
 select j.a, j.b from (select from_json(nm, 'a int, b string') as j from w.cust)
+
+--# name: lateral alias and explode together
+id = db.orders.id
+sku = T:db.orders.lines
+q = T:db.orders.lines
+--
+select id, l.sku as sku, l.qty * 2 as q from (select id, explode(lines) as l from db.orders)
+
+--# name: insert overwrite with a dynamic and a static partition
+writes: w.cust
+id = db.customers.id
+nm = db.customers.name
+seg = db.customers.city
+--
+insert overwrite table w.cust partition (seg) select id, name, city from db.customers
+
+--# name: lateral subquery correlated with an aggregate
+id = w.cust.id
+t = A:w.fact.amt
+rows = F:w.fact.cust F:w.cust.id
+--
+select c.id, x.t from w.cust c, lateral (select sum(amt) as t from w.fact f where f.cust = c.id) x
+
+--# name: window with a struct order
+r = W:w.fact.cust W:w.fact.s
+--
+select rank() over (partition by cust order by s.a desc, s.b.c) as r from w.fact
+
+--# name: array sort with a comparator
+a = T:w.fact.arr
+--
+select array_sort(arr, (l, r) -> case when l < r then 1 else -1 end) as a from w.fact
+
+--# name: zip_with and reduce over two columns
+z = T:w.fact.arr T:w.fact.m
+--
+select zip_with(arr, map_values(m), (x, y) -> x + y) as z from w.fact
+
+--# name: stack in a lateral view
+id = db.monthly.id
+m =
+v = T:db.monthly.jan T:db.monthly.feb
+--
+select id, m, v from db.monthly lateral view stack(2, 'jan', jan, 'feb', feb) s as m, v
+
+--# name: grouping id with rollup
+c = db.customers.city
+g = A:db.customers.city
+rows = G:db.customers.city
+--
+select city as c, grouping(city) as g from db.customers group by rollup (city)
+
+--# name: cte in a subquery in from with a hint
+k = w.fact.k
+rows = J:w.fact.cust J:w.cust.id
+--
+select /*+ merge(q) */ q.k from (with f as (select k, cust from w.fact) select * from f) q join w.cust c on c.id = q.cust
+
+--# name: merge with schema evolution and insert star
+writes: w.cust
+status: partial
+reason: merge-keeps-other-values
+id = db.customers.id
+nm = db.customers.name
+seg = db.customers.city
+rows = J:w.cust.id J:db.customers.id
+--
+merge with schema evolution into w.cust t using (select id, name as nm, city as seg from db.customers) s on t.id = s.id when matched then update set * when not matched then insert *
+
+--# name: named arguments and a lateral generator call
+user = lake.clicks.user
+p = T:lake.clicks.props
+--
+select c.user, e.value as p from lake.clicks c, lateral explode(c.props) as e(key, value)
