@@ -99,14 +99,9 @@ class Stream:
         return write_cursor(self.context.room.cursor_secret, self.question, Cursor(self.context.size, place))
 
     async def pages(self, kinds: Sequence[str]) -> AsyncIterator[Page]:
-        """The entities of these kinds, in an order that is the same each time.
-
-        Raises:
-            Rebuilding: the graph is being made again and no longer has this position.
-        """
+        """The entities of these kinds, in an order that is the same each time. Whoever tells a page has to `stand` behind it, also if it is empty."""
         async for page in self._everything(kinds) if self.reached is None else self._reached(kinds, self.reached):
             yield page
-        await self.stand()  # else what was not found may have been wiped away
 
     async def _everything(self, kinds: Sequence[str]) -> AsyncIterator[Page]:
         first, after = (str(self.after[0]), str(self.after[1])) if self.after is not None else (kinds[0], None)
@@ -148,7 +143,11 @@ class Stream:
         yield [edge for edge in found[:most] if self.reached is None or (edge.upstream in self.reached and edge.downstream in self.reached)]
 
     async def stand(self) -> None:
-        """What was read is only told if the graph still had the position when it had been read."""
+        """What was read is only told if the graph still had the position when it had been read, and what was not found was not wiped away.
+
+        Raises:
+            Rebuilding: the graph is being made again and no longer has the position.
+        """
         position = await self.context.graph.position()
         if position.size < self.context.size:
             raise Rebuilding(f"the graph is being made again and stands at {position.size}, the stream at {self.context.size}",

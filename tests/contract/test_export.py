@@ -135,6 +135,21 @@ async def test_what_breaks_off_goes_on_at_any_cursor_while_the_log_grows(world: 
         await exported(world.room, selection, 3, after=cursor, form=form)
 
 
+async def test_a_stream_stands_where_it_began_while_the_log_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr("metadata_service.api.lineage_stream.CHUNK_BYTES", 1)
+    whole, lines = await exported(world.room, Selection(columns=False)), list[Line]()
+    async for part in chunks(await open_stream(world.room, EVERYTHING, Asked(), Selection(columns=False), "ndjson"), ExportForm.ndjson):
+        lines += map(json.loads, part.splitlines())
+        if len(lines) == 4:
+            for name in ("0 before all", "zz behind all"):
+                world.run(f"grow {name}", f"grow {name}", "2026-03-04T09:00:00Z", ["training_set"], name, schema=["anything"])
+            await world.settle()
+    assert [{**line, "trailer": {**line["trailer"], "computedAt": None}} if "trailer" in line else line for line in lines] == [
+        {**line, "trailer": {**line["trailer"], "computedAt": None}} if "trailer" in line else line for line in whole]
+    assert dataset("zz behind all") in {node["urn"] for node in of(await exported(world.room, Selection(columns=False)), "node")}
+
+
 async def test_what_may_not_be_seen_is_withheld_and_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "PAGE", 3)
     viewer = reader_of(world, NS)  # the raw data lie elsewhere
