@@ -7,23 +7,19 @@ from importlib.metadata import version
 
 from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
-from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
-from sqlglot.schema import MappingSchema
 
-from ingest_hooks.sql.expand import expand_items
 from ingest_hooks.sql.marks import MacroPlace
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, WindowFrame
-from ingest_hooks.sql.nodes import Nodes
-from ingest_hooks.sql.positions import Text, remember_positions, remembered, replaces, star_of, written_items
+from ingest_hooks.sql.positions import Text, remembered, replaces, star_of, written_items
 from ingest_hooks.sql.predicates import comparisons, frames
+from ingest_hooks.sql.prepared import prepare
 from ingest_hooks.sql.reduced import Reduced, table_name
 from ingest_hooks.sql.resolve import Found, Projection, Resolver
 from ingest_hooks.sql.script import choose, read_script
 from ingest_hooks.sql.source_map import SourceMap
 from ingest_hooks.sql.sources import selects_of
-from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names, with_tables, written_tables
+from ingest_hooks.sql.tables import SchemaIndex, Tables, with_tables, written_tables
 from ingest_hooks.sql.timing import timing
 from ingest_hooks.sql.uses import merged
 
@@ -104,7 +100,7 @@ class _Run:
         target = output or named
         if not reduced.reads:
             return SqlLineage(reduced.kind, target, (), (), (), (), (), reduced.status, (reduced.reason,) if reduced.reason else (), PARSER, target=named)
-        queries, tables = self._prepare(reduced.reads)
+        queries, tables = prepare(reduced.reads, self.index, self.dialect, self.variables)
         roots = [scope for query in queries if (scope := build_scope(query)) is not None]
         scopes = [inner for root in roots for inner in root.traverse()]
         resolver = Resolver(tables, scopes)
@@ -129,37 +125,6 @@ class _Run:
         extent = remembered(node)
         place = self._place(*extent) if extent is not None else _NOWHERE
         return place.file, place.line, place.column
-
-    def _prepare(self, queries: Sequence[exp.Query]) -> tuple[list[exp.Expr], Tables]:
-        normal: list[exp.Expr] = []
-        schemas: set[tuple[str, str]] = set()
-        written: dict[str, str] = {}
-        given: dict[str, str] = {}
-        walked = [Nodes(query) for query in queries]
-        for query, nodes in zip(queries, walked, strict=True):
-            schemas |= remember_names(nodes)
-            remember_positions(nodes)
-            spelled = [(identifier, identifier.name) for identifier in _column_names(nodes)]
-            named = [(identifier, identifier.name) for identifier in _given_names(nodes)]
-            normal.append(normalize_identifiers(query, dialect=self.dialect, store_original_column_identifiers=True))
-            for identifier, as_written in spelled:
-                written.setdefault(identifier.name, as_written)
-            for identifier, as_written in named:
-                given.setdefault(identifier.name, as_written)
-        tables = name_tables(normal, self.index, written, self._folded, self.variables)
-        tables.given.update(given)
-        for nodes in walked:
-            _drop_qualifiers(nodes, schemas)
-            expand_items(nodes, tables, self.dialect)
-        schema = MappingSchema(tables.schema(), dialect=self.dialect, normalize=False)
-        qualified: list[exp.Expr] = [qualify(query, dialect=self.dialect, schema=schema, validate_qualify_columns=False, identify=False,
-                                             quote_identifiers=False) for query in normal]
-        return qualified, tables
-
-    def _folded(self, name: str) -> str:
-        """A name without quotes, as the dialect reads it."""
-        folded: str = normalize_identifiers(exp.to_identifier(name, quoted=False), dialect=self.dialect).name
-        return folded
 
     def _names(self, reduced: Reduced, target: str | None, root: Scope, tables: Tables, by_position: bool) -> list[str]:
         query = root.expression
@@ -284,26 +249,3 @@ def _both(first: OutputColumn, second: OutputColumn) -> OutputColumn:
     reasons = [reason for reason in dict.fromkeys((first.reason, second.reason)) if reason]
     return replace(first, expression=expression, inputs=tuple(sorted({*first.inputs, *second.inputs})), status=_worst(first.status, second.status),
                    reason=";".join(reasons) or None, steps=(*first.steps, *second.steps))
-
-
-def _column_names(nodes: Nodes) -> list[exp.Identifier]:
-    """The identifiers that name columns, in the order of the tree."""
-    names = [column.this for column in nodes.of(exp.Column) if isinstance(column.this, exp.Identifier)]
-    names += [name for join in nodes.of(exp.Join) for name in join.args.get("using") or () if isinstance(name, exp.Identifier)]
-    return names
-
-
-def _given_names(nodes: Nodes) -> list[exp.Identifier]:
-    """The identifiers that give columns their names."""
-    names = [alias.args["alias"] for alias in nodes.of(exp.Alias) if isinstance(alias.args.get("alias"), exp.Identifier)]
-    names += [column for alias in nodes.of(exp.TableAlias) for column in alias.columns if isinstance(column, exp.Identifier)]
-    names += [column for pivot in nodes.of(exp.Pivot) for column in pivot.args.get("columns") or () if isinstance(column, exp.Identifier)]
-    return names
-
-
-def _drop_qualifiers(nodes: Nodes, schemas: set[tuple[str, str]]) -> None:
-    """`main.orders.id` -> `orders.id`: the renamed tables have no schema part left to match. `alias.struct.field` stays."""
-    for column in nodes.of(exp.Column):
-        if column.args.get("db") is not None and (column.text("db").lower(), column.table.lower()) in schemas:
-            column.set("db", None)
-            column.set("catalog", None)
