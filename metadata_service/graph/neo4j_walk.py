@@ -63,11 +63,13 @@ async def reachable(graph: Reads, roots: Sequence[str], direction: Direction, de
         return await _reachable(graph, sorted(set(roots)), direction, depth, by_family(families), position, bounds)
 
     reach, steady = await _steadily(walk, at, deadline)
-    return reach if steady or TOO_SLOW in reach.reasons else replace(reach, truncated=True, reasons=(*reach.reasons, MOVED))
+    if TOO_SLOW in reach.reasons:
+        return reach
+    return replace(reach, truncated=True, reasons=(*reach.reasons, MOVED)) if steady is None else replace(reach, size=steady.size)
 
 
-async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | None, deadline: float) -> tuple[T, bool]:
-    """The answer of `walk`, and whether the graph stood still while it was found.
+async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | None, deadline: float) -> tuple[T, Stand | None]:
+    """The answer of `walk`, and where the graph stood while it was found; None if it did not stand still.
 
     Neo4j has no snapshots, so a walk may see several states. It is repeated at a size: the state at a size does not change as the graph
     grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
@@ -75,11 +77,11 @@ async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | 
     for _ in range(TRIES):
         answer, before, after = await walk(at)
         if after == before or (at is not None and after.closings == before.closings):
-            return answer, True
+            return answer, after
         if time.monotonic() > deadline:
             break
         at = after.size if at is None else at
-    return answer, False
+    return answer, None
 
 
 async def _between(graph: Reads, limits: Limits, walk: Callable[[], Awaitable[T]]) -> Seen[T]:
@@ -128,7 +130,7 @@ async def paths(graph: Reads, start: str, end: str, direction: Direction, famili
     if start == end:
         return [Path(())]
     path, steady = await _steadily(walk, at, deadline)
-    if not steady:
+    if steady is None:
         raise WalkTooLarge("the graph changed during every attempt to find a path; ask again")
     return [] if path is None else [path]
 

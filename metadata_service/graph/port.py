@@ -72,12 +72,16 @@ class ReachedNode:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A walk's answer: nodes by (distance, urn), the edges between them (by key), and why it stopped early, if it did."""
+    """A walk's answer: nodes by (distance, urn), the edges between them (by key), and why it stopped early, if it did.
+
+    `size` is where the graph stood from the beginning of the walk to its end, None where the walk cannot tell.
+    """
 
     nodes: tuple[ReachedNode, ...]
     edges: tuple[Edge, ...]
     truncated: bool = False
     reasons: tuple[str, ...] = ()
+    size: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -125,7 +126,9 @@ class SqlGraphStore:
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`."""
-        return await self._read(sql_walk.reachable, roots, direction, depth, families, at, limits)
+        def query(session: Session) -> Reach:
+            return replace(sql_walk.reachable(session, roots, direction, depth, families, at, limits), size=session.row(sql_text.POSITION)[0])
+        return await self._read(query)
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
         """One shortest path."""

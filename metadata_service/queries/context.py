@@ -156,6 +156,15 @@ class _AtHand:
     states: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class _Reads:
+    """How often the graph was asked, and where it stood at the end of the walk that was the `walk`-th of these reads."""
+
+    number: int = 0
+    walk: int = 0
+    size: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class QueryContext:
     """One question at one position: `at` is what the port is asked with (None = now), `size` the position it stands for."""
@@ -167,10 +176,22 @@ class QueryContext:
     root: str
     notes: Notes
     at_hand: _AtHand | None = None
+    _reads: _Reads = field(default_factory=_Reads)
 
     @property
     def graph(self) -> GraphStore:
+        self._reads.number += 1
         return self.room.graph
+
+    def walked(self, reach: Reach) -> None:
+        """The graph was asked for this last."""
+        self._reads.walk, self._reads.size = self._reads.number, reach.size
+
+    async def moved(self) -> bool:
+        """Whether the projector moved the graph under an answer for now. Where the last read was a walk that says where it stood, that tells."""
+        if self.at is not None or (self._reads.number, self._reads.size) == (self._reads.walk, self.size):
+            return False
+        return (await self.graph.position()).size != self.size
 
     async def nodes(self, urns: Sequence[str]) -> Mapping[str, NodeRow]:
         """The nodes among `urns` that exist at the position; what the question began with is not read again."""
@@ -214,7 +235,7 @@ async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[Qu
     """
     context = await _open(room, viewer, asked, frozenset(filter(_is_urn, about)))
     result = await compute(context)
-    if context.at is None and (await room.graph.position()).size != context.size:
+    if await context.moved():
         result = await compute(QueryContext(room, viewer, context.size, context.size, context.root, Notes()))
     return result
 

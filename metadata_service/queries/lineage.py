@@ -186,6 +186,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
     reach = await (version_reach(context, roots, way, depth, limits) if level is Level.VERSION
                    else active_reach(context, roots, way, depth, families, active_since, limits) if active_since is not None
                    else context.graph.reachable(roots, way, depth, families, context.at, limits))
+    context.walked(reach)
     context.notes.cut(reach, limits, way)
     part = Subgraph.of(reach)
     if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):

@@ -351,6 +351,13 @@ async def test_many_roots_are_walked_like_few(feeder: Feeder) -> None:
     assert len(reach.edges) == 31
 
 
+async def test_a_walk_says_where_the_graph_stood(feeder: Feeder) -> None:
+    await feeder.chain((A, B), (B, C))
+    for size in (1, 2):
+        assert (await feeder.store.reachable([A], "UPSTREAM", None, ASSETS, None, ENOUGH)).size == size == (await feeder.store.position()).size
+        await feeder.chain((C, D))
+
+
 async def test_unknown_roots_give_an_empty_answer(feeder: Feeder) -> None:
     await feeder.chain((A, B))
     for at in (None, 0, 1):

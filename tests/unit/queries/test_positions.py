@@ -1,17 +1,22 @@
 """Positions: sizes, times, waiting for one's own writes, and what lies beyond."""
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import anyio
 import pytest
 
 from metadata_service.graph.ops import PutState
+from metadata_service.graph.port import GraphStore
 from metadata_service.projector.runner import REBUILDING_STATE, Projector
-from metadata_service.queries.context import Asked, now_only
+from metadata_service.queries.context import EVERYTHING, Asked, answer, now_only
 from metadata_service.queries.entity import SEARCH_RANKS, EntityRow, entity, search
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
-from tests.flights_world import RAW, World, dataset
+from metadata_service.queries.lineage import lineage
+from tests.flights_world import NS, RAW, World, dataset
 from tests.unit.queries.asking import ask
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +105,53 @@ async def test_a_graph_that_is_being_made_again_answers_nothing(world: World) ->
         await ask(world, entity, dataset("weather", RAW))
     await again.step()
     assert (await ask(world, entity, dataset("weather", RAW))).computed_at.size == position.size
+
+
+class _Counted:
+    """A graph whose reads are noted by name; `before` is done before each."""
+
+    def __init__(self, graph: GraphStore, before: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self._graph, self._before, self.asked = graph, before, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        async def read(*arguments: Any, **named: Any) -> Any:
+            self.asked.append(name)
+            if self._before is not None:
+                await self._before(name)
+            return await getattr(self._graph, name)(*arguments, **named)
+
+        return read
+
+
+async def test_lineage_is_two_reads_of_the_graph(shared_world: World) -> None:
+    graph = _Counted(shared_world.graph)
+    room = replace(shared_world.room, graph=cast("GraphStore", graph))
+    asked, urn = Asked(), dataset("training_set")
+    found = await answer(room, EVERYTHING, asked, lambda context: lineage(context, urn, depth=None), about=[urn])
+    assert graph.asked == ["glance", "reachable"]
+    assert found == await ask(shared_world, lineage, urn, depth=None)
+    graph.asked.clear()
+    await answer(room, EVERYTHING, asked, lambda context: lineage(context, urn, depth=None, facts=True), about=[urn])
+    assert graph.asked == ["glance", "reachable", "get", "position"]  # what is read after the walk may be of another moment
+
+
+@pytest.mark.parametrize(("moment", "facts"), [("reachable", False), ("get", True)])
+async def test_an_answer_is_of_one_position_though_the_graph_moves_meanwhile(world: World, moment: str, facts: bool) -> None:
+    size, urn = world.log.reader.size(), dataset("training_set")
+    before = await ask(world, lineage, urn, depth=None, facts=facts)
+
+    async def move(name: str) -> None:
+        if name == moment and world.log.reader.size() == size:
+            world.say("lineproof.dataset.v1", {"namespace": NS, "name": "feat_weather", "description": "new"})
+            world.run("join", "join 9", "2026-03-09T09:00:00Z", ["feat_weather", "newcomer"], "training_set", None)
+            await world.settle()
+
+    graph = _Counted(world.graph, move)
+    room = replace(world.room, graph=cast("GraphStore", graph))
+    found = await answer(room, EVERYTHING, Asked(), lambda context: lineage(context, urn, depth=None, facts=facts), about=[urn])
+    assert world.log.reader.size() > size
+    assert (found.computed_at.size, found.nodes) == (size, before.nodes)
+    now = await ask(world, lineage, urn, depth=None, facts=facts)
+    assert "newcomer" in {node.name for node in now.nodes}
+    assert "newcomer" not in {node.name for node in found.nodes}
+    assert ("new" in {node.description for node in now.nodes}) is facts
