@@ -106,13 +106,14 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
     sql = _declared_sql(draft, identity, job, words)
     found = as_dict(as_dict(draft.state(derived_key(identity.via, sql))).get("outputs")).get(identity.output) if identity.via and sql is not None else None
     shown, rank = show(identity.output, inputs, content, found, column_names(as_list(draft.fact(identity.output, "schema"))))
-    if rank > RANKS["inputsOutputs"] and all(words.last(identity.output, name) for name in ("lineage", "columnLineage")):
+    last = all(words.last(identity.output, name) for name in ("lineage", "columnLineage"))
+    if rank > RANKS["inputsOutputs"] and last:
         remember_sources(draft, identity.output, content, found)
     declared = [as_declared(edge, inputs) for edge in shown]
     if sql is not None:  # what was found in another statement before is not in this one
         take_back(draft, identity, ("derivation",), {slot_of(edge) for edge in declared})
     ready_endpoints(draft, declared)
-    merge(draft, identity, declared, rank=0, firm=True)
+    merge(draft, identity, declared, rank=0, firm=True, behind=not last)
 
 
 def _declared_sql(draft: Draft, identity: SetId, job: JobPart | None, words: Words) -> str | None:
