@@ -1,13 +1,16 @@
 """Column lineage of SQL: how much of our corpus is found, and how long a statement takes."""
 from __future__ import annotations
 
+import tempfile
 from functools import partial
+from pathlib import Path
 
 from benchmarks.figures import Report, Target, percentile, timed
 from benchmarks.scale import Scale
 from benchmarks.services import Services
 from ingest_hooks.sql import column_lineage
-from tests.sql_corpus import Score, cases, score
+from tests import jinja_corpus
+from tests.sql_corpus import cases, score
 
 __all__ = ["TITLE", "model_of", "run"]
 
@@ -20,7 +23,10 @@ def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures."""
     for dialect in DIALECTS:
         scores = [score(case, case.asked()) for case in cases(dialect)]
-        _accuracy(report, dialect, scores)
+        _accuracy(report, f"{dialect}, {len(scores)} statements", *(sum(getattr(each, name) for each in scores) for name in ("right", "found", "expected")))
+    with tempfile.TemporaryDirectory() as folder:
+        expected, facets = jinja_corpus.build(Path(folder))
+    _accuracy(report, f"jinja, {len(facets)} nodes of dbt", *jinja_corpus.score(expected, facets))
     _spread(report, "a statement of the corpus", [timed(case.asked) for case in cases() for _ in range(3)], f"{len(cases())} statements")
     for columns, ctes in ((30, 10), (200, 5)):
         sql, schema = model_of(columns, ctes)
@@ -43,8 +49,7 @@ def _spread(report: Report, name: str, seconds: list[float], size: str) -> None:
         report.add(f"{name}, p{share * 100:.0f}", percentile(seconds, share) * 1_000, "ms", size=size)
 
 
-def _accuracy(report: Report, dialect: str, scores: list[Score]) -> None:
-    right, found, expected = (sum(getattr(each, name) for each in scores) for name in ("right", "found", "expected"))
-    size = f"{dialect}, {len(scores)} statements, {expected} uses of columns"
+def _accuracy(report: Report, of: str, right: int, found: int, expected: int) -> None:
+    size = f"{of}, {expected} uses of columns"
     report.add("precision", 100 * right / found, "%", size=size, target=Target(at_least=100.0))
     report.add("recall", 100 * right / expected, "%", size=size, target=Target(at_least=100.0))

@@ -4,17 +4,25 @@
 """
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
+from tests.dbt_build import RUN
 from tests.sql_corpus import Source, read_sources
 
 FOLDER = Path(__file__).parent / "data" / "jinja-corpus"
 _MARK = re.compile("«([^»]*)»")
 
 Place = tuple[str, int, int]  # file, line, column
+Facets = dict[str, dict[str, Any]]  # by model: its output's facets
 
 
 @dataclass
@@ -56,9 +64,50 @@ def write_project(folder: Path) -> Expected:
     return expected
 
 
-def sources_told(facet: dict[str, Any]) -> tuple[dict[str, frozenset[Source]], frozenset[Source]]:
-    """What a `columnLineage` facet says: by column, and for all rows; tables by their last name."""
+def build(folder: Path) -> tuple[Expected, Facets]:
+    """Build the project with real dbt in `folder`: what is expected, and the output facets that the hook told of each node."""
+    project, database, out = folder / "shop", folder / "shop.duckdb", folder / "events.json"
+    expected = write_project(project)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create schema raw")
+        connection.execute("create table raw.orders as select range::integer as id, (range % 3 + 1)::integer as customer_id, "
+                           "timestamp '2026-01-01' + to_hours(range::integer) as ordered_at, (range * 10)::integer as amount_cents, 'paid' as status "
+                           "from range(20)")
+        connection.execute("create table main.incremental (id integer, amount double)")  # so that it is built on
+    done = subprocess.run([sys.executable, "-c", RUN, str(project), str(out)], env={**os.environ, "SHOP_DUCKDB": str(database), "DO_NOT_TRACK": "1"},
+                          capture_output=True, text=True, timeout=300, check=False)
+    built = json.loads(out.read_text()) if out.exists() else {"success": False}
+    if not built["success"]:
+        raise RuntimeError(done.stdout + done.stderr)
+    ended = [event for kind, event in built["events"] if kind == "openlineage" and event["eventType"] == "COMPLETE" and event["outputs"]]
+    return expected, {event["outputs"][0]["name"].rpartition(".")[2]: event["outputs"][0]["facets"] for event in ended}
+
+
+def fields(facets: Facets) -> dict[str, dict[str, Any]]:
+    """What `lineproof_columns` says, by `model.column`."""
+    return {f"{model}.{name}": fact for model, found in facets.items() for name, fact in found.get("lineproof_columns", {}).get("fields", {}).items()}
+
+
+def sources_told(facets: Facets) -> tuple[dict[str, frozenset[Source]], dict[str, frozenset[Source]]]:
+    """What `columnLineage` says: by `model.column`, and for all rows by model; tables by their last name."""
     def told(items: list[dict[str, Any]]) -> frozenset[Source]:
         return frozenset((f"{item['name'].rpartition('.')[2]}.{item['field']}", str(one["subtype"])) for item in items for one in item["transformations"])
 
-    return {name: told(item["inputFields"]) for name, item in facet["fields"].items()}, told(facet["dataset"])
+    of = {model: found["columnLineage"] for model, found in facets.items() if "columnLineage" in found}
+    return ({f"{model}.{name}": told(item["inputFields"]) for model, facet in of.items() for name, item in facet["fields"].items()},
+            {model: told(facet["dataset"]) for model, facet in of.items()})
+
+
+def score(expected: Expected, facets: Facets) -> tuple[int, int, int]:
+    """Sources and places rightly told, told, and expected; a place in a model and one in a macro count one each."""
+    sources, rows = sources_told(facets)
+    found = {(name, *source) for told in (sources, rows) for name, these in told.items() for source in these}
+    wanted = {(name, *source) for said in (expected.sources, expected.rows) for name, these in said.items() for source in these}
+    for name, fact in fields(facets).items():
+        macro = fact.get("macro", {})
+        if fact.get("line") and not fact["approximate"]:
+            found.add((name, "at", f"{fact['file']}:{fact['line']}:{fact.get('column')}"))
+        if macro.get("file"):
+            found.add((name, "in", f"{macro['file']}:{macro.get('line')}:{macro.get('column')}"))
+    wanted |= {(name, word, ":".join(map(str, place))) for word, of in (("at", expected.places), ("in", expected.macros)) for name, place in of.items()}
+    return len(found & wanted), len(found), len(wanted)

@@ -19,27 +19,11 @@ from ingest_hooks.fp1 import fingerprint_query
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.models import EVENT_TYPES, FACETS
 from lineproof_schema.openlineage import parse_openlineage
+from tests.dbt_build import RUN
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
 PROJECT = Path(__file__).parents[2] / "data/dbt_project"
 DATASETS = "duckdb://shop.duckdb"
-RUN = """
-import hashlib, json, sys
-from ingest_hooks.dbt import run_dbt
-
-class Sink:
-    events, artifacts = [], {}
-    def emit(self, kind, data): self.events.append([kind, data])
-    def openlineage(self, event): self.events.append(["openlineage", event])
-    def artifact(self, content):
-        digest = hashlib.sha256(content).hexdigest()
-        self.artifacts[digest] = content.decode()
-        return digest
-
-sink = Sink()
-result = run_dbt(["build", "--project-dir", sys.argv[1], "--profiles-dir", sys.argv[1], "--quiet"], sink, namespace="jobs")
-json.dump({"success": result.success, "events": sink.events, "artifacts": sink.artifacts}, open(sys.argv[2], "w"))
-"""
 Built = dict[str, Any]
 
 

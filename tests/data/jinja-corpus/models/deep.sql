@@ -1,1 +1,1 @@
-{{ latest(ref('stg'), 'customer') }}
+«id,amount,place»{{ latest(ref('stg'), 'customer') }}
