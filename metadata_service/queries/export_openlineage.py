@@ -20,6 +20,7 @@ from lineproof_schema.errors import LineproofError
 from lineproof_schema.urn import WALK_KINDS, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
+from metadata_service.projector.facets import column_names
 from metadata_service.queries.activity import RunRef, VersionRef, current_versions, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.export import FORMAT, Line, Page, Stream
@@ -144,7 +145,7 @@ def _dataset_event(urn: str, facts: _Facts, edges: Sequence[Edge], now: str) -> 
     """What a dataset is; and what it is made of where no job is said to make it (views, declarations)."""
     facets = _described(facts.rows[urn], facts.names.get(urn, ()))
     if edges:
-        facets |= {"lineage": _facet(f"{LINEAGE}/LineageDatasetFacet", inputs=_inputs(edges)), **_column_facets(edges)}
+        facets |= {"lineage": _facet(f"{LINEAGE}/LineageDatasetFacet", inputs=_inputs(edges)), **_column_facets(edges, facts.rows[urn])}
     return {"eventTime": now, "producer": PRODUCER, "schemaURL": f"{EVENT}/DatasetEvent", "dataset": {**_name(urn), "facets": facets}}
 
 
@@ -153,7 +154,7 @@ def _job_event(urn: str, job: str, edges: Sequence[Edge], facts: _Facts, now: st
     version = facts.versions.get(urn)
     run = facts.runs.get(version.run or "") if version is not None else None
     entry = {"type": "DATASET", **_name(urn), "inputs": _inputs(edges)}
-    facets = _column_facets(edges)
+    facets = _column_facets(edges, facts.rows[urn])
     by_run = run is not None and run.job == job and run.status == "COMPLETE"
     if by_run and version is not None and not version.id.startswith("run:"):
         facets["version"] = _facet(SCHEMAS["version"], datasetVersion=version.id)
@@ -202,27 +203,46 @@ def _inputs(edges: Sequence[Edge]) -> list[dict[str, str]]:
     return [{"type": "DATASET", **_name(urn)} for urn in sorted({holder(edge.upstream) for edge in edges})]
 
 
-def _column_facets(edges: Sequence[Edge]) -> dict[str, Any]:
-    """`columnLineage`, and where in the code it stands."""
+def _column_facets(edges: Sequence[Edge], row: NodeRow) -> dict[str, Any]:
+    """`columnLineage`, and where in the code it stands. What decides the rows, and so every column, is said once, of the dataset."""
     fields: dict[str, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
     places: dict[str, dict[str, Any]] = {}
-    for edge in edges:
-        if edge.family != COLUMN_DERIVED_FROM or not edge.upstream.startswith("urn:lineproof:column:"):
-            continue
+    precise = [edge for edge in edges if edge.family == COLUMN_DERIVED_FROM and edge.upstream.startswith("urn:lineproof:column:")]
+    of_rows = _of_all_columns(precise, row)
+    for edge in sorted(precise, key=lambda edge: edge.type != "DIRECT"):  # a column's place is that of what it is computed from, where there is such a thing
         column = _column(edge.downstream)
+        if _said_of_rows(edge) in of_rows:
+            continue
         known = {"type": edge.type or "DIRECT", "subtype": edge.subtype, "description": edge.expression}
         fields[column][edge.upstream].append({key: value for key, value in known.items() if value is not None})
         place = {"expression": edge.expression, "file": edge.file, "line": edge.line, "column": edge.column, "status": edge.status, "parser": edge.parser}
-        if edge.type == "DIRECT" and (edge.file or edge.status):
+        if edge.file or edge.status:
             places.setdefault(column, {key: value for key, value in place.items() if value is not None})
-    if not fields:
+    if not precise:
         return {}
     told = {column: {"inputFields": [{**_name(holder(urn)), "field": _column(urn), "transformations": found} for urn, found in sorted(inputs.items())]}
             for column, inputs in sorted(fields.items())}
-    facets = {"columnLineage": _facet(SCHEMAS["columnLineage"], fields=told)}
+    whole = [{**_name(holder(urn)), "field": _column(urn), "transformations": [{"type": "INDIRECT", **({"subtype": subtype} if subtype else {})}]}
+             for urn, subtype in sorted(each for each in of_rows if each is not None)]
+    facets = {"columnLineage": _facet(SCHEMAS["columnLineage"], fields=told, **({"dataset": whole} if whole else {}))}
     if places:
         facets["lineproof_columns"] = {"_producer": PRODUCER, "_schemaURL": f"{PRODUCER}#ColumnsDatasetFacet", "fields": places}
     return facets
+
+
+def _said_of_rows(edge: Edge) -> tuple[str, str] | None:
+    """The column and what it does to the rows, if the edge says that and no place in the code."""
+    return (edge.upstream, edge.subtype or "") if edge.type == "INDIRECT" and edge.expression is None and edge.file is None else None
+
+
+def _of_all_columns(edges: Sequence[Edge], row: NodeRow) -> set[tuple[str, str] | None]:
+    """What is said of the rows and of every column that the schema has."""
+    columns = {".".join(path) for path in column_names(row.facts.get("schema") or [])}
+    by_said: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for edge in edges:
+        if (told := _said_of_rows(edge)) is not None:
+            by_said[told].add(_column(edge.downstream))
+    return {told for told, of in by_said.items() if of == columns}
 
 
 def _facet(schema: str, **told: Any) -> dict[str, Any]:

@@ -38,8 +38,11 @@ async def _tell(service: ServiceWorld) -> None:
     events: list[Event] = [
         openlineage_run("load", inputs=("raw", "other raw"), outputs=("stage",)),
         {**openlineage_run("split", inputs=("stage", "raw")), "job": {"namespace": "demo", "name": "split", **code}, "outputs": [
-            {"namespace": "demo", "name": "left", "facets": {"schema": {"fields": [{"name": "k", "type": "INT"}]}, "version": {"datasetVersion": "17"},
-                                                             "columnLineage": _columns(k=[("stage", "k")])}},
+            {"namespace": "demo", "name": "left", "facets": {
+                "schema": {"fields": [{"name": "k", "type": "INT"}, {"name": "n", "type": "INT"}]}, "version": {"datasetVersion": "17"},
+                "columnLineage": {**_columns(k=[("stage", "k")]), "dataset": [{"namespace": "demo", "name": "raw", "field": "id", "transformations": [
+                    {"type": "INDIRECT", "subtype": "JOIN"}]}]},
+                "lineproof_columns": {"fields": {"k": {"expression": "stage.k", "file": "split.sql", "line": 3, "column": 5, "status": "complete"}}}}},
             {"namespace": "demo", "name": "right", "facets": {"columnLineage": _columns(k=[("raw", "k")])}}]},
         openlineage_run("join", inputs=("left", "right", "join"), outputs=("join",)),
         openlineage_run("failing", state="FAIL", inputs=("left",), outputs=("broken",)),
@@ -71,7 +74,8 @@ async def edges(service: ServiceWorld) -> dict[str, set[tuple[Any, ...]]]:
     found = [line["edge"] for line in await exported(service) if "edge" in line]
     between = [each for each in found if all(each[end].split(":")[2] in ("dataset", "column") for end in ("downstream", "upstream"))]
     return {"ASSET": {(each["downstream"], each["upstream"], each["via"]) for each in between if each["level"] == "ASSET"},
-            "COLUMN": {(each["downstream"], each["upstream"], each["type"], each["subtype"], each["via"]) for each in between if each["level"] == "COLUMN"}}
+            "COLUMN": {tuple(each[name] for name in ("downstream", "upstream", "type", "subtype", "via", "expression", "file", "line", "column"))
+                       for each in between if each["level"] == "COLUMN"}}
 
 
 async def test_what_is_exported_as_openlineage_makes_a_fresh_service_know_the_same(told: ServiceWorld, tmp_path: Path) -> None:
@@ -83,6 +87,7 @@ async def test_what_is_exported_as_openlineage_makes_a_fresh_service_know_the_sa
         assert len(mine["ASSET"]) > 12
         assert theirs["ASSET"] == mine["ASSET"]
         assert theirs["COLUMN"] == mine["COLUMN"]
+        assert sum(each[3] == "JOIN" for each in mine["COLUMN"]) == 2  # of the rows, and so of both columns
         asked = "query($urn: ID!) { entity(urn: $urn) { entity { owners facts { name value } } } }"
         for name in ("left", "view"):
             known = [(await each.http.post("/graphql", json={"query": asked, "variables": {"urn": dataset(name, "demo")}})).json()["data"]["entity"]["entity"]
