@@ -48,19 +48,31 @@ class AuditEdge:
 
 
 async def edge_changes(context: QueryContext, rows: Sequence[TouchRow]) -> Mapping[tuple[str, int], tuple[AuditEdge, ...]]:
-    """Opened and closed edges by (urn, index): two reads per entry that can have any."""
+    """Opened and closed edges by (urn, index): one read for all entries, and two more for each with which an edge begins or ends."""
     concerned: dict[int, set[str]] = defaultdict(set)
     for row in rows:
         if row.entry.event_type not in SILENT and row.entry.status == "applied" and row.urn.startswith(WALKED):
             concerned[row.entry.index].add(row.urn)
     found: dict[tuple[str, int], list[tuple[EdgeAction, Edge]]] = defaultdict(list)
-    for index, urns in sorted(concerned.items()):
+    for index, urns in sorted((await _changed(context, concerned)).items()):
         before, after = await _edges(context, urns, index), await _edges(context, urns, index + 1)
         for action, these, others in ((EdgeAction.CLOSED, before, after), (EdgeAction.OPENED, after, before)):
             for said in sorted(these.keys() - others.keys(), key=repr):
                 found[these[said].downstream, index].append((action, these[said]))
     masked = await hidden(context, {edge.upstream for edges in found.values() for _, edge in edges})
     return {key: tuple(_shown(action, edge, masked) for action, edge in edges) for key, edges in found.items()}
+
+
+async def _changed(context: QueryContext, concerned: Mapping[int, set[str]]) -> Mapping[int, set[str]]:
+    """Those entries with which an edge of what they concerned begins or ends: most runs say what was said before. All, if there are too many."""
+    if not concerned:
+        return {}
+    urns = sorted({urn for urns in concerned.values() for urn in urns})
+    edges = await context.graph.edge_history(urns, [DERIVED_FROM, COLUMN_DERIVED_FROM], min(concerned), max(concerned) + 1, EDGE_LIMIT)
+    if len(edges) == EDGE_LIMIT:
+        return concerned
+    sizes = {size for edge in edges for size in (edge.from_, edge.to)}
+    return {index: urns for index, urns in concerned.items() if index + 1 in sizes}
 
 
 async def _edges(context: QueryContext, urns: Iterable[str], size: int) -> dict[tuple[Any, ...], Edge]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from metadata_service.access import Viewer
+from metadata_service.graph.port import GraphStore
 from metadata_service.queries.context import EVERYTHING, Asked, QueryContext, answer
 from tests.flights_world import World
 
@@ -25,3 +26,19 @@ async def ask(world: World, question: Callable[..., Awaitable[T]], /, *arguments
 def reader_of(world: World, *prefixes: str, roles: tuple[str, ...] = ("reader",), ceiling: str = "restricted") -> Viewer:
     """A viewer that sees only these namespaces."""
     return Viewer("0" * 64, world.tenant, frozenset(roles), prefixes, ceiling=ceiling)
+
+
+class Counted:
+    """A graph whose reads are noted by name; `before` is done before each."""
+
+    def __init__(self, graph: GraphStore, before: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self._graph, self._before, self.asked = graph, before, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        async def read(*arguments: Any, **named: Any) -> Any:
+            self.asked.append(name)
+            if self._before is not None:
+                await self._before(name)
+            return await getattr(self._graph, name)(*arguments, **named)
+
+        return read

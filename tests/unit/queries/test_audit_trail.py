@@ -1,18 +1,21 @@
 """Audit trail: who changed what, before and after, rejected tries too, in pages that stand at one size."""
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from lineproof_audit.init import revoke_key
 from lineproof_schema.urn import format_urn
+from metadata_service.graph.port import GraphStore
 from metadata_service.queries.audit_edges import EdgeAction
 from metadata_service.queries.audit_trail import AuditTrail, audit_trail
+from metadata_service.queries.context import EVERYTHING, Asked, answer
 from metadata_service.queries.cursors import MAX_PAGE
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
 from tests.flights_world import JOINED, NS, PRODUCER, RAW, World, column, commit, dataset, features, job, joined, training
-from tests.unit.queries.asking import ask, reader_of
+from tests.unit.queries.asking import Counted, ask, reader_of
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +138,16 @@ async def test_an_entry_says_what_it_changed_in_the_lineage(world: World) -> Non
     assert edges[first] == {(EdgeAction.OPENED, wind, "TRANSFORMATION"), (EdgeAction.OPENED, origin, "JOIN")}
     assert not edges.get(again)
     assert edges[other] == {(EdgeAction.CLOSED, origin, "JOIN"), (EdgeAction.OPENED, observed, "JOIN")}, "what is said again is no change"
+
+
+async def test_runs_that_say_what_was_said_cost_no_look_at_their_edges(world: World) -> None:
+    for day in range(2, 10):
+        joined(world, f"joined {day}", f"2026-03-0{day}T09:30:00Z", [("feat_weather", "origin")])
+    await world.settle()
+    graph = Counted(world.graph)
+    found = await answer(replace(world.room, graph=cast("GraphStore", graph)), EVERYTHING, Asked(), lambda context: audit_trail(context, dataset("joined")))
+    assert len([row for row in found.rows if row.event_type == "openlineage.run"]) >= 8
+    assert (graph.asked.count("edge_history"), graph.asked.count("neighbours")) == (1, 2), "before and after the one entry that opened edges"
 
 
 async def test_a_new_expression_is_a_change_of_lineage(shared_world: World) -> None:

@@ -1,10 +1,9 @@
 """Positions: sizes, times, waiting for one's own writes, and what lies beyond."""
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import anyio
 import pytest
@@ -17,7 +16,7 @@ from metadata_service.queries.entity import SEARCH_RANKS, EntityRow, entity, sea
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
 from metadata_service.queries.lineage import lineage
 from tests.flights_world import NS, RAW, World, dataset
-from tests.unit.queries.asking import ask
+from tests.unit.queries.asking import Counted, ask
 
 pytestmark = pytest.mark.anyio
 
@@ -107,24 +106,8 @@ async def test_a_graph_that_is_being_made_again_answers_nothing(world: World) ->
     assert (await ask(world, entity, dataset("weather", RAW))).computed_at.size == position.size
 
 
-class _Counted:
-    """A graph whose reads are noted by name; `before` is done before each."""
-
-    def __init__(self, graph: GraphStore, before: Callable[[str], Awaitable[None]] | None = None) -> None:
-        self._graph, self._before, self.asked = graph, before, list[str]()
-
-    def __getattr__(self, name: str) -> Any:
-        async def read(*arguments: Any, **named: Any) -> Any:
-            self.asked.append(name)
-            if self._before is not None:
-                await self._before(name)
-            return await getattr(self._graph, name)(*arguments, **named)
-
-        return read
-
-
 async def test_lineage_is_two_reads_of_the_graph(shared_world: World) -> None:
-    graph = _Counted(shared_world.graph)
+    graph = Counted(shared_world.graph)
     room = replace(shared_world.room, graph=cast("GraphStore", graph))
     asked, urn = Asked(), dataset("training_set")
     found = await answer(room, EVERYTHING, asked, lambda context: lineage(context, urn, depth=None), about=[urn])
@@ -146,7 +129,7 @@ async def test_an_answer_is_of_one_position_though_the_graph_moves_meanwhile(wor
             world.run("join", "join 9", "2026-03-09T09:00:00Z", ["feat_weather", "newcomer"], "training_set", None)
             await world.settle()
 
-    graph = _Counted(world.graph, move)
+    graph = Counted(world.graph, move)
     room = replace(world.room, graph=cast("GraphStore", graph))
     found = await answer(room, EVERYTHING, Asked(), lambda context: lineage(context, urn, depth=None, facts=facts), about=[urn])
     assert world.log.reader.size() > size
