@@ -8,14 +8,14 @@ from statistics import median
 from typing import Any, Final
 
 from metadata_service.graph.port import RevisionRow
-from metadata_service.queries.activity import runs, versions
+from metadata_service.queries.activity import VersionRef, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.phrases import called
 from metadata_service.queries.shapes import of_micros
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
 
-__all__ = ["data_suspects", "missing_run"]
+__all__ = ["data_suspects", "looked_at", "missing_run"]
 
 USUAL: Final = 10  # versions before the window that say what is usual
 MANY_TIMES: Final = 1.5  # as many rows, or as few
@@ -25,15 +25,24 @@ OVERDUE: Final = 2.0  # usual intervals without a new version
 METRICS: Final = ("average", "max", "min", "distinctCount")
 
 
-async def data_suspects(context: QueryContext, dataset: str, history: Sequence[RevisionRow], start: int, columns: Collection[str], *,
-                        raw: bool) -> list[Suspect]:
+def looked_at(history: Sequence[RevisionRow], start: int) -> set[str]:
+    """The versions of a dataset that `data_suspects` and `missing_run` compare, to be read for many datasets at once."""
+    made = _made(history)
+    return {str(row.value) for row in (*made[-USUAL:], *[row for row in made if row.from_ <= start][-USUAL:])}
+
+
+def _made(history: Sequence[RevisionRow]) -> list[RevisionRow]:
+    return [row for row in history if row.fact == "currentVersion" and row.value is not None]
+
+
+async def data_suspects(context: QueryContext, dataset: str, history: Sequence[RevisionRow], known: Mapping[str, VersionRef], start: int,
+                        columns: Collection[str], *, raw: bool) -> list[Suspect]:
     """The newest version of the window against those before it. `columns` are those on the path, all if empty."""
-    made = [row for row in history if row.fact == "currentVersion" and row.value is not None]
+    made = _made(history)
     old, new = [str(row.value) for row in made if row.from_ <= start][-USUAL:], [row for row in made if row.from_ > start]
     if not new:
         return []
     newest = new[-1]
-    known = await versions(context, [*old, str(newest.value)])
     version = known.get(str(newest.value))
     if version is None:
         return []
@@ -56,14 +65,14 @@ async def data_suspects(context: QueryContext, dataset: str, history: Sequence[R
     return found
 
 
-async def missing_run(context: QueryContext, dataset: str, history: Sequence[RevisionRow]) -> Suspect | None:
+async def missing_run(context: QueryContext, dataset: str, history: Sequence[RevisionRow], known: Mapping[str, VersionRef]) -> Suspect | None:
     """That a dataset with a rhythm has had no new version for longer than that, at the position."""
-    made = [str(row.value) for row in history if row.fact == "currentVersion" and row.value is not None][-USUAL:]
+    made = [str(row.value) for row in _made(history)][-USUAL:]
     if len(made) <= 3 or context.size == 0:  # fewer make no rhythm
         return None
-    known = await versions(context, made)
-    written = await runs(context, [version.run for version in known.values() if version.run])
-    times = sorted(at for version in known.values()
+    lately = [known[urn] for urn in sorted(set(made)) if urn in known]
+    written = await runs(context, [version.run for version in lately if version.run])
+    times = sorted(at for version in lately
                    if (at := version.committed_at or (written[version.run].ended_at if version.run in written else None)) is not None)
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times) if later > earlier]
     entry = await context.graph.outcome(context.size - 1)

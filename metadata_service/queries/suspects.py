@@ -12,7 +12,7 @@ from typing import Any, Final
 from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import RevisionRow
-from metadata_service.queries.activity import last_runs
+from metadata_service.queries.activity import last_runs, versions
 from metadata_service.queries.changes import code_changes
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
@@ -22,7 +22,7 @@ from metadata_service.queries.mask import hidden
 from metadata_service.queries.phrases import called, shortened, spoken
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Level, as_time
-from metadata_service.queries.suspect_data import data_suspects, missing_run
+from metadata_service.queries.suspect_data import data_suspects, looked_at, missing_run
 from metadata_service.queries.suspect_shapes import OpaqueStep, Suspect, SuspectKind, Suspects
 from metadata_service.queries.trace_shapes import CodeChange
 from metadata_service.queries.trace_walk import Walked, walk
@@ -95,11 +95,12 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     if len(holders) > MAX_DATASETS:
         context.notes.truncate(f"history of datasets (the nearest {MAX_DATASETS} of {len(holders)})")
     raw = set(holders) - {holder(edge.downstream) for edge in found.edges}
-    for each in holders[:MAX_DATASETS]:
-        history = await context.graph.revisions(each, context.at)
+    histories = {each: await context.graph.revisions(each, context.at) for each in holders[:MAX_DATASETS]}
+    known = await versions(context, {version for history in histories.values() for version in looked_at(history, start)})
+    for each, history in histories.items():
         rows += _of_facts(path, each, history, start)
-        rows += [_weighed(path, suspect) for suspect in await data_suspects(context, each, history, start, path.columns(each), raw=each in raw)]
-        late = await missing_run(context, each, history)
+        rows += [_weighed(path, suspect) for suspect in await data_suspects(context, each, history, known, start, path.columns(each), raw=each in raw)]
+        late = await missing_run(context, each, history, known)
         rows += [_weighed(path, late)] if late is not None else []
     rows += await _of_pins(context, path, visible, start)
     rows += await _of_features(context, path, [each for each in holders if ":feature-version:" in each], start)
