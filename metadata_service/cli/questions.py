@@ -57,7 +57,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
             at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
             as_json: Json = False) -> None:
     """What an entity is made of, or what is made of it."""
-    from metadata_service.cli.views import diagram, lineage_view, show
+    from metadata_service.cli.views import diagram, lineage_view, show, values_only
 
     way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
     if columns and versions:
@@ -75,7 +75,8 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     if form is Form.tree:
         show(*lineage_view(answer, way, indirect=indirect))
     else:
-        say(diagram.mermaid(answer) if form is Form.mermaid else diagram.dot(answer))
+        drawn = answer if indirect else values_only(answer)
+        say(diagram.mermaid(drawn) if form is Form.mermaid else diagram.dot(drawn))
 
 
 def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change", help="drop-column, rename-column, retype-column, drop-dataset, "

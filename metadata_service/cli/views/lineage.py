@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -13,7 +14,7 @@ from metadata_service.cli.views.frame import Row, foot, time, words
 from metadata_service.cli.views.names import Names
 from metadata_service.queries.deciding import deciding
 
-__all__ = ["lineage_view"]
+__all__ = ["lineage_view", "values_only"]
 
 KIND_STYLES = {"dataset": "cyan", "column": "green", "feature-version": "magenta", "model-version": "yellow", "consumer": "red",
                "dataset-version": "cyan", "run": "blue"}
@@ -35,6 +36,27 @@ def lineage_view(answer: Row, direction: str, *, indirect: bool = False) -> Iter
             branches.grow(tree, start)
             yield tree
     yield foot(answer, names)
+
+
+def values_only(answer: Row) -> dict[str, Any]:
+    """The answer without inputs that only decide rows, and without what is reached through them only: for diagrams, which nobody reads otherwise."""
+    nodes, edges = answer["nodes"], answer["edges"]
+    decisive = _decisive(nodes, edges)
+    kept = [edge for edge in edges if id(edge) in decisive]
+    beside: dict[int, set[int]] = defaultdict(set)
+    for edge in kept:
+        beside[edge["upstream"]].add(edge["downstream"])
+        beside[edge["downstream"]].add(edge["upstream"])
+    roots = {root["urn"] for root in answer["roots"]}
+    waiting = [position for position, node in enumerate(nodes) if node["urn"] in roots]
+    found = set(waiting)
+    while waiting:
+        new = beside[waiting.pop()] - found
+        found |= new
+        waiting.extend(new)
+    place = {position: number for number, position in enumerate(sorted(found))}
+    return {**answer, "nodes": [nodes[position] for position in place],
+            "edges": [{**edge, "upstream": place[edge["upstream"]], "downstream": place[edge["downstream"]]} for edge in kept if edge["upstream"] in place]}
 
 
 def _decisive(nodes: Sequence[Row], edges: Sequence[Row]) -> set[int]:

@@ -11,7 +11,8 @@ from rich.console import Console, RenderableType
 
 from metadata_service.api.graphql.schema import Caller, execute
 from metadata_service.cli import documents
-from metadata_service.cli.views import Names, audit_view, entity_view, impact_view, label, lineage_view, trace_view
+from metadata_service.cli.views import Names, audit_view, entity_view, impact_view, label, lineage_view, trace_view, values_only
+from metadata_service.cli.views.diagram import mermaid
 from metadata_service.cli.views.diff import diff_view
 from metadata_service.cli.views.registry import apart
 from metadata_service.queries.context import EVERYTHING
@@ -73,6 +74,19 @@ async def test_lineage_counts_what_only_decides_rows_until_asked_for(world: Worl
     down = shown(lineage_view(await asked(world, documents.LINEAGE, "lineage", urn=column("origin", "feat_weather"), level="COLUMN", direction="DOWNSTREAM"),
                               "DOWNSTREAM"))
     assert "+2 whose rows it decides; --indirect shows them" in down
+
+
+async def test_a_diagram_leaves_out_what_only_decides_rows(world: World) -> None:
+    joined(world, "joined 1", "2026-03-02T09:30:00Z")
+    await world.settle()
+    answer = await asked(world, documents.LINEAGE, "lineage", urn=column("wind", "joined"), direction="UPSTREAM", level="COLUMN")
+    everything, values = mermaid(answer), mermaid(values_only(answer))
+    assert "-.->" in everything
+    assert "flights.origin" in everything
+    assert "-.->" not in values
+    drawn = re.findall(r"^  n\d+\[\"([\w.]+)", values, re.MULTILINE)
+    assert drawn == ["joined.wind", "feat_weather.wind_ms", "stg_weather.wind_speed_mph", "weather.wind_speed"]
+    assert re.findall(r"n\d --> n\d", values) == ["n1 --> n0", "n2 --> n1", "n3 --> n2"]
 
 
 async def test_impact_is_a_list_with_owners_first_and_a_path_each(shared_world: World) -> None:
