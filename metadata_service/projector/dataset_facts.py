@@ -20,7 +20,7 @@ from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_t
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import fact_of
 
-__all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "owners_of", "per_run_facets", "project_assertions",
+__all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "link_former_owners", "owners_of", "per_run_facets", "project_assertions",
            "project_dataset_facets", "project_job_facets", "remember_sources", "revise_columns", "revise_owners", "tags_of", "unsaid"]
 
 # facets of ours that are read by their content alone: edges, transformations and the numbers of a producer's stream
@@ -190,8 +190,17 @@ def owners_of(facet: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def revise_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | None) -> None:
     """The entity is owned by these, each a principal."""
-    if not draft.revise(urn, "owners", list(owners) if owners is not None else None):
-        return
+    if draft.revise(urn, "owners", list(owners) if owners is not None else None):
+        _link_owners(draft, urn, owners)
+
+
+def link_former_owners(draft: Draft, urn: str, facets: Mapping[str, Any], standing: Mapping[str, Any]) -> None:
+    """Owners of whom an event tells that came behind the one which names others: links say who ever was an owner, the fact who is."""
+    if "ownership" in facets and "ownership" not in standing:
+        _link_owners(draft, urn, owners_of(as_dict(facets["ownership"])))
+
+
+def _link_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | None) -> None:
     principals = []
     for owner in owners or ():
         try:

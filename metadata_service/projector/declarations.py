@@ -8,6 +8,7 @@ from lineproof_schema.openlineage import DatasetPart, JobPart, OpenLineageEvent
 from metadata_service.projector.code import code_of_job, enrich, sql_digest
 from metadata_service.projector.dataset_facts import (
     is_deleted,
+    link_former_owners,
     per_run_facets,
     project_assertions,
     project_dataset_facets,
@@ -40,7 +41,9 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     draft.touch(job)
     draft.ensure(job)
     words = _declared(draft, job, event)
-    project_job_facets(draft, job, words.standing(draft, job, part.facets))
+    standing = words.standing(draft, job, part.facets)
+    link_former_owners(draft, job, part.facets, standing)
+    project_job_facets(draft, job, standing)
     project_job_lineage(draft, job, part)
     code = code_of_job(part)
     if code is not None:
@@ -78,6 +81,7 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
 
 def _declared_facets(draft: Draft, urn: str, part: DatasetPart, words: Words) -> bool:
     facets = words.standing(draft, urn, part.facets)
+    link_former_owners(draft, urn, part.facets, facets)
     project_dataset_facets(draft, urn, facets)
     project_assertions(draft, urn, as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions")),
                        behind=not words.stand(draft, urn, "dataQualityAssertions"))

@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
-from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_assertions, project_dataset_facets, remember_sources, unsaid
+from metadata_service.projector.dataset_facts import (
+    is_deleted,
+    link_former_owners,
+    per_run_facets,
+    project_assertions,
+    project_dataset_facets,
+    remember_sources,
+    unsaid,
+)
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
@@ -49,6 +57,7 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     if not at.speaks:
         return False
     facets = at.words.standing(draft, urn, facets)
+    link_former_owners(draft, urn, part.facets, facets)
     if behind:
         facets = unsaid(draft, urn, facets)
     project_dataset_facets(draft, urn, facets)

@@ -87,6 +87,10 @@ STORIES: dict[str, tuple[list[Event], dict[tuple[str, str], Any], set[tuple[str,
     "lineage of the job and of the dataset": (
         [told(1, "START", inputs=("x",), lineage=entry("y")), told(2, "RUNNING", out={"lineage": explicit("z")}), told(3, "COMPLETE")],
         {}, {("t", "y"), ("t", "z")}),
+    "owners that change": (
+        [told(1, "START", out={"ownership": {"owners": [{"name": "x"}]}}, ownership={"owners": [{"name": "x"}]}),
+         told(2, "COMPLETE", out={"ownership": {"owners": [{"name": "y"}]}}, ownership={"owners": [{"name": "y"}]})],
+        {(TARGET, "owners"): [{"name": "y"}], (JOB, "owners"): [{"name": "y"}]}, set()),
     "three declarations": (
         [declared(1, documentation={"description": "1"}, tags={"tags": [{"key": "k", "value": "1"}]}), declared(2, documentation={"description": "2"}),
          declared(3, tags={"tags": [{"key": "k", "value": "3"}]}, lineage=explicit("x"))],
