@@ -46,8 +46,7 @@ def _resident(directory: Path, stops: Sequence[int]) -> list[float]:
         await graph.setup()
         projector, found = Projector(log.reader, graph), [_private_megabytes()]
         for stop in stops:
-            while await projector.step(upto=stop):
-                pass
+            await projector.catch_up(upto=stop)
             found.append(_private_megabytes())
         await graph.close()
         return found

@@ -134,8 +134,7 @@ def _measure(report: Report, log: Log, url: str, name: str, parts: Sequence[Part
 
 
 async def _project(projector: Projector, upto: int) -> None:
-    while await projector.step(upto=upto):
-        pass
+    await projector.catch_up(upto=upto)
 
 
 async def _seconds(work: Awaitable[T]) -> float:

@@ -52,14 +52,7 @@ async def rebuild(reader: EntrySource, graph: GraphStore, upto: int | None = Non
     projector = Projector(reader, graph)
     size = await asyncio.to_thread(reader.size)
     stop = size if upto is None else min(upto, size)
-    done = 0
-    while done < stop:
-        step = await projector.step(batch, upto=stop)
-        if not step:
-            break
-        done += step
-        if progress is not None:
-            progress(done, stop)
+    await projector.catch_up(batch, upto=stop, progress=None if progress is None else lambda done: progress(done, stop))
     return await graph.position()
 
 

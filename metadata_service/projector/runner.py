@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from lineproof_audit.store import StoredEntry
@@ -56,6 +57,19 @@ class EntrySource(BodySource, Protocol):
         """Block until the log has `size` entries or `timeout` seconds are over."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What some entries say, ready to be written; `whole`: with it an interrupted rebuild is whole again."""
+
+    ops: list[GraphOp]
+    entries: int
+    expected_size: int
+    size: int
+    root: str
+    digest_delta: int
+    whole: bool
+
+
 class Projector:
     """Projects one log into one graph. Use one instance from one task; a second projector is told apart by `ProjectionConflict`."""
 
@@ -70,6 +84,7 @@ class Projector:
         self._bodies = TodaysBodies(reader)
         self._erased: dict[str, int | None] = {}  # the erasures that the graph was projected with
         self._ahead = LEAST_AHEAD
+        self._fitting = BATCH_ENTRIES  # entries that are likely to fit into a batch: to open more of them is work for nothing
         self._rebuilding: int | None = None  # the size at which an interrupted rebuild is whole again
 
     async def step(self, batch: int = BATCH_ENTRIES, *, upto: int | None = None) -> int:
@@ -81,10 +96,43 @@ class Projector:
             GraphUnavailable, LogUnavailable: retry.
         """
         try:
-            return await self._step(batch, upto)
+            ready = await self._prepare(batch, upto)
+            if ready is None:
+                return 0
+            await self._write(ready)
         except (LineproofError, asyncio.CancelledError):
             self._reset()
             raise
+        self._overlay.age()
+        return ready.entries
+
+    async def catch_up(self, batch: int = BATCH_ENTRIES, *, upto: int | None = None, stop: asyncio.Event | None = None,
+                       progress: Callable[[int], None] | None = None) -> int:
+        """Project all there is (up to size `upto`), working out each batch while the one before it is written; returns how many entries.
+
+        `stop` ends it after the batch at hand; `progress` is told after every batch how many entries are done. Raises what `step` raises.
+        """
+        done, writing = 0, None
+        try:
+            while True:
+                ready = None if stop is not None and stop.is_set() else await self._prepare(batch, upto, writing)
+                if writing is not None:
+                    done += await writing
+                    writing = None
+                    self._overlay.age()  # not before: what the batch changed was read from here until the store had it
+                    if progress is not None:
+                        progress(done)
+                if ready is None:
+                    return done
+                writing = asyncio.create_task(self._write(ready))
+        except (LineproofError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and writing is not None:
+                writing.cancel()
+            self._reset()
+            raise
+        finally:
+            if writing is not None:
+                await asyncio.gather(writing, return_exceptions=True)  # not left behind
 
     async def run(self, stop: asyncio.Event) -> None:
         """Project what comes until `stop` is set.
@@ -94,7 +142,7 @@ class Projector:
         seconds = WAIT_SECONDS
         while not stop.is_set():
             try:
-                if await self.step() == 0:
+                if await self.catch_up(stop=stop) == 0:
                     await self._wait(stop)
                 seconds = WAIT_SECONDS
             except (GraphUnavailable, ProjectionConflict, LineproofError) as error:
@@ -106,16 +154,20 @@ class Projector:
 
     # -- one batch
 
-    async def _step(self, batch: int, upto: int | None) -> int:
+    async def _prepare(self, batch: int, upto: int | None, writing: asyncio.Task[int] | None = None) -> _Batch | None:
+        """The next batch, None if there is nothing to project. What it changes counts as changed from here on; `writing` is the batch before it."""
         position = self._position or await self._begin()
-        stop = position.size + batch if upto is None else min(position.size + batch, upto)
-        entries, leaves = await asyncio.to_thread(self._read, position.size, stop)
+        stop = position.size + min(batch, self._fitting)
+        entries, leaves = await asyncio.to_thread(self._read, position.size, stop if upto is None else min(stop, upto))
         if self._reaches_back(position.size):
-            position = await self._start_over(position.size)
-            return await self._step(batch, upto)
+            if writing is not None:
+                await writing
+            await self._start_over(position.size)
+            return await self._prepare(batch, upto)
         if not entries:
-            return 0
-        ops, done = await self._project(entries)
+            return None
+        ops, done = await self._project(entries, writing)
+        self._fitting = done if done < len(entries) else min(2 * self._fitting, BATCH_ENTRIES)
         for leaf in leaves[:done]:
             self._tree.append(leaf_hash(leaf))
         size = position.size + done
@@ -124,18 +176,21 @@ class Projector:
         ops.append(PutState(TREE_STATE, self._tree.to_bytes().hex()))
         if erased != self._erased:
             ops.append(PutState(ERASURES_STATE, erased))
-        if self._rebuilding is not None and size >= self._rebuilding:
+        whole = self._rebuilding is not None and size >= self._rebuilding
+        if whole:
             ops.append(PutState(REBUILDING_STATE, None))
-        root = self._tree.root().hex()
-        await self._graph.apply(ops, expected_size=position.size, size=size, root=root, digest_delta=delta)
-        self._position, self._erased = Position(size, root, ""), erased
-        if self._rebuilding is not None and size >= self._rebuilding:
-            await self._graph.forget()
             self._rebuilding = None
-        self._overlay.age()
-        return done
+        root = self._tree.root().hex()
+        self._position, self._erased = Position(size, root, ""), erased
+        return _Batch(ops, done, position.size, size, root, delta, whole)
 
-    async def _project(self, entries: Sequence[ProjectableEntry]) -> tuple[list[GraphOp], int]:
+    async def _write(self, batch: _Batch) -> int:
+        await self._graph.apply(batch.ops, expected_size=batch.expected_size, size=batch.size, root=batch.root, digest_delta=batch.digest_delta)
+        if batch.whole:
+            await self._graph.forget()
+        return batch.entries
+
+    async def _project(self, entries: Sequence[ProjectableEntry], writing: asyncio.Task[int] | None) -> tuple[list[GraphOp], int]:
         """The operations of the first so many entries, and how many those are."""
         urns: set[str] = set()
         states: set[str] = set()
@@ -149,6 +204,8 @@ class Projector:
         for done, entry in enumerate(entries):
             if len(ops) >= BATCH_OPS:
                 return ops, done
+            if writing is not None and not writing.done():
+                await asyncio.sleep(0)  # its next statement may be due
             while True:
                 known = guesses.pop(entry.index, None)
                 if known is not None and known.holds(self._overlay):
