@@ -161,8 +161,10 @@ def _in_turn(*sides: tuple[Question, Asker]) -> list[Taken]:
             if number >= WARM:
                 each.seconds.append(time.perf_counter() - began)
             each.rows = max(each.rows, found[-1])
-        if len(set(found)) != 1 or found[0][0] == 0:
+        if len(set(found)) != 1:
             raise RuntimeError(f"{sides[0][0].name} of {urns}: the sides found {found}")
+    if taken[0].rows[0] == 0:
+        raise RuntimeError(f"{sides[0][0].name}: nothing was found from any root")
     return taken
 
 
