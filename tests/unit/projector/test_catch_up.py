@@ -28,13 +28,20 @@ class SlowGraph(MemoryGraph):
         self.said: list[str] = []
         self.failing: dict[int, LineproofError] = {}  # by expected size; each fails once
         self.on_write: Any = None
+        self.loaded: asyncio.Event | None = None  # a write ends only after a read that began later
 
     async def load(self, urns: Sequence[str], states: Sequence[str]) -> Any:
         self.said.append("load")
+        if self.loaded is not None:
+            self.loaded.set()
         return await super().load(urns, states)
 
     async def apply(self, batch: Sequence[GraphOp], *, expected_size: int, **place: Any) -> None:
         self.said.append(f"begin {expected_size}")
+        if self.loaded is not None:
+            self.loaded.clear()
+            await asyncio.wait_for(self.loaded.wait(), 60)
+            self.loaded = None
         for _ in range(50):
             await asyncio.sleep(0)
         if self.on_write is not None:
@@ -68,6 +75,7 @@ async def test_the_graph_is_the_one_that_steps_make_and_batches_are_written_in_o
 async def test_the_next_batch_is_read_while_one_is_written(world: World) -> None:
     write(world)
     graph = SlowGraph()
+    graph.loaded = asyncio.Event()
     await Projector(world.log, graph).catch_up(BATCH)
     first = graph.said[graph.said.index("begin 0"):graph.said.index("written 0")]
     assert "load" in first
