@@ -165,8 +165,8 @@ def test_audit_search_entity_event_checkpoint_and_keys_speak(home: Path) -> None
     assert re.search(rf"dataset +weather +{RAW} ", lineproof(home, "search", "weather", "--kind", "dataset"))
     assert "owners: weather-desk" in lineproof(home, "entity", dataset("weather", RAW))
     made = " ".join(lineproof(home, "entity", dataset("feat_weather")).split())
-    assert re.search(r"made by feat_weather feat_weather@\w+ now, since \d+, 1 run, last 2026-03-02 09:10:00Z feat_weather feat_weather@\w+ from \d+ to \d+, 1 run",
-                     made)
+    assert re.search(r"made by feat_weather feat_weather@\w+ now, since \d+, 1 run, last 2026-03-02 09:10:00Z "
+                     r"feat_weather feat_weather@\w+ from \d+ to \d+, 1 run", made)
     assert lineproof(home, "audit", "training_set", "--limit", "5000") == lineproof(home, "audit", "training_set")
     everything, changes = lineproof(home, "audit", "feat_weather"), lineproof(home, "audit", "feat_weather", "--changes")
     assert "round(wind_speed_mph * 0.44704, 1) → round(wind_speed_mph * 0.27778, 1) (models/feat_weather.sql:5)" in changes
