@@ -84,8 +84,7 @@ def verify(bundle: Annotated[Path, typer.Argument(help="Evidence bundle.")], tru
     believed = None if trust is None else load_trust(trust)
     verdict = verify_bundle(document, believed, require)
     if believed is not None and "included" in verdict.levels and (require in ("derived", "complete") or log is not None):
-        replays, quotes = _replays(document, verdict, believed, log)
-        left_open = [f"{quotes} quotes of code were not compared: the log holds the digest of a file, not its text"] if quotes else []
+        replays, left_open = _replays(document, verdict, believed, log)
         verdict = verify_bundle(document, believed, require, replays, left_open)
     if as_json:
         print_json(verdict.to_json())
@@ -223,8 +222,8 @@ def _settings(data: Path | None) -> Any:
     return load_settings(data=data)
 
 
-def _replays(document: Any, verdict: Verdict, trust: TrustFile, log: str | None) -> tuple[dict[str, tuple[str, ...]], int]:
-    """Why the levels that need the question asked again are not reached, and how many quotes of code were left out. Takes the service's packages,
+def _replays(document: Any, verdict: Verdict, trust: TrustFile, log: str | None) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Why the levels that need the question asked again are not reached, and what the strongest of them left open. Takes the service's packages,
     which the lower levels do not."""
     import asyncio
 
@@ -233,11 +232,13 @@ def _replays(document: Any, verdict: Verdict, trust: TrustFile, log: str | None)
 
     question = question_of(document)
     if question is None:
-        return {"derived": ("the bundle holds no question that can be asked again",)}, 0
-    found = {"derived": asyncio.run(replayed_from_evidence(question, parse_bundle(document)))}
+        return {"derived": ("the bundle holds no question that can be asked again",)}, ()
+    strongest = asyncio.run(replayed_from_evidence(question, parse_bundle(document)))
+    found = {"derived": strongest.reasons}
     if log is not None and verdict.checkpoint is not None:
-        found["complete"] = asyncio.run(replayed_from_log(question, verdict.checkpoint, log, trust))
-    return {level: replay.reasons for level, replay in found.items()}, max(replay.quotes for replay in found.values())
+        strongest = asyncio.run(replayed_from_log(question, verdict.checkpoint, log, trust))
+        found["complete"] = strongest.reasons
+    return found, strongest.left_open
 
 
 def _say_report(what: str, report: FsckReport) -> None:

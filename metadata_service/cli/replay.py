@@ -3,6 +3,7 @@
 The entries are projected into a graph of their own, in a temporary directory, up to the position the answer was computed at, and the same
 GraphQL document is run there by somebody who sees everything. What is said must be what was answered, word for word; left out of
 the comparison are only positions of checkpoints and cursors, which say nothing about the data, and proofs, which are checked for themselves.
+Counts of what an answer stops short of may be larger than the entries of a bundle show, which touch only what it names; the whole log shows them all.
 """
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ from lineproof_audit.trust import Trust
 from lineproof_schema.errors import LineproofError
 from metadata_service.api.graphql.schema import Caller, execute
 from metadata_service.cli.asking import follow_pages
+from metadata_service.cli.output import counted
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.rebuild import rebuild
 from metadata_service.queries.context import EVERYTHING, Room
@@ -38,16 +40,31 @@ __all__ = ["Question", "Replay", "question_of", "replayed_from_evidence", "repla
 
 NOT_COMPARED: Final = frozenset({"coveringCheckpoint", "after", "proof"})
 NOW_ONLY: Final = frozenset({"lastSeen", "runs"})  # null in an answer about the past, where the question asked again stands at the end of its log
+BEYOND: Final = frozenset({"hiddenUpstream", "hiddenDownstream"})
 QUOTE: Final = "snippet"  # lines of an artifact, which is not part of the log; what the log holds is its digest
 MAX_DIFFERENCES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What asking again showed: why the answer is not given (empty if it is), and how many quotes of code could not be compared."""
+    """What asking again showed: why the answer is not given (empty if it is), and what could not be compared."""
 
     reasons: tuple[str, ...]
+    left_open: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Uncompared:
+    """Places that are left open. `whole`: the whole log was asked, so that nothing lies beyond it."""
+
+    whole: bool
     quotes: int = 0
+    beyond: int = 0
+
+    def told(self) -> tuple[str, ...]:
+        quotes = f"not compared: {counted(self.quotes, 'quote')} of code, since the log holds the digest of a file, not its text"
+        beyond = f"not shown: {counted(self.beyond, 'count')} of what lies beyond the answer, larger than its entries say; --log compares them"
+        return tuple(text for count, text in ((self.quotes, quotes), (self.beyond, beyond)) if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,7 @@ async def replayed_from_evidence(question: Question, bundle: Bundle) -> Replay:
         return Replay(("the bundle does not hold all leaves (make it with --with-leaves)",))
     if question.size > len(bundle.leaves):
         return Replay((f"the answer is of size {question.size}, the bundle has {len(bundle.leaves)} leaves",))
-    return await _compared(question, shown_log(bundle, question.size))
+    return await _compared(question, shown_log(bundle, question.size), _Uncompared(whole=False))
 
 
 async def replayed_from_log(question: Question, checkpoint: Checkpoint, target: str, trust: Trust) -> Replay:
@@ -96,7 +113,7 @@ async def replayed_from_log(question: Question, checkpoint: Checkpoint, target: 
                 return Replay((f"the log at {target} is not the one of the checkpoint: it has another tree at size {checkpoint.size}",))
             if question.size > checkpoint.size:
                 return Replay((f"the answer is of size {question.size}, which the checkpoint does not cover",))
-            return await _compared(question, _UpTo(reader, question.size))
+            return await _compared(question, _UpTo(reader, question.size), _Uncompared(whole=True))
     except AuditError as error:
         return Replay((error.detail,))
 
@@ -133,7 +150,7 @@ def _whole(target: str, trust: Trust) -> Iterator[LogReader]:
             store.close()
 
 
-async def _compared(question: Question, reader: LogReader) -> Replay:
+async def _compared(question: Question, reader: LogReader, left_open: _Uncompared) -> Replay:
     with tempfile.TemporaryDirectory(prefix="lineproof-replay-") as scratch:
         graph = open_graph(f"sqlite:///{Path(scratch) / 'graph.db'}")
         try:
@@ -157,30 +174,35 @@ async def _compared(question: Question, reader: LogReader) -> Replay:
             return Replay((error.detail,))
         finally:
             await graph.close()
-    quotes: list[str] = []
-    found = list(_differences(question.answer, again, "", quotes))
+    found = list(_differences(question.answer, again, "", left_open))
     more = f" and {len(found) - MAX_DIFFERENCES} more" if len(found) > MAX_DIFFERENCES else ""
-    return Replay((f"asked again, the answer differs at {'; '.join(found[:MAX_DIFFERENCES])}{more}",) if found else (), len(quotes))
+    return Replay((f"asked again, the answer differs at {'; '.join(found[:MAX_DIFFERENCES])}{more}",) if found else (), left_open.told())
 
 
-def _differences(answered: Any, again: Any, where: str, quotes: list[str]) -> Iterator[str]:
-    """The places where two answers differ; those where code was quoted go to `quotes`."""
+def _differences(answered: Any, again: Any, where: str, left_open: _Uncompared) -> Iterator[str]:
+    """The places where two answers differ; what cannot be compared is counted in `left_open`."""
     if isinstance(answered, dict) and isinstance(again, dict):
         for key in sorted((answered.keys() | again.keys()) - NOT_COMPARED):
             place = f"{where}.{key}" if where else key
             if key in NOW_ONLY and answered.get(key) is None:
                 continue
             if key == QUOTE and again.get(key) is None:
-                quotes += [place] if answered.get(key) is not None else []
+                left_open.quotes += answered.get(key) is not None
+            elif key in BEYOND and not left_open.whole and _more(answered.get(key), again.get(key)):
+                left_open.beyond += 1
             else:
-                yield from _differences(answered.get(key), again.get(key), place, quotes)
+                yield from _differences(answered.get(key), again.get(key), place, left_open)
     elif isinstance(answered, list) and isinstance(again, list):
         if len(answered) != len(again):
             yield f"{where}: {len(answered)} answered, {len(again)} asked again"
         for at, pair in enumerate(zip(answered, again, strict=False)):
-            yield from _differences(*pair, f"{where}[{at}]", quotes)
+            yield from _differences(*pair, f"{where}[{at}]", left_open)
     elif answered != again:
         yield f"{where}: {_short(answered)} answered, {_short(again)} asked again"
+
+
+def _more(answered: Any, again: Any) -> bool:
+    return type(answered) is int and type(again) is int and answered > again
 
 
 def _short(value: Any) -> str:

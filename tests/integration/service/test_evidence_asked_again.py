@@ -152,6 +152,22 @@ async def test_a_forged_answer_is_neither_derived_nor_complete(evidence: Evidenc
 
 
 @pytest.mark.anyio
+async def test_counts_of_what_lies_beyond_an_answer_are_held_by_the_whole_log_alone(evidence: Evidence) -> None:
+    more, less = copy.deepcopy(evidence.bundle), copy.deepcopy(evidence.bundle)
+    place = next(at for at, node in enumerate(evidence.bundle["answer"]["lineage"]["nodes"]) if node["hiddenDownstream"])
+    more["answer"]["lineage"]["nodes"][place]["hiddenDownstream"] += 1
+    less["answer"]["lineage"]["nodes"][place]["hiddenDownstream"] -= 1
+    question = question_of(more)
+    assert question is not None
+    replay = await replayed_from_evidence(question, parse_bundle(more))
+    assert (replay.reasons, len(replay.left_open)) == ((), 1)
+    assert "1 count of what lies beyond the answer" in replay.left_open[0]
+    assert (await evidence.verdict(less, "derived")).code == "below-required"  # the entries show more than that
+    for changed in (more, less):
+        assert (await evidence.verdict(changed, "included", str(evidence.export))).code == "invalid-proof"
+
+
+@pytest.mark.anyio
 async def test_a_log_that_is_not_the_one_of_the_checkpoint_or_not_sound_completes_nothing(evidence: Evidence, tmp_path: Path) -> None:
     name = "lineproof/bodies/000.p/" + str(evidence.world.size())
     raw = bytearray((evidence.export / name).read_bytes())
