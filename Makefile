@@ -30,7 +30,7 @@ ui: $(STAMP) ## Build the pages into metadata_service/_ui and _verifier (Node fr
 test: $(STAMP) ## Every test, in as many processes as cores (JOBS=0: in one); installs or starts PostgreSQL and Neo4j, or says what it skipped
 	@$(BIN)/python -m tests.services.install
 	@$(BIN)/python ui/build.py
-	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadgroup
+	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4
 
 check: $(STAMP) ## ruff, mypy strict, import-linter, drift of generated files; the page's types and tests
 	@$(BIN)/ruff check .

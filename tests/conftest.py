@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 settings.register_profile("lineproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lineproof")
 
-NEO4J_GROUP = "demo" if os.environ.get("NEO4J_URI") else "neo4j"  # a test of the demo needs Neo4j too: a second one is started, unless one is given
+GIVEN = bool(os.environ.get("NEO4J_URI") or os.environ.get("POSTGRES_URL"))
+LOOK_AT_THE_DEMO = ("tests/browser/", "tests/e2e/")
 _missing: dict[str, str] = {}
 
 
@@ -40,10 +41,8 @@ def _without(service: str, reason: Missing) -> None:
     pytest.skip(f"{service}: {reason}")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a service, so that `-m "not neo4j"` leaves it out; and tell pytest-xdist what has to run in one process (`--dist loadgroup`):
-    whatever looks at the demo, which is played once, whatever needs Neo4j, of which one is enough, and else the tests of a file."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a service, so that `-m "not neo4j"` leaves it out."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         adapters = [value for value in item.callspec.params.values() if isinstance(value, str)] if hasattr(item, "callspec") else []
@@ -51,9 +50,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.postgres)
         if "neo4j_server" in fixtures or "neo4j" in adapters:
             item.add_marker(pytest.mark.neo4j)
-        if config.pluginmanager.hasplugin("xdist"):
-            shared = "demo" if fixtures & {"demo", "chromium"} else NEO4J_GROUP if "neo4j_server" in fixtures or "neo4j" in adapters else None
-            item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`: the tests of a file run in one process, in their order; so do all that look at the demo, which is played once, and everything where
+    a server is given, which is one for all."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "everything" if GIVEN else "demo" if path.startswith(LOOK_AT_THE_DEMO) else path
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

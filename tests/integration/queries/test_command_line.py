@@ -79,31 +79,6 @@ def test_lineage_of_versions_names_runs_and_what_they_read(home: Path) -> None:
     assert "invalid-argument" in lineproof(home, "lineage", "training_set", "--versions", "--columns", code=2)
 
 
-def test_an_export_of_the_directory_and_of_the_service_are_the_same_lines(home: Path, served: str, tmp_path: Path) -> None:
-    here = lineproof(home, "export", "--at", "20")
-    there = lineproof(home, "export", "--at", "20", "--url", served)
-    assert [line for line in there.splitlines() if "cursor" not in line] == [line for line in here.splitlines() if "cursor" not in line]
-    kinds = [next(iter(json.loads(line))) for line in here.splitlines()]
-    assert (kinds[0], kinds[-1], {"node", "edge"} <= set(kinds)) == ("header", "trailer", True)
-    end = json.loads(lineproof(home, "export", "training_set", "--assets", "--out", str(tmp_path / "t.ndjson"), "--json"))
-    told = (tmp_path / "t.ndjson").read_text().splitlines()
-    assert json.loads(told[-1])["trailer"] == end
-    assert (end["nodes"], sum('{"node"' in line for line in told)) == (5, 5)
-    assert "not-found" in lineproof(home, "export", dataset("nowhere"), "--out", str(tmp_path / "none"), code=2)
-    assert [path.name for path in tmp_path.iterdir()] == ["t.ndjson"]
-    assert "invalid-argument" in lineproof(home, "export", "--format", "csv", code=2)
-
-
-def test_an_export_that_breaks_off_goes_on_behind_its_last_whole_page(home: Path, served: str, tmp_path: Path) -> None:
-    whole = lineproof(home, "export", "--url", served)
-    with _cutting(served, after=b'{"cursor"') as (address, cuts):
-        assert lineproof(home, "export", "--url", address) == whole
-        assert cuts == [True]
-    with _cutting(served, after=b'{"header"') as (address, cuts):  # before there is anything to go on from
-        assert "unreachable" in lineproof(home, "export", "--url", address, "--out", str(tmp_path / "cut"), code=3)
-        assert list(tmp_path.iterdir()) == []
-
-
 @contextmanager
 def _cutting(served: str, after: bytes) -> Iterator[tuple[str, list[bool]]]:
     """A way to the service on which the first answer is cut some bytes behind `after`; what was cut."""
@@ -359,3 +334,28 @@ def test_a_service_and_a_directory_give_the_same_answers(home: Path, served: str
         assert found == as_json(home, *arguments, "--server", served)
         (answer,) = found.values()
         assert answer["completeness"]["complete"]
+
+
+def test_an_export_of_the_directory_and_of_the_service_are_the_same_lines(home: Path, served: str, tmp_path: Path) -> None:
+    here = lineproof(home, "export", "--at", "20")
+    there = lineproof(home, "export", "--at", "20", "--url", served)
+    assert [line for line in there.splitlines() if "cursor" not in line] == [line for line in here.splitlines() if "cursor" not in line]
+    kinds = [next(iter(json.loads(line))) for line in here.splitlines()]
+    assert (kinds[0], kinds[-1], {"node", "edge"} <= set(kinds)) == ("header", "trailer", True)
+    end = json.loads(lineproof(home, "export", "training_set", "--assets", "--out", str(tmp_path / "t.ndjson"), "--json"))
+    told = (tmp_path / "t.ndjson").read_text().splitlines()
+    assert json.loads(told[-1])["trailer"] == end
+    assert (end["nodes"], sum('{"node"' in line for line in told)) == (5, 5)
+    assert "not-found" in lineproof(home, "export", dataset("nowhere"), "--out", str(tmp_path / "none"), code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.ndjson"]
+    assert "invalid-argument" in lineproof(home, "export", "--format", "csv", code=2)
+
+
+def test_an_export_that_breaks_off_goes_on_behind_its_last_whole_page(home: Path, served: str, tmp_path: Path) -> None:
+    whole = lineproof(home, "export", "--url", served)
+    with _cutting(served, after=b'{"cursor"') as (address, cuts):
+        assert lineproof(home, "export", "--url", address) == whole
+        assert cuts == [True]
+    with _cutting(served, after=b'{"header"') as (address, cuts):  # before there is anything to go on from
+        assert "unreachable" in lineproof(home, "export", "--url", address, "--out", str(tmp_path / "cut"), code=3)
+        assert list(tmp_path.iterdir()) == []
