@@ -11,7 +11,7 @@ from benchmarks.figures import PAGE, RESULTS, ROOT, Report
 from benchmarks.scale import DEFAULT, FULL
 from benchmarks.services import Services
 
-GROUPS = ("append", "growth", "verify", "hooks", "sql", "fingerprint", "ingest", "visible", "projection", "lineage", "resolve", "fuzz")
+GROUPS = ("append", "growth", "verify", "hooks", "sql", "fingerprint", "ingest", "visible", "projection", "memory", "lineage", "resolve", "fuzz")
 
 
 def main(arguments: list[str]) -> int:

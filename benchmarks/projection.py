@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from benchmarks import long_log
 from benchmarks.events import JOBS, run_event
 from benchmarks.figures import Report, Target, timed
 from benchmarks.logs import BenchLog, append_all, open_log
@@ -48,7 +47,6 @@ class Part:
 def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures."""
     garbage.relax()  # as the projector's own process does
-    long_log.measure(report, scale)
     with workplace() as directory, open_log(directory) as bench:
         parts = _write_log(bench, scale)
         recorded = _measure(report, bench.log, f"sqlite:///{directory / 'graph.db'}", "SQLite", parts)

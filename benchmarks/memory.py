@@ -11,19 +11,20 @@ from benchmarks.events import run_event
 from benchmarks.figures import Report, Target
 from benchmarks.logs import append_all, open_log
 from benchmarks.scale import Scale
-from benchmarks.services import workplace
+from benchmarks.services import Services, workplace
 from lineproof_audit.log import Log
 from metadata_service import garbage
 from metadata_service.graph.open import open_graph
 from metadata_service.projector import Projector
 
-__all__ = ["measure"]
+__all__ = ["TITLE", "run"]
 
+TITLE = "Memory of the projector along a long log"
 CHUNK = 10_000  # events in memory at once
 FULL_FROM = 100_000  # entries after which every bounded memory is full: the overlay's generations, the names that are kept
 
 
-def measure(report: Report, scale: Scale) -> None:
+def run(report: Report, scale: Scale, services: Services) -> None:
     """Take the figures: a process that does nothing else projects a log of runs into SQLite."""
     total, early = scale.long, scale.long // 10
     with workplace() as directory:
