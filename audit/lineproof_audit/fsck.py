@@ -196,7 +196,7 @@ class FsckPass:
         body = self._body(entry, leaf)
         if leaf.event_type in KEYRING_TYPES:
             outcome = self._keyring.apply(index, leaf, None if body is None else sound_envelope(entry, leaf))
-            if outcome.status == "rejected":
+            if outcome.status == "rejected" and body is not None:  # that there is no body is told where it is looked for
                 self._found.warning("key-entry-without-effect", index, f"{leaf.event_type}: {outcome.reason}")
         self._missing.see(entry, leaf, self._keyring)
         if body is not None:

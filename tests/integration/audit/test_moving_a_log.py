@@ -215,7 +215,7 @@ def test_a_log_is_moved_by_commands_and_goes_on_elsewhere(tmp_path: Path) -> Non
     done = lineproof(new, "log", "fsck")
     assert done.returncode == 0
     assert "log: 9 entries, checkpoint 9: ok" in done.stdout
-    assert "tiles: 9 entries, checkpoint 9: ok" in done.stdout
+    assert "tiles: 9 entries, checkpoint 9: ok\n" in done.stdout  # without bodies nothing is known of the keys, which is no warning about the log
     assert lineproof(new, "log", "fsck", str(tmp_path / "nowhere")).returncode != 0
 
 
