@@ -14,6 +14,7 @@ import pytest
 from metadata_service.api.lineage_stream import ExportForm, chunks
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.ops import GraphOp, OpenEdge, UpsertNode
+from metadata_service.graph.port import GraphStore
 from metadata_service.projector import Projector
 from metadata_service.queries import export
 from metadata_service.queries.context import EVERYTHING, Asked, Room
@@ -23,7 +24,6 @@ from metadata_service.queries.lineage import Lineage, lineage
 from metadata_service.queries.shapes import Direction, Level
 from tests.contract.graph_world import TENANT, Feeder, edge
 from tests.contract.graph_world import dataset as made
-from tests.contract.test_semantics import graph_url  # noqa: F401  (a fixture)
 from tests.flights_world import NS, RAW, World, column, dataset, flights_world, model, world_on_sqlite
 from tests.unit.queries.asking import ask, reader_of
 
@@ -32,13 +32,10 @@ Line = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-async def world(graph_url: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:  # noqa: F811
-    graph = open_graph(graph_url)
-    await graph.setup()
-    world = await flights_world(Path(tmp_path_factory.mktemp("log")), graph)
+async def world(opened_graph: GraphStore, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
+    world = await flights_world(tmp_path_factory.mktemp("log"), opened_graph)
     yield world
     world.close()
-    await graph.close()
 
 
 async def exported(room: Room, selection: Selection, size: int | None = None, *, viewer: Any = EVERYTHING, after: str | None = None,

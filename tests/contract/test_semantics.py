@@ -5,55 +5,17 @@ all share one log and one graph per adapter.
 """
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 
 from lineproof_schema.urn import format_urn
-from metadata_service.graph.open import open_graph
 from metadata_service.queries.shapes import Direction, Kind, Level
 from tests.contract.semantics_world import NARROW, Case, distances, pairs
-from tests.flights_world import World, open_world
-from tests.services.neo4j_server import wipe
-from tests.services.postgres_server import fresh_database
 from tests.unit.projector.recorded import columns
 from tests.unit.queries.asking import reader_of
 
 pytestmark = pytest.mark.anyio
 
 DOWN, BOTH = Direction.DOWNSTREAM, Direction.BOTH
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "neo4j"])
-def graph_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty graph of each adapter."""
-    match request.param:
-        case "sqlite":
-            yield f"sqlite:///{tmp_path_factory.mktemp('semantics') / 'graph.db'}"
-        case "postgresql":
-            with fresh_database(request.getfixturevalue("postgres_url")) as url:
-                yield url
-        case _:
-            server = request.getfixturevalue("neo4j_server")
-            wipe(server)
-            yield str(server.url)
-
-
-@pytest.fixture(scope="module")
-async def world(graph_url: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
-    graph = open_graph(graph_url)
-    await graph.setup()
-    world = open_world(Path(tmp_path_factory.mktemp("log")), graph)
-    yield world
-    world.close()
-    await graph.close()
-
-
-@pytest.fixture
-def case(world: World, request: pytest.FixtureRequest) -> Case:
-    """The test's own part of the world."""
-    return Case(world, request.node.originalname.removeprefix("test_")[:40])
 
 
 # -- walking

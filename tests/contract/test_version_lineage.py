@@ -1,44 +1,24 @@
 """Lineage at level VERSION on every adapter: which version fed which run, which runs and outputs a version fed, and where nobody named a version."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.open import open_graph
 from metadata_service.queries import producers, version_walk
 from metadata_service.queries.entity import entity
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import Lineage, walk_limits
 from metadata_service.queries.shapes import Direction, Kind, Level
 from tests.contract.semantics_world import Case, pairs
-from tests.contract.test_semantics import graph_url  # noqa: F401  (a fixture)
-from tests.flights_world import World, open_world
 from tests.unit.projector.recorded import at, uid
 from tests.unit.queries.asking import ask as ask_about
 from tests.unit.queries.asking import reader_of
 
 pytestmark = pytest.mark.anyio
 DOWN = Direction.DOWNSTREAM
-
-
-@pytest.fixture(scope="module")
-async def world(graph_url: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:  # noqa: F811
-    graph = open_graph(graph_url)
-    await graph.setup()
-    world = open_world(Path(tmp_path_factory.mktemp("log")), graph)
-    yield world
-    world.close()
-    await graph.close()
-
-
-@pytest.fixture
-def case(world: World, request: pytest.FixtureRequest) -> Case:
-    return Case(world, request.node.originalname.removeprefix("test_")[:40])
 
 
 def version(case: Case, dataset: str, number: str) -> str:
