@@ -14,7 +14,8 @@ from benchmarks.logs import BenchLog, append_all, append_one, open_log, repeated
 from benchmarks.raw import raw_table
 from benchmarks.scale import Scale
 from benchmarks.services import Services, workplace
-from lineproof_audit.append import BATCH_ENTRIES, NewEntry, prepare
+from lineproof_audit.append import BATCH_ENTRIES
+from lineproof_audit.batch import NewEntry, prepare
 from lineproof_audit.log import Log
 
 __all__ = ["TITLE", "on_both_stores", "run"]

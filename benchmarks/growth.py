@@ -16,7 +16,7 @@ from benchmarks.logs import BenchLog, append_all, open_log, repeated
 from benchmarks.raw import Write, raw_table
 from benchmarks.scale import Scale
 from benchmarks.services import Services
-from lineproof_audit.append import NewEntry, prepare
+from lineproof_audit.batch import NewEntry, prepare
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, sign_envelope
 from lineproof_audit.fsck import fsck
 from lineproof_audit.fsck_store import StoreSource

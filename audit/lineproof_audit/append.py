@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, cast
 
-from lineproof_audit.batch import MAX_EVIDENCE_BYTES, Ack, Answer, Equivocation, NewEntry, Prepared, append_batch, instant, prepare
+from lineproof_audit.batch import Ack, Equivocation, NewEntry, Prepared, append_batch, prepare
 from lineproof_audit.clock import Clock, Receiver, SystemClock
 from lineproof_audit.errors import AuditError, EquivocationError, LogUnavailable, QueueFull
 from lineproof_audit.identity import TenantSecrets
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.store import LogStore
 
-__all__ = ["BATCH_ENTRIES", "MAX_EVIDENCE_BYTES", "Ack", "Answer", "Appender", "Equivocation", "NewEntry", "Prepared", "append_batch", "instant", "prepare"]
+__all__ = ["BATCH_ENTRIES", "Ack", "Appender", "NewEntry", "Prepared"]
 
 BATCH_ENTRIES = 256  # Tessera's default: a batch of 3 KB events is one flush of under 1 MB
 BATCH_BYTES = 8 * 1024 * 1024  # of envelopes: large ones must not hold the head for long
@@ -64,7 +64,7 @@ class _Together:
         self.future: Future[list[Ack | AuditError]] = Future()
         self.future.set_running_or_notify_cancel()  # from here on it cannot be cancelled
         self.answers: list[Ack | AuditError | None] = [None] * entries
-        self.missing = entries
+        self.missing = 0  # known once they are queued
 
     def claim(self) -> bool:
         return True

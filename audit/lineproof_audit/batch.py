@@ -19,7 +19,7 @@ from lineproof_audit.leaf import SALT_BYTES, Leaf, body_commitment, encode_leaf
 from lineproof_audit.store import AppendTransaction, Head, Known, LogStore, NewRow
 from lineproof_audit.tree import leaf_hash
 
-__all__ = ["MAX_EVIDENCE_BYTES", "Ack", "Answer", "Batch", "Equivocation", "NewEntry", "Prepared", "append_batch", "instant", "prepare"]
+__all__ = ["MAX_EVIDENCE_BYTES", "Ack", "Answer", "Equivocation", "NewEntry", "Prepared", "append_batch", "instant", "prepare"]
 
 EQUIVOCATION = "lineproof.equivocation.v1"
 # The evidence of an equivocation embeds an envelope twice in base64 (x 16/9) and must itself be an envelope. OpenLineage events may be

@@ -104,8 +104,8 @@ def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answe
         raise PositionBeyondLog("the log has no checkpoint yet")
     cited = sorted(set(cited))
     least = max([covering if with_leaves else 0, *(index + 1 for index in cited)])
-    if quorum is not None:
-        note = reader.cosigned_checkpoint(quorum, least) or note
+    vouched = None if quorum is None else reader.cosigned_checkpoint(quorum, least)
+    note = vouched or note
     checkpoint = peek_checkpoint(note)
     if cited and not 0 <= cited[0] <= cited[-1] < checkpoint.size:
         raise PositionBeyondLog(f"entry {cited[-1]} is not covered by the latest checkpoint, of size {checkpoint.size}")
@@ -119,7 +119,7 @@ def build_bundle(reader: BundleReader, keyring: Keyring, *, query: object, answe
     bundle: dict[str, Any] = {"format": FORMAT, "origin": checkpoint.origin, "toolVersion": tool_version, "query": query, "answer": answer, "checkpoint": note,
               "entries": [document(entry) for entry in entries]}
     if quorum is not None:
-        bundle["cosigned"] = vouched_for(note, quorum)
+        bundle["cosigned"] = vouched is not None or vouched_for(note, quorum)
     if with_leaves:
         leaves, key_entries = [], []
         for entry in reader.entries(0, checkpoint.size):

@@ -14,8 +14,9 @@ from typing import Any
 
 import rfc8785
 
-from lineproof_audit.append import Ack, Answer, Appender, NewEntry, append_batch, instant, prepare
+from lineproof_audit.append import Appender
 from lineproof_audit.base64text import encode_base64
+from lineproof_audit.batch import Ack, Answer, NewEntry, append_batch, instant, prepare
 from lineproof_audit.clock import Clock, Receiver, SystemClock
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.errors import AuditError, EquivocationError, LogUnavailable

@@ -45,13 +45,13 @@ class Publication:
             return
         checkpoint = peek_checkpoint(note)
         before = self._before()
-        if self._latest is None:
-            self._folder.tidy(WRITTEN)
         if before.size > checkpoint.size:
             return  # another process is ahead; a checkpoint never goes back
         if before.size and (before.origin != checkpoint.origin or self._reader.root_at(before.size) != before.root):
             raise CorruptLog(f"{self._folder.location} holds the checkpoint of another log ({before.origin}, size {before.size}): publish this log to an "
                              "empty folder")
+        if self._latest is None:
+            self._folder.tidy(WRITTEN)
         write_tiles(self._folder, self._reader.tile_source(), checkpoint.size, since=before.size)
         self._folder.write({CHECKPOINT: note.encode("utf-8")})
         self._latest = note

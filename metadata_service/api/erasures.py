@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import anyio.to_thread
 
-from lineproof_audit.append import NewEntry, instant
+from lineproof_audit.batch import NewEntry, instant
 from lineproof_audit.bundle import build_bundle
 from lineproof_audit.certificate import sign_certificate
 from lineproof_audit.checkpoint import peek_checkpoint

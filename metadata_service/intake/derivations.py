@@ -6,7 +6,8 @@ from typing import Final
 
 import rfc8785
 
-from lineproof_audit.append import Ack, Appender, NewEntry, instant
+from lineproof_audit.append import Ack, Appender, NewEntry
+from lineproof_audit.batch import instant
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.models.lifecycle import DerivationData

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lineproof_audit.admin_bodies import scope_document
-from lineproof_audit.append import Appender, NewEntry, instant
+from lineproof_audit.append import Appender, NewEntry
 from lineproof_audit.base64text import encode_base64
+from lineproof_audit.batch import instant
 from lineproof_audit.bindings import PROVIDERS, Binding, token_id
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
 from lineproof_audit.keyrecord import KeyRecord

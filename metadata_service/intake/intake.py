@@ -159,6 +159,8 @@ class Intake:
 
     async def _append(self, prepared: Sequence[Prepared]) -> list[Ack | AuditError]:
         """Append in order; one answer each. A caller whose events alone fill the queue waits for them instead of being refused."""
+        if not prepared:
+            return []
         answers = await self._appended(prepared)
         tried = list(range(len(prepared)))
         while (refused := [position for position in tried if isinstance(answers[position], QueueFull)]) and len(refused) < len(tried):
@@ -168,10 +170,7 @@ class Intake:
         return answers
 
     async def _appended(self, prepared: Sequence[Prepared]) -> list[Ack | AuditError]:
-        if not prepared:
-            return []
-        together = self._appender.submit_together(prepared)
-        return await asyncio.wrap_future(together)
+        return await asyncio.wrap_future(self._appender.submit_together(prepared))
 
     async def _results(self, raws: Sequence[bytes], caller: Viewer, route: Route, checked: Sequence[Prepared | LineproofError],
                        answers: Sequence[Ack | LineproofError]) -> list[ItemResult]:
@@ -202,4 +201,3 @@ class Intake:
             kept = None
         self._metrics.quarantined.labels(str(kept is not None).lower()).inc()
         return kept
-

@@ -11,6 +11,7 @@ from strawberry import ID, Info
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
+from strawberry.types.nodes import SelectedField
 
 from metadata_service.api.alias_change import MoveOutcome
 from metadata_service.api.graphql import registry
@@ -68,7 +69,7 @@ async def resolve_entity(info: Info, urn: ID | None = None, ref: EntityRef | Non
             return entities.EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
         return await entities.entity(context, found, made_by=made_by)
 
-    made_by = _selects(info, "producers")
+    made_by = _selected(info, "producers") is not None
     return await answer(*position_of(info, at), compute, about=[str(urn)] if urn is not None else ())
 
 
@@ -86,7 +87,7 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
     if active_since is not None:
         now_only(where, "activeSince")
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
-    facts, seen = _selects_facts(info), _selects(info, "lastSeen")
+    facts, seen = _selects_facts(info), _selected(info, "lastSeen") is not None
     return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
                                                                               active_since=active_since, limits=caps, facts=facts, seen=seen),
                         about=[urn])
@@ -178,27 +179,21 @@ async def resolve_evidence(info: Info, entries: list[Long], query: JSON | None =
     return await answer(room, viewer, where, lambda context: logged.evidence(context, entries, query, answer_, with_leaves, with_context))
 
 
-def _selects(info: Info, wanted: str) -> bool:
-    """Whether a field of this name is selected anywhere in the answer, also by a fragment."""
-    waiting: list[Any] = list(info.selected_fields)
+def _selected(info: Info, wanted: str) -> SelectedField | None:
+    """A field of this name that is selected anywhere in the answer, also by a fragment."""
+    waiting = list(info.selected_fields)
     while waiting:
         field = waiting.pop()
-        if getattr(field, "name", None) == wanted and hasattr(field, "arguments"):
-            return True
+        if isinstance(field, SelectedField) and field.name == wanted:
+            return field
         waiting.extend(field.selections)
-    return False
+    return None
 
 
 def _selects_facts(info: Info) -> bool:
-    """Whether a selected field of a lineage node needs the node's facts."""
-    waiting: list[Any] = list(info.selected_fields)
-    while waiting:
-        field = waiting.pop()
-        if getattr(field, "name", None) == "nodes":
-            return any(getattr(each, "name", None) in NODE_FACTS or getattr(each, "type_condition", None) or not hasattr(each, "arguments")
-                       for each in field.selections)
-        waiting.extend(field.selections)
-    return False
+    """Whether a selected field of a lineage node needs the node's facts; of what stands in a fragment that is taken for granted."""
+    nodes = _selected(info, "nodes")
+    return nodes is not None and any(not isinstance(each, SelectedField) or each.name in NODE_FACTS for each in nodes.selections)
 
 
 @strawberry.type(description="Questions. Every answer says what it was computed at, and how complete it is.")

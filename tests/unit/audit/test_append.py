@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lineproof_audit.append import MAX_EVIDENCE_BYTES, Ack
 from lineproof_audit.base64text import decode_base64
+from lineproof_audit.batch import MAX_EVIDENCE_BYTES, Ack
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope, sign_envelope, verify_envelope
 from lineproof_audit.errors import EnvelopeError, EquivocationError, InvalidLeaf, LogUnavailable
 from lineproof_audit.keys import SigningKey
