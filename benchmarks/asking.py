@@ -44,6 +44,11 @@ class Question:
     level: Literal["ASSET", "COLUMN"] = "ASSET"
     at: int | None = None
 
+    @property
+    def upstream(self) -> bool:
+        """Whether the walk goes up: what a change breaks lies below."""
+        return self.ask == "lineage" and self.direction == "UPSTREAM"
+
     def past(self, at: int) -> Question:
         """The same, as of a position."""
         return replace(self, at=at)
@@ -88,6 +93,9 @@ def sqlite(path: Path) -> Iterator[Asker]:
         bound = NO_BOUND if question.depth is None else question.depth
         given = {"urn": urn, "bound": bound, "at": question.at}
         first, second = _sql(question)
+        if question.ask == "impact":
+            found = connection.execute(first, given).fetchall()
+            return len({row[0] for row in found}), len(found)
         return len(connection.execute(first, given).fetchall()), len(connection.execute(second, given).fetchall())
 
     yield ask
@@ -95,7 +103,7 @@ def sqlite(path: Path) -> Iterator[Asker]:
 
 
 def _sql(question: Question) -> tuple[str, str]:
-    near, far = ("down_id", "up_id") if question.direction == "UPSTREAM" and question.ask == "lineage" else ("up_id", "down_id")
+    near, far = ("down_id", "up_id") if question.upstream else ("up_id", "down_id")
     family = 1 if question.level == "COLUMN" else 0
     kept = [f"e.to_ = {OPEN}"] if question.at is None else [f"e.to_ = {OPEN} AND e.from_ <= :at", f"e.to_ <> {OPEN} AND e.from_ <= :at AND e.to_ > :at"]
     steps = " ".join(f"UNION SELECT e.{far}, walk.distance + 1 FROM walk CROSS JOIN graph_edge e WHERE e.{near} = walk.id AND e.family = {family} AND {kept_} "
@@ -107,7 +115,7 @@ def _sql(question: Question) -> tuple[str, str]:
         models = (walk + "SELECT n.urn, r.distance, d.urn, v.value FROM reached r CROSS JOIN graph_node n CROSS JOIN graph_link l CROSS JOIN graph_node d "
                   "CROSS JOIN graph_revision v WHERE n.id = r.id AND n.kind = 'model-version' AND l.dst_id = n.id AND l.type = 'DEPLOYS' AND d.id = l.src_id "
                   f"AND v.node_id = d.id AND v.fact = 'environment' AND {visible}")
-        return models, models
+        return models, ""
     nodes = walk + "SELECT n.urn, n.kind, n.namespace, r.distance FROM reached r CROSS JOIN graph_node n WHERE n.id = r.id"
     edges = walk + " UNION ALL ".join(
         "SELECT d.urn, u.urn, e.from_, e.to_, e.opened_by, c.body FROM reached r CROSS JOIN graph_edge e CROSS JOIN graph_node d "
@@ -136,7 +144,7 @@ def _cypher(question: Question) -> tuple[str, str]:
     kind = "COLUMN_DERIVED_FROM" if question.level == "COLUMN" else "DERIVED_FROM"
     kinds = kind if question.at is None else f"{kind}|{kind}_PAST"
     hops = f"-[:{kinds}*0..{'' if question.depth is None else question.depth}]-"
-    walk = f"{hops}>" if question.direction == "UPSTREAM" and question.ask == "lineage" else f"<{hops}"
+    walk = f"{hops}>" if question.upstream else f"<{hops}"
     all_visible = "" if question.at is None else "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) "
     one_visible = "" if question.at is None else "AND r.from <= $at AND r.to > $at "
     search = f"MATCH (s:Entity {{urn: $root}}) MATCH p = (s){walk}(m) {all_visible}"

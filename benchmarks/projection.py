@@ -109,11 +109,11 @@ def _measure(report: Report, log: Log, url: str, name: str, parts: Sequence[Part
         graph: Any = _Recorder(open_graph(url))
         await graph.setup()
         projector = Projector(log.reader, graph)
-        await _project(projector, parts[0].start)
+        await projector.catch_up(upto=parts[0].start)
         graph.batches.clear()
         found: Recorded | None = None
         for part in parts:
-            seconds = await _seconds(_project(projector, part.stop))
+            seconds = await _seconds(projector.catch_up(upto=part.stop))
             events = part.stop - part.start
             if found is None:
                 found = Recorded(events, seconds, graph.batches, part.size)
@@ -129,10 +129,6 @@ def _measure(report: Report, log: Log, url: str, name: str, parts: Sequence[Part
         return found
 
     return asyncio.run(work())
-
-
-async def _project(projector: Projector, upto: int) -> None:
-    await projector.catch_up(upto=upto)
 
 
 async def _seconds(work: Awaitable[T]) -> float:
