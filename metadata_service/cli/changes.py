@@ -8,7 +8,7 @@ import typer
 from metadata_service.cli import documents
 from metadata_service.cli.asking import Evidence, Target, ask_about
 from metadata_service.cli.output import Json
-from metadata_service.cli.questions import Data, Entity, EvidenceFile, Server, Token, Way, WithLeaves, position
+from metadata_service.cli.questions import WAYS, Data, Entity, EvidenceFile, Server, Token, Way, WithLeaves, position
 
 __all__ = ["register"]
 
@@ -25,7 +25,7 @@ def diff(entity: Entity, start: Start, end: End = None, direction: Annotated[Way
     from metadata_service.cli.views import show
     from metadata_service.cli.views.diff import diff_view
 
-    way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
+    way = WAYS[direction]
     variables = {"from": position(start), "to": position(end), "direction": way, "depth": depth or None, "level": "ASSET" if assets else "COLUMN"}
 
     def cited(found: dict[str, Any]) -> set[int]:

@@ -108,6 +108,4 @@ async def _project(log: Log, graph: GraphStore, size: int) -> None:
 
     configure_logging("error", "text")
     await graph.setup()
-    projector = Projector(log.reader, graph)
-    while (await graph.position()).size < size and await projector.step():
-        pass
+    await Projector(log.reader, graph).catch_up(upto=size)

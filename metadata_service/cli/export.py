@@ -20,7 +20,7 @@ import typer
 from lineproof_schema.errors import CODES, LineproofError
 from metadata_service.cli.asking import Source, opened, resolved
 from metadata_service.cli.output import Json, note, print_json
-from metadata_service.cli.questions import At, Data, Server, Token, Way, position
+from metadata_service.cli.questions import WAYS, At, Data, Server, Token, Way, position
 
 if TYPE_CHECKING:
     from metadata_service.settings import Settings
@@ -29,7 +29,6 @@ __all__ = ["register"]
 
 ATTEMPTS: Final = 5  # of going on after a break without a page in between
 READ_SECONDS: Final = 600.0  # to the first line of a large lineage; between lines a page's time
-WAYS: Final = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}
 Line = dict[str, Any]
 
 

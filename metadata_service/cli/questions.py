@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -39,6 +39,9 @@ class Way(StrEnum):
     both = "both"
 
 
+WAYS: Final = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}  # as GraphQL names them
+
+
 class Form(StrEnum):
     """How lineage is written."""
 
@@ -59,7 +62,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
     """What an entity is made of, or what is made of it."""
     from metadata_service.cli.views import diagram, lineage_view, show, values_only
 
-    way = {Way.up: "UPSTREAM", Way.down: "DOWNSTREAM", Way.both: "BOTH"}[direction]
+    way = WAYS[direction]
     if columns and versions:
         raise LineproofError("--columns and --versions are different questions: give one of them", code="invalid-argument")
     level = "COLUMN" if columns else "VERSION" if versions else None

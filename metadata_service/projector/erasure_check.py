@@ -95,10 +95,7 @@ async def _outcomes(source: _Otherwise, first: int, size: int) -> dict[int, _Out
         graph = open_graph(f"sqlite:///{Path(scratch) / 'graph.db'}")
         try:
             await graph.setup()
-            projector = Projector(source, graph, watch)
-            done = 0
-            while done < size:
-                done += await projector.step(upto=size)
+            await Projector(source, graph, watch).catch_up(upto=size)
         finally:
             await graph.close()
     return found

@@ -15,7 +15,7 @@ from lineproof_schema.urn import UrnError, holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
 from metadata_service.projector.names import column_urn, dataset_urn, job_urn
-from metadata_service.projector.plain import LARGEST_EXACT, MAX_NESTING, as_dict, as_list, as_text
+from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_place, as_text
 
 __all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
            "sourceless", "superseded", "taken_back_of"]
@@ -265,7 +265,7 @@ def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Se
             downstream = _column(output, [name])
             if downstream is not None:
                 yield Shown(COLUMN_DERIVED_FROM, downstream, upstream, basis, kind, subtype, as_text(fact.get("expression")) or description,
-                            as_text(fact.get("file")), _number(fact.get("line")), _number(fact.get("column")), as_text(fact.get("parser")),
+                            as_text(fact.get("file")), as_place(fact.get("line")), as_place(fact.get("column")), as_text(fact.get("parser")),
                             as_text(fact.get("status")))
     whole = list(_inputs(facet.get("dataset"), {}, "INDIRECT"))
     if whole:
@@ -334,6 +334,3 @@ def _column(dataset: str, path: Sequence[Any]) -> str | None:
     except UrnError:
         return None
 
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_EXACT else None

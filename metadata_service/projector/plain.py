@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_text", "exact", "plain"]
+__all__ = ["LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_place", "as_text", "exact", "plain"]
 
 LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
 MAX_NESTING: Final = 24  # levels of nested columns: less than MAX_DEPTH / 2, so that a schema is never cut in the middle of one
@@ -32,6 +32,11 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [plain(item, depth + 1) for item in value]
     return _text(str(value))
+
+
+def as_place(value: Any) -> int | None:
+    """`value` if it may be a line or a column of a file, which are counted from one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_EXACT else None
 
 
 def exact(number: int) -> int:

@@ -285,14 +285,14 @@ class Projector:
         """Whether an erasure concerns an entry that was projected with its body."""
         return any(self._erased.get(entry, _NOT_ERASED) != replacement for entry, replacement in self._bodies.erasures.below(size).items())
 
-    async def _start_over(self, size: int) -> Position:
+    async def _start_over(self, size: int) -> None:
         """Project everything again without the erased bodies; until it is done the graph says that it is being rebuilt."""
         _LOG.warning("an erasure reaches back: the graph is rebuilt", size=size)
         await self._graph.wipe()
         self._overlay.forget()
         position = await self._graph.position()
         await self._graph.apply([PutState(REBUILDING_STATE, size)], expected_size=0, size=0, root=position.root, digest_delta=0)
-        return await self._begin()
+        await self._begin()
 
     def _reset(self) -> None:
         self._position = None

@@ -21,7 +21,7 @@ from metadata_service.projector.dataset_facts import is_deleted, kept_facets, ta
 from metadata_service.projector.names import job_urn, run_urn
 from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
-from metadata_service.projector.words import IN_ORDER, Words
+from metadata_service.projector.words import Words
 
 __all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "order_of", "parent_of",
            "project_run_facts", "run_key", "with_event"]
@@ -167,8 +167,8 @@ class RunEvent:
     state: dict[str, Any]
     code: Code | None
     speaks: bool  # facts of job and datasets may change: a normal run of code that is not older than the job's
-    words: Words = IN_ORDER  # which of its facets stand
-    before: int | None = None  # the claimed time (µs) of the latest event of the run that was here before
+    words: Words  # which of its facets stand
+    before: int | None  # the claimed time (µs) of the latest event of the run that was here before
 
 
 def once(draft: Draft, at: RunEvent, kind: str, dst: str, **props: Any) -> None:

@@ -17,7 +17,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn
 from metadata_service.projector.view import Draft
 
-__all__ = ["IN_ORDER", "Words", "fact_of", "last_said", "listen", "said_key", "shape_digest", "shape_of"]
+__all__ = ["Words", "fact_of", "last_said", "listen", "said_key", "shape_digest", "shape_of"]
 
 Order = tuple[int, int]  # claimed time (µs), then what of events of one moment comes later
 # the fact in our words that a facet becomes, where the two have different names; the fact `storage` is of `dataSource`

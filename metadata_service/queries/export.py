@@ -153,8 +153,11 @@ class Stream:
             raise Rebuilding(f"the graph is being made again and stands at {position.size}, the stream at {self.context.size}",
                              projected=position.size, whole=self.context.size)
 
-    async def hidden_beside(self, urns: Collection[str]) -> set[str]:
-        """Those of these hidden entities that stand beside something visible: of the others a viewer learns nothing, not even how many there are."""
+    async def placed(self, urns: Collection[str]) -> set[str]:
+        """Those of these hidden entities that have a place in the stream: in the lineage of an entity all, else those that stand beside something visible.
+        Of the others a viewer learns nothing, not even how many there are."""
+        if self.reached is not None:
+            return set(urns)
         found: set[str] = set()
         for way in ("UPSTREAM", "DOWNSTREAM") if urns else ():
             async for edges in self.edges(sorted(urns), way):

@@ -12,6 +12,7 @@ from typing import Any
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, OPEN, Edge
+from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.reference import ends
 from metadata_service.queries.export import FORMAT, Line, Page, Stream
 from metadata_service.queries.lineage import flatten, hidden_jobs
@@ -50,7 +51,7 @@ async def described(stream: Stream) -> dict[str, Any]:
 async def _page(stream: Stream, page: Page) -> AsyncIterator[Line]:
     context, urns = stream.context, list(page.distance)
     masked = await hidden(context, urns)
-    placed = masked if stream.reached is not None else await stream.hidden_beside(masked)
+    placed = await stream.placed(masked)
     shown = [urn for urn in urns if urn not in masked or urn in placed]
     beside = await _beside(stream, shown)
     rows = await context.graph.get(shown, context.at)
@@ -83,10 +84,11 @@ async def _beside(stream: Stream, urns: Sequence[str]) -> dict[str, dict[str, in
     if stream.reached is None:
         return counts
     whole = Stream(stream.context, stream.selection, ())
-    for name, way in (("hidden_upstream", "UPSTREAM"), ("hidden_downstream", "DOWNSTREAM")):
+    sides: tuple[tuple[str, Way], ...] = (("hidden_upstream", "UPSTREAM"), ("hidden_downstream", "DOWNSTREAM"))
+    for name, way in sides:
         far: dict[str, set[str]] = defaultdict(set)
-        async for edges in whole.edges(urns, "UPSTREAM" if way == "UPSTREAM" else "DOWNSTREAM"):
-            for near, other in (ends(edge, "UPSTREAM" if way == "UPSTREAM" else "DOWNSTREAM") for edge in edges):
+        async for edges in whole.edges(urns, way):
+            for near, other in (ends(edge, way) for edge in edges):
                 if other not in stream.reached:
                     far[near].add(other)
         counts[name] = {urn: len(others) for urn, others in far.items()}

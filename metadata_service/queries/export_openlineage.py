@@ -76,7 +76,7 @@ async def openlineage_lines(stream: Stream) -> AsyncIterator[Line]:
 async def _page(stream: Stream, page: Page, now: str) -> AsyncIterator[Line]:
     context = stream.context
     masked = await hidden(context, page.distance)
-    placed = masked if stream.reached is not None else await stream.hidden_beside(masked)
+    placed = await stream.placed(masked)
     context.notes.restrict(len(placed))
     stream.told.restricted += len(placed)
     shown = [urn for urn in page.distance if urn not in masked]

@@ -23,10 +23,10 @@ class Influence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ValuePath:
-    """The part of a walk that decides the value: entities with their hops along it, and the edges by (key, from)."""
+    """The part of a walk that decides the value: entities with their hops along it, and the edges."""
 
     distance: dict[str, int]
-    edges: frozenset[tuple[str, int]]
+    edges: frozenset[Edge]
 
     def of(self, urn: str) -> Influence:
         """What the entity decides."""
@@ -34,7 +34,7 @@ class ValuePath:
 
     def of_edge(self, edge: Edge) -> Influence:
         """What the upstream end decides by way of this edge."""
-        return Influence.VALUE if (edge.key, edge.from_) in self.edges else Influence.ROWS
+        return Influence.VALUE if edge in self.edges else Influence.ROWS
 
 
 def value_edges(edges: Iterable[Edge]) -> list[Edge]:
@@ -48,7 +48,7 @@ def value_path(found: Walked, roots: Sequence[str]) -> ValuePath:
     for edge in found.edges:
         made[edge.downstream][edge.set_id].append(edge)
     distance = dict.fromkeys(roots, 0)
-    kept: set[tuple[str, int]] = set()
+    kept: set[Edge] = set()
     frontier = list(roots)
     while frontier:
         following: list[str] = []
@@ -58,7 +58,7 @@ def value_path(found: Walked, roots: Sequence[str]) -> ValuePath:
                 continue
             for group in made[urn].values() if urn in made else ():
                 for edge in value_edges(group):
-                    kept.add((edge.key, edge.from_))
+                    kept.add(edge)
                     _reach(distance, following, edge.upstream, distance[urn] + 1)
         frontier = following
     return ValuePath(distance, frozenset(kept))

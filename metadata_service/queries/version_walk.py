@@ -20,9 +20,9 @@ from metadata_service.graph.port import Limits, Reach, ReachedNode
 from metadata_service.graph.reference import TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW
 from metadata_service.queries.activity import RunRef, runs
 from metadata_service.queries.context import QueryContext
-from metadata_service.queries.subgraph import Subgraph, head, tail
+from metadata_service.queries.subgraph import Subgraph
 
-__all__ = ["INFERRED", "NAMED", "UNKNOWN", "doubt_versions", "hidden_runs", "version_reach"]
+__all__ = ["doubt_versions", "hidden_runs", "version_reach"]
 
 NAMED: Final = "named"  # the basis of an edge: the run, the model, the feature version says so itself
 INFERRED: Final = "inferred"  # the run named no version; this one was current
@@ -57,21 +57,21 @@ async def version_reach(context: QueryContext, roots: Sequence[str], way: Way, d
         level = [urn for urn in level if not urn.startswith(RUN)]
     await walk.read(distance)
     ran = await _runs(context, distance)
-    edges = {(edge.key, edge.from_): edge for edge in walk.edges(distance, ran)}
+    edges = list(walk.edges(distance, ran))
     if way == "UPSTREAM" and depth != 0:
         unknown = await _unknown_inputs(context, ran, walk)
         for edge in unknown:
             if edge.upstream in distance or len(distance) < limits.nodes:
                 distance.setdefault(edge.upstream, max(distance[edge.downstream], 1))
-                edges[edge.key, edge.from_] = edge
+                edges.append(edge)
             elif TOO_MANY_NODES not in reasons:
                 reasons.append(TOO_MANY_NODES)
-    ordered = [edges[key] for key in sorted(edges)]
-    if len(ordered) > limits.edges:
+    edges.sort(key=lambda edge: (edge.key, edge.from_))
+    if len(edges) > limits.edges:
         reasons.append(TOO_MANY_EDGES)
     nodes = [ReachedNode(urn, distance[urn], walk.beside(urn, "UPSTREAM", distance), walk.beside(urn, "DOWNSTREAM", distance))
              for urn in sorted(distance, key=lambda urn: (distance[urn], urn))]
-    return Reach(tuple(nodes), tuple(ordered[:limits.edges]), bool(reasons), tuple(reasons))
+    return Reach(tuple(nodes), tuple(edges[:limits.edges]), bool(reasons), tuple(reasons))
 
 
 class _Walk:
@@ -174,7 +174,7 @@ def hidden_runs(graph: Subgraph, masked: Collection[str], jobs: Collection[str])
     """The runs that nothing visible names: neither their job nor any version beside them may be seen."""
     visible: dict[str, bool] = defaultdict(bool)
     for edge in graph.edges:
-        for run, other in ((tail(edge, "UPSTREAM"), head(edge, "UPSTREAM")), (head(edge, "UPSTREAM"), tail(edge, "UPSTREAM"))):
+        for run, other in ((edge.downstream, edge.upstream), (edge.upstream, edge.downstream)):
             if run.startswith(RUN):
                 visible[run] = visible[run] or other not in masked or (edge.via is not None and edge.via not in jobs)
     return frozenset(run for run, seen in visible.items() if not seen)
