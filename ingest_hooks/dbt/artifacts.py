@@ -81,6 +81,10 @@ class Artifacts:
             return None
         return file if package == self.project else f"{PACKAGES}/{package}/{file}"
 
+    def path_of(self, node: Node) -> str:
+        """The same, or the path that dbt gives."""
+        return self.file_of(node) or str(node["original_file_path"])
+
     def macro_place(self, macro: Node) -> tuple[str | None, int | None, int]:
         """A macro's file, the line its text begins at, and how many characters stand before it there.
 

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import rfc8785
@@ -54,7 +53,7 @@ def describe(artifacts: Artifacts, node: Node, variables: Mapping[str, Any], sin
 def _first_line(artifacts: Artifacts, node: Node, raw: bytes) -> int | None:
     """Where raw code begins in its file: dbt strips what is blank before it, and a snapshot is a part of a file."""
     try:
-        text = (artifacts.project_dir / (artifacts.file_of(node) or str(node["original_file_path"]))).read_bytes()
+        text = (artifacts.project_dir / artifacts.path_of(node)).read_bytes()
     except OSError:
         return None
     at = text.find(raw)
@@ -79,7 +78,7 @@ def _raw(artifacts: Artifacts, node: Node) -> bytes:
     if node["resource_type"] != "seed":
         return str(node.get("raw_code") or "").encode()
     try:
-        return (artifacts.project_dir / Path(artifacts.file_of(node) or node["original_file_path"])).read_bytes()
+        return (artifacts.project_dir / artifacts.path_of(node)).read_bytes()
     except OSError as error:
         logger.warning("dbt hook: seed %s cannot be read: %s", node["original_file_path"], error)
         return str((node.get("checksum") or {}).get("checksum") or "").encode()

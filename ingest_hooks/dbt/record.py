@@ -132,7 +132,7 @@ class _Recorder:
         state = _STATES[str(result["status"])]
         variables = project_vars(self.artifacts, str(node["package_name"]))
         code = describe(self.artifacts, node, variables, self.sink)
-        place = self.checkout.place(self.artifacts.file_of(node) or str(node["original_file_path"]))
+        place = self.checkout.place(self.artifacts.path_of(node))
         self._transformation(node, code, place)
         compiled = result.get("compiled_code") or node.get("compiled_code")
         digest = self.sink.artifact(str(compiled).encode()) if compiled else None

@@ -83,7 +83,7 @@ def _with_ephemeral(world: _World, node: Node, compiled: str, file: str) -> Sour
         if model is not None and 0 <= inside < end:
             query = text[inside + len(_OPENS):end]
             first = at + inside + len(_OPENS)
-            their_file = world.path(world.artifacts.file_of(model) or str(model["original_file_path"]))
+            their_file = world.path(world.artifacts.path_of(model))
             pieces.append(Piece(first, first + len(query), 0, query, _of_file(world, model, query, their_file)))
         at += len(text) + len(", ")
     return Spliced(file, compiled, [piece for piece in pieces if piece.stop > piece.start])

@@ -4,7 +4,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Final
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
@@ -13,11 +12,9 @@ from ingest_hooks.sql.model import InputColumn
 from ingest_hooks.sql.pivots import grouped_by, pivots_of
 from ingest_hooks.sql.sources import Source, is_pseudo, pivot_source, pivoted_nodes, plain_sources, reads_elsewhere, selects_of
 from ingest_hooks.sql.tables import Tables
-from ingest_hooks.sql.uses import Found, Use, composed, merged
+from ingest_hooks.sql.uses import TRANSFORMED, Found, Use, composed, merged
 
 __all__ = ["References"]
-
-_TRANSFORMED: Final = Use(True, "TRANSFORMATION")
 
 
 class References(ABC):
@@ -73,9 +70,9 @@ class References(ABC):
             if at is not None:
                 return self._column(inner, at)
         if isinstance(values, exp.Stack) and place is not None:
-            return merged(self.uses(scope, each, _TRANSFORMED) for each in values.expressions[place::len(query.alias_column_names)])
+            return merged(self.uses(scope, each, TRANSFORMED) for each in values.expressions[place::len(query.alias_column_names)])
         several = isinstance(query, exp.Unnest) and len(query.expressions) > 1 and place is not None and place < len(query.expressions)
-        found = self.uses(scope, query.expressions[place or 0] if several else query, _TRANSFORMED)
+        found = self.uses(scope, query.expressions[place or 0] if several else query, TRANSFORMED)
         if found.inputs or found.reasons:
             return Found(found.inputs, found.reasons)
         if query.find(exp.Column, exp.Select) is not None:
@@ -116,7 +113,7 @@ class References(ABC):
             if isinstance(cte, Scope):
                 return self._named(cte, name)
             functions = [source.this] if source.this is not None else source.args.get("rows_from") or ()
-            found = merged(self.uses(scope, function, _TRANSFORMED) for function in functions)  # a table function is made of its arguments
+            found = merged(self.uses(scope, function, TRANSFORMED) for function in functions)  # a table function is made of its arguments
             return Found(found.inputs, found.reasons if found.inputs else found.reasons.union(*(reads_elsewhere(function) for function in functions)))
         known = table.column(name)
         reasons = {f"unresolved-column:{name}"} if known is None and table.columns is not None and not is_pseudo(name) else set()
@@ -147,4 +144,4 @@ class References(ABC):
         if names is None:
             return Found(reasons=frozenset({f"whole-row:{name}"}))
         found = merged(self._from_source(scope, source, each) for each in names)
-        return composed(_TRANSFORMED, Found(found.inputs, found.reasons))
+        return composed(TRANSFORMED, Found(found.inputs, found.reasons))

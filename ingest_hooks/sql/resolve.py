@@ -18,11 +18,10 @@ from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
 from ingest_hooks.sql.sources import below, is_inside, is_written_with_table, pivot_named, plain_sources, selects_of, source_named
 from ingest_hooks.sql.tables import Tables
-from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, Found, Projection, Use, composed, merged, use_of
+from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
 
-_TRANSFORMED = Use(True, "TRANSFORMATION")
 MANY_SCOPES = 60
 MAX_ROUNDS = 50  # of a recursive CTE; each adds an input, so there are no more than its columns have
 
@@ -224,7 +223,7 @@ class Resolver(References):
             yield found
             if not found.inputs and not found.reasons:  # it counts the rows that a column of this row is taken apart into
                 unfolded = (source.expression for source in inner.sources.values() if isinstance(source, Scope) and isinstance(source.expression, exp.UDTF))
-                yield from (composed(use, self.uses(inner, each, _TRANSFORMED)) for each in unfolded)
+                yield from (composed(use, self.uses(inner, each, TRANSFORMED)) for each in unfolded)
 
     def _named_windows(self, scope: Scope, expression: exp.Expr, force: Use | None) -> Iterator[Found]:
         windows = scope.expression.args.get("windows")

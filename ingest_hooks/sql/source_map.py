@@ -132,7 +132,7 @@ class SourceMap:
             return Located(self.file, None, None, True)
         source, aside = self._lines[min(line, len(self._lines)) - 1]
         if aside is None:
-            return Located(self.file, source + self._origin[0] - 1, None, True)
+            return self._placed(source, None, True)
         return self._placed(source, max(column + aside, 1) if column is not None else None, False)
 
     def _placed(self, line: int, column: int | None, approximate: bool, macro: MacroPlace | None = None) -> Located:

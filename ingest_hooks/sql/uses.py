@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from ingest_hooks.sql.model import InputColumn, Subtype
 
-__all__ = ["IDENTITY", "MAX_STEPS", "Found", "Projection", "Use", "composed", "merged", "use_of"]
+__all__ = ["IDENTITY", "MAX_STEPS", "TRANSFORMED", "Found", "Projection", "Use", "composed", "merged", "use_of"]
 
 MAX_STEPS: Final = 64  # select items remembered per output column; more would make a trace unreadable
 _RANK: Final = {"IDENTITY": 0, "TRANSFORMATION": 1, "AGGREGATION": 2}
@@ -34,6 +34,7 @@ class Use(NamedTuple):
 
 
 IDENTITY: Final = Use(True, "IDENTITY")
+TRANSFORMED: Final = Use(True, "TRANSFORMATION")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,7 @@ Shapes are those of `lineage` in GraphQL, but edges name their ends. `docs/linea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from lineproof_schema.errors import LineproofError
@@ -19,8 +17,9 @@ from metadata_service.queries.lineage import flatten, hidden_jobs
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.shapes import Level
 from metadata_service.queries.subgraph import Subgraph
+from metadata_service.queries.wire import as_json
 
-__all__ = ["described", "ndjson_lines", "said"]
+__all__ = ["described", "ndjson_lines"]
 
 OF_A_WALK = ("distance", "hiddenUpstream", "hiddenDownstream")  # fields of a node that mean nothing where everything is told
 
@@ -35,8 +34,8 @@ async def ndjson_lines(stream: Stream) -> AsyncIterator[Line]:
     except LineproofError as error:
         yield {"problem": error.problem()}
         return
-    yield {"trailer": {"nodes": stream.told.nodes, "edges": stream.told.edges, "computedAt": said(await stream.context.computed_at()),
-                       "completeness": said(stream.context.notes.completeness())}}
+    yield {"trailer": {"nodes": stream.told.nodes, "edges": stream.told.edges, "computedAt": as_json(await stream.context.computed_at()),
+                       "completeness": as_json(stream.context.notes.completeness())}}
 
 
 async def described(stream: Stream) -> dict[str, Any]:
@@ -44,7 +43,7 @@ async def described(stream: Stream) -> dict[str, Any]:
     selection, context = stream.selection, stream.context
     masked = await hidden(context, [root.urn for root in stream.roots])
     shown = [{"urn": root.urn, "why": root.why} for root in stream.roots if root.urn not in masked]
-    return {"computedAt": said(await context.computed_at()), "urn": selection.urn, "direction": selection.direction.name if selection.urn else None,
+    return {"computedAt": as_json(await context.computed_at()), "urn": selection.urn, "direction": selection.direction.name if selection.urn else None,
             "depth": selection.depth, "columns": selection.columns, "roots": shown, "resumed": stream.resumed}
 
 
@@ -60,7 +59,7 @@ async def _page(stream: Stream, page: Page) -> AsyncIterator[Line]:
     nodes, _, position = flatten(context, graph, placed, rows)
     stream.told.restricted += len(placed)
     for urn, index in position.items():
-        node = {name: value for name, value in said(nodes[index]).items() if name not in ("status", "time")}
+        node = {name: value for name, value in as_json(nodes[index]).items() if name not in ("status", "time")}
         if stream.reached is None:
             for name in OF_A_WALK:
                 del node[name]
@@ -107,23 +106,3 @@ def _edge(stream: Stream, edge: Edge, masked: Collection[str], jobs: Collection[
         return line
     return {**line, "via": edge.via, "transformation": edge.transformation, "commit": edge.commit, "expression": edge.expression, "file": edge.file,
             "line": edge.line, "column": edge.column, "parser": edge.parser, "version": edge.version}
-
-
-def said(shape: Any) -> dict[str, Any]:
-    """A dataclass in the names of GraphQL."""
-    return {_camel(name): _value(value) for name, value in asdict(shape).items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_camel(name): _value(item) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_value(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return getattr(value, "name", value)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.rstrip("_").split("_")
-    return first + "".join(map(str.capitalize, rest))

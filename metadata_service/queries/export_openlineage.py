@@ -24,11 +24,12 @@ from metadata_service.projector.facets import column_names
 from metadata_service.queries.activity import RunRef, VersionRef, current_versions, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.export import FORMAT, Line, Page, Stream
-from metadata_service.queries.export_ndjson import described, said
+from metadata_service.queries.export_ndjson import described
 from metadata_service.queries.lineage import hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import COLUMN_LIMIT
 from metadata_service.queries.shapes import of_micros
+from metadata_service.queries.wire import as_json
 
 __all__ = ["openlineage_lines"]
 
@@ -69,8 +70,8 @@ async def openlineage_lines(stream: Stream) -> AsyncIterator[Line]:
         return
     if left_out := await _left_out(stream):
         context.notes.doubt("no-openlineage-word", f"OpenLineage has no words for {' and '.join(left_out)}: they are not told")
-    yield _own_event("COMPLETE", stream, now, {"datasets": stream.told.nodes, "jobs": stream.told.edges, "computedAt": said(await context.computed_at()),
-                                               "completeness": said(context.notes.completeness())})
+    yield _own_event("COMPLETE", stream, now, {"datasets": stream.told.nodes, "jobs": stream.told.edges, "computedAt": as_json(await context.computed_at()),
+                                               "completeness": as_json(context.notes.completeness())})
 
 
 async def _page(stream: Stream, page: Page, now: str) -> AsyncIterator[Line]:

@@ -25,7 +25,6 @@ from metadata_service.api.rest.auth import authenticate
 from metadata_service.api.rest.bodies import read_body
 from metadata_service.api.rest.lean import LeanRoute
 from metadata_service.api.rest.openapi import PROBLEMS, RESOLVE_ANSWER, RESOLVE_BODY, json_answer
-from metadata_service.api.rest.shapes import as_json
 from metadata_service.api.room import room_of
 from metadata_service.api.services import Services, services_of
 from metadata_service.api.watched import is_classified
@@ -35,6 +34,7 @@ from metadata_service.queries.context import Asked, QueryContext, answer
 from metadata_service.queries.feature_shapes import Feature, FeatureAnswer, Model, ModelAnswer
 from metadata_service.queries.features import aliases, feature, mask_resolved, model, refuse_hidden
 from metadata_service.queries.shapes import as_time
+from metadata_service.queries.wire import as_json
 from metadata_service.registry.cache import Snapshot
 from metadata_service.registry.names import Kind
 from metadata_service.registry.resolution import MAX_REFERENCES, Resolved

@@ -7,8 +7,6 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from strawberry.utils.str_converters import to_camel_case
-
 __all__ = ["as_json"]
 
 
@@ -29,4 +27,9 @@ def as_json(value: Any) -> Any:
 
 @cache
 def _fields(shape: type[Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((field.name, to_camel_case(field.name.rstrip("_"))) for field in dataclasses.fields(shape))
+    return tuple((field.name, _camel(field.name)) for field in dataclasses.fields(shape))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.rstrip("_").split("_")
+    return first + "".join(map(str.capitalize, rest))
