@@ -160,7 +160,7 @@ async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bo
     if not there and visible and await context.graph.touches([urn], 0, context.size, limit=1):
         return [urn]  # nothing that was said of it was ever applied: that it was tried is what a trail is for
     if not there or not visible:
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+        context.unknown(urn)
         return []
     found = {urn}
     if upstream:

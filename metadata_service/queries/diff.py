@@ -20,7 +20,7 @@ from metadata_service.projector.dataset_facts import INTERPRETED
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
-from metadata_service.queries.mask import hidden, withheld
+from metadata_service.queries.mask import hidden, may_see, withheld
 from metadata_service.queries.roots import COLUMN_LIMIT, Root, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long
 
@@ -134,9 +134,10 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     if not 0 <= start <= context.size:
         raise InvalidArgument(f"from lies in 0..{context.size}, the position that it is compared with; {start} does not")
     before = QueryContext(context.room, context.viewer, start, start, (await to_thread.run_sync(context.room.reader.root_at, start)).hex(), context.notes)
-    roots = list({root.urn: root for each in (before, context) for root in await expand(each, urn, level)}.values())
-    if not roots or await hidden(context, [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {start} nor at {context.size}", urn)
+    visible = await may_see(context, urn)
+    roots = list({root.urn: root for each in (before, context) for root in (await expand(each, urn, level) if visible else ())}.values())
+    if not roots:
+        context.unknown(urn)
         return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), (), (), ())
     caps = limits or Limits()
     old, new = [await _side(each, roots, direction, depth, level, caps) for each in (before, context)]

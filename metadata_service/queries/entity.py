@@ -11,7 +11,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
 from metadata_service.queries.lineage import owner_names
-from metadata_service.queries.mask import hidden, may_see, visible_prefixes, withheld
+from metadata_service.queries.mask import asked, hidden, visible_prefixes, withheld
 from metadata_service.queries.producers import Producer, producers
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
@@ -103,9 +103,8 @@ class SearchAnswer:
 async def entity(context: QueryContext, urn: str, *, made_by: bool = False) -> EntityAnswer:
     """The entity `urn` at the position; `made_by` reads the producers of a dataset as well. Raises UrnError."""
     parse_urn(urn)
-    row = (await context.nodes([urn])).get(urn)
-    if row is None or not await may_see(context, urn):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    row = await asked(context, urn)
+    if row is None:
         return EntityAnswer(await context.computed_at(), context.notes.completeness(), None)
     links = await _links(context, urn)
     told = sorted(row.facts.items())

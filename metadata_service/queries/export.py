@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from lineproof_schema.urn import WALK_KINDS, parse_urn
+from lineproof_schema.urn import WALK_KINDS
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.reference import ends
@@ -22,7 +22,7 @@ from metadata_service.queries.cursors import Cursor, read_cursor, write_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, Rebuilding
 from metadata_service.queries.lineage import MAX_DEPTH
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import Root, expand
+from metadata_service.queries.roots import Root, asked_roots
 from metadata_service.queries.shapes import Direction, Level
 
 __all__ = ["FORMAT", "Line", "Page", "Selection", "Stream", "Told", "open_stream"]
@@ -200,9 +200,8 @@ async def _reach(stream: Stream, urn: str) -> None:
     """Find the entities of a lineage: what `lineage` walks at both levels, a dataset and its columns together."""
     context, selection = stream.context, stream.selection
     levels = (Level.ASSET, Level.COLUMN) if selection.columns else (Level.ASSET,)
-    roots = {root.urn: root for level in levels for root in reversed(await expand(context, urn, level))}
-    if not roots or await hidden(context, list(roots) if parse_urn(urn).kind == "column" else [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    roots = {root.urn: root for level in levels for root in reversed(await asked_roots(context, urn, level))}
+    if not roots:
         stream.reached = {}
         return
     stream.roots = tuple(root for _, root in sorted(roots.items()))

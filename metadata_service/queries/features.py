@@ -21,7 +21,7 @@ from metadata_service.queries.feature_shapes import (
     ModelAnswer,
     ResolveAnswer,
 )
-from metadata_service.queries.mask import hidden, visible_prefixes
+from metadata_service.queries.mask import asked, hidden, visible_prefixes
 from metadata_service.registry import aliases as alias_rules
 from metadata_service.registry.errors import UnknownEntity
 from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell
@@ -72,11 +72,7 @@ async def locate(context: QueryContext, text: str, kind: Kind, selector: str | N
             context.notes.doubt("unknown-name", f"no {kind} called {head.name!r} is visible")
             return head, None
         head = replace(head, namespace=parse_urn(fits[0]).components[0])
-    row = (await context.graph.get([head.urn], context.at)).get(head.urn)
-    if row is None or head.urn in await hidden(context, [head.urn]):
-        context.notes.doubt("unknown-urn", f"{head.urn} does not exist at size {context.size}", head.urn)
-        return head, None
-    return head, row
+    return head, await asked(context, head.urn)
 
 
 async def feature(context: QueryContext, name: str, selector: str | None = None) -> FeatureAnswer:
@@ -118,11 +114,9 @@ async def aliases(context: QueryContext, name: str, kind: Kind, alias: str | Non
 async def deployment(context: QueryContext, name: str) -> DeploymentAnswer:
     """A deployment by URN or `<ns>:<name>@<id>`. Raises UrnError."""
     urn = read_deployment(name)
-    row = (await context.graph.get([urn], context.at)).get(urn)
+    row = await asked(context, urn)
     found: DeploymentState | None = None
-    if row is None or urn in await hidden(context, [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
-    else:
+    if row is not None:
         model = str(row.facts.get("modelVersion"))
         (found,) = await _masked_deployments(context, [deployment_state(row, (await context.graph.get([model], context.at)).get(model))])
     return DeploymentAnswer(await context.computed_at(), context.notes.completeness(), found)

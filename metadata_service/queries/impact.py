@@ -23,7 +23,7 @@ from metadata_service.queries.impact_facts import Facts
 from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Severity, Use
 from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import columns_of, expand
+from metadata_service.queries.roots import asked_roots, columns_of
 from metadata_service.queries.shapes import Kind, Level
 from metadata_service.queries.subgraph import Subgraph, shortest_paths
 
@@ -63,9 +63,8 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
     if (change is ChangeKind.CHANGE_SCHEMA) is (columns is None):
         raise InvalidArgument("columns go with CHANGE_SCHEMA, and only with it")
     limits = limits or Limits()
-    roots = await expand(context, urn, Level.COLUMN if kind == "column" else Level.ASSET)
-    if not roots or urn in await hidden(context, [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    roots = await asked_roots(context, urn, Level.COLUMN if kind == "column" else Level.ASSET)
+    if not roots:
         return Impact(await context.computed_at(), context.notes.completeness(), change, (), 0, 0, (), (), ())
     if columns is not None:
         return await _of_schema(context, urn, columns, limits)

@@ -12,7 +12,7 @@ from lineproof_schema.urn import NAMESPACED_KINDS, Urn, UrnError, format_urn, pa
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 
-__all__ = ["hidden", "may_see", "named_in", "visible_prefixes", "withheld"]
+__all__ = ["asked", "hidden", "may_see", "named_in", "visible_prefixes", "withheld"]
 
 BESIDE_LIMIT = 50  # links looked at to decide whether a run or commit belongs to something visible
 
@@ -47,6 +47,15 @@ async def may_see(context: QueryContext, urn: str) -> bool:
     second = {end for row in further.values() for link in (*row.out, *row.into) for end in (link.src, link.dst)}
     named = [other for other in second if parse_urn(other).kind in NAMESPACED_KINDS]
     return bool(named) and len(await hidden(context, named)) < len(named)
+
+
+async def asked(context: QueryContext, urn: str) -> NodeRow | None:
+    """The entity that a viewer asks about; None, which the answer admits, if it does not exist or may not be seen: the two read alike."""
+    row = (await context.nodes([urn])).get(urn)
+    if row is not None and await may_see(context, urn):
+        return row
+    context.unknown(urn)
+    return None
 
 
 async def withheld(context: QueryContext, values: Sequence[Any]) -> list[bool]:

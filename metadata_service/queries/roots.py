@@ -13,9 +13,10 @@ from metadata_service.graph.ops import Link
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import current_versions, last_runs
 from metadata_service.queries.context import QueryContext
+from metadata_service.queries.mask import may_see
 from metadata_service.queries.shapes import Level
 
-__all__ = ["Root", "columns_of", "expand", "live_versions"]
+__all__ = ["Root", "asked_roots", "columns_of", "expand", "live_versions"]
 
 COLUMN_LIMIT = 5_000  # columns of one dataset; the widest tables seen in practice have a few thousand
 VERSION_LIMIT = 5_000
@@ -28,6 +29,18 @@ class Root:
 
     urn: str
     why: str
+
+
+async def asked_roots(context: QueryContext, urn: str, level: Level) -> tuple[Root, ...]:
+    """What `expand` gives for the entity that a viewer asks about; of what the viewer may not see as little as of what does not exist.
+
+    Raises:
+        UrnError: `urn` is no URN.
+    """
+    roots = await expand(context, urn, level) if await may_see(context, urn) else ()
+    if not roots:
+        context.unknown(urn)
+    return roots
 
 
 async def expand(context: QueryContext, urn: str, level: Level) -> tuple[Root, ...]:

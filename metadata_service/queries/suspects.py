@@ -20,7 +20,7 @@ from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.phrases import called, shortened, spoken
-from metadata_service.queries.roots import expand
+from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Level, as_time
 from metadata_service.queries.suspect_data import data_suspects, looked_at, missing_run
 from metadata_service.queries.suspect_shapes import OpaqueStep, Suspect, SuspectKind, Suspects
@@ -79,9 +79,8 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     """
     if not 0 <= start <= context.size:
         raise InvalidArgument(f"from lies in 0..{context.size}, the end of the window; {start} does not")
-    roots = await expand(context, urn, Level.COLUMN)
-    if not roots or await hidden(context, [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    roots = await asked_roots(context, urn, Level.COLUMN)
+    if not roots:
         return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), ())
     found = await walk(context, [root.urn for root in roots], None)
     masked = await hidden(context, found.distance) | await hidden_jobs(context, found.edges)

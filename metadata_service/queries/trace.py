@@ -14,7 +14,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import expand
+from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Level
 from metadata_service.queries.snippets import macro_of, snippet_of
 from metadata_service.queries.trace_shapes import Cause, QualityFinding, Trace, TraceInput, TraceSource, TraceStep, Verdict
@@ -36,9 +36,8 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
     Raises:
         UrnError: `urn` is no URN.
     """
-    roots = await expand(context, urn, Level.COLUMN)
-    if not roots or await hidden(context, [urn]):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    roots = await asked_roots(context, urn, Level.COLUMN)
+    if not roots:
         nothing = Verdict(Cause.UNKNOWN, "there is nothing of that name at this position")
         return Trace(await context.computed_at(), context.notes.completeness(), (), data_at, since, nothing, (), (), (), ())
     found = await walk(context, [root.urn for root in roots], data_at)

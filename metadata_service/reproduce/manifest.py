@@ -18,7 +18,7 @@ from lineproof_schema.urn import format_urn, parse_urn
 from metadata_service.queries.activity import runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.mask import hidden, may_see
+from metadata_service.queries.mask import asked, hidden
 from metadata_service.queries.roots import expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, of_micros
 from metadata_service.reproduce.closure import Walker, artifacts_of, files_of
@@ -65,9 +65,7 @@ async def manifest(context: QueryContext, urn: str) -> Manifest:
         UrnError: `urn` is no URN.
     """
     parsed = parse_urn(urn)
-    known = urn in await context.graph.get([urn], context.at)
-    if not known or not await may_see(context, urn):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    if await asked(context, urn) is None:
         return await _nothing(context, ())
     moment = await _moment(context)
     walker = Walker(context, moment)

@@ -8,7 +8,7 @@ from lineproof_schema.urn import NAMESPACED_KINDS, parse_urn
 from metadata_service.queries.activity import CommitRef, commits
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.mask import hidden, may_see
+from metadata_service.queries.mask import asked, hidden
 from metadata_service.queries.point_in_time import as_of, backfill, binding_skew, event_range, label_upstream, late_data, lookback, time_predicate
 from metadata_service.queries.point_in_time.case import Evidence, Result
 from metadata_service.queries.point_in_time.findings import Boundary, CheckState, worst
@@ -28,9 +28,8 @@ async def point_in_time_checks(context: QueryContext, urn: str, boundary: Bounda
         UrnError, InvalidArgument: another kind of entity.
     """
     parse_urn(urn)
-    row = (await context.graph.get([urn], context.at)).get(urn)
-    if row is None or not await may_see(context, urn):
-        context.notes.doubt("unknown-urn", f"{urn} does not exist at size {context.size}", urn)
+    row = await asked(context, urn)
+    if row is None:
         return PointInTime(await context.computed_at(), context.notes.completeness(), urn, CheckState.UNKNOWN, boundary, (), None, None, (), 0, 0, 0, 0, ())
     case = await case_of(context, row, boundary)
     if case is None:
