@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import find_all_in_scope
 
 from ingest_hooks.sql.model import Status
 from ingest_hooks.sql.reduced import Reduced, adopt_ctes, query_of, target_of
@@ -54,6 +55,8 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
     assigned: list[exp.Query] = []
     deciding: list[exp.Query] = []
     for when in whens.expressions:
+        if not when.args.get("matched"):  # there is a row of one side only
+            _belong_to(target if when.args.get("source") else using, when)
         values = _merged_values(when.args.get("then"), using.alias_or_name, target)
         select = values if values is not None else exp.select("1")
         select = select.from_(target.copy(), copy=False).join(using.copy(), on=on.copy() if on is not None else None, copy=False)
@@ -65,6 +68,16 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
     status: Status = "partial" if assigned else "unknown"
     return (Reduced("merge", (), target, status=status, reason="merge-keeps-other-values" if assigned else "statement:merge", assigned=tuple(assigned),
                     deciding=tuple(deciding)),)
+
+
+def _belong_to(side: exp.Expr, when: exp.Expr) -> None:
+    """Columns without a table, in the condition and the values of a WHEN, are those of `side`."""
+    then = when.args.get("then")
+    values = [then.expression] if isinstance(then, exp.Insert) else [each.expression for each in then.expressions] if isinstance(then, exp.Update) else []
+    for value in (when.args.get("condition"), *values):
+        for column in find_all_in_scope(value, exp.Column) if isinstance(value, exp.Expr) and side.alias_or_name else ():
+            if not column.table and not column.is_star:
+                column.set("table", exp.to_identifier(side.alias_or_name))
 
 
 def _merged_values(then: exp.Expr | None, source: str, target: exp.Table) -> exp.Select | None:

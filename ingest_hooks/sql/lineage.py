@@ -28,6 +28,7 @@ __all__ = ["PARSER", "column_lineage"]
 PARSER = f"sqlglot {version('sqlglot')}"
 MAX_SQL = 2_000_000  # characters; a longer text is data written as SQL, and would hold the caller for seconds
 MAX_SELECTS = 5_000  # SELECTs in what writes one table; scopes over more are built for minutes
+_BY_POSITION = frozenset({"insert", "copy"})  # these fill columns that are there; others make their own
 # what sqlglot raises on SQL it does not know: its own errors, and those of a tree that has not the shape it expects
 _BROKEN = (SqlglotError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
@@ -136,7 +137,8 @@ class _Run:
         names = []
         for number, select in enumerate(selects):
             item = items[number] if number < len(items) else None
-            names.append((item.name if item is not None else tables.called(select.alias_or_name)) or select.alias_or_name or f"_col_{number}")
+            name = (item.name if item is not None else tables.called(select.alias_or_name)) or select.alias_or_name
+            names.append(f"_col_{number}" if not name or name.casefold().startswith("_col_") else name)
         if isinstance(query, exp.SetOperation) and query.args.get("by_name"):
             names = list(dict.fromkeys(name for branch in root.set_operation_scopes for name in (each.alias_or_name for each in selects_of(branch))))
         if not by_position or reduced.by_name:
@@ -148,7 +150,7 @@ class _Run:
             fixed = {name.casefold() for name in reduced.fixed}
             declared = [name for name in self.index.columns(key) if name.casefold() not in fixed]
             if len(declared) == len(names):
-                return declared
+                return declared if reduced.kind in _BY_POSITION else _spelled_as(declared, names)
         return names
 
     def _outputs(self, root: Scope, resolver: Resolver, names: Sequence[str], row_inputs: frozenset[InputColumn]) -> list[OutputColumn]:
@@ -235,6 +237,14 @@ class _Place:
 
 
 _NOWHERE = _Place(None, None, None, None, False, False)
+
+
+def _spelled_as(declared: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Names of outputs in the spelling of the columns they are known to become; one without a name has that of its position."""
+    spelled = {name.casefold(): name for name in declared}
+    taken = {name.casefold() for name in names}
+    return [spelled.get(name.casefold()) or (declared[number] if name == f"_col_{number}" and declared[number].casefold() not in taken else name)
+            for number, name in enumerate(names)]
 
 
 def _column_status(found: Found) -> tuple[Status, str | None]:

@@ -105,7 +105,7 @@ def remember_positions(nodes: Nodes) -> None:
         items: list[Written] = select.meta.setdefault(_ITEMS, [])
         for item in select.expressions:
             extent = spans.get(id(item))
-            items.append(Written(item.alias_or_name, extent, _is_star(item, several=several)))
+            items.append(Written(_name_of(item, len(items)), extent, _is_star(item, several=several)))
             item.meta[_ITEMS] = len(items) - 1
             if extent is None:
                 continue
@@ -120,6 +120,11 @@ def remember_positions(nodes: Nodes) -> None:
     for kind in (*_COMPARISONS, exp.NullSafeEQ, exp.Table):
         for node in nodes.of(kind):
             node.meta[_SPAN] = spans.get(id(node))
+
+
+def _name_of(item: exp.Expr, number: int) -> str:
+    """What an item is called; numbers and subscripts give no name, whatever sqlglot says."""
+    return f"_col_{number}" if isinstance(item, exp.Literal | exp.Bracket) else item.alias or item.output_name
 
 
 def same_place(node: exp.Expr, item: exp.Expr) -> None:

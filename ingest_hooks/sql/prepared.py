@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlglot import exp
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
@@ -9,11 +10,14 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from ingest_hooks.sql.expand import expand_items
+from ingest_hooks.sql.naming import name_tables
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.positions import remember_positions
-from ingest_hooks.sql.tables import SchemaIndex, Tables, name_tables, remember_names
+from ingest_hooks.sql.tables import SchemaIndex, Tables, remember_names
 
 __all__ = ["prepare"]
+
+_DOTTED: Final = frozenset({"athena", "bigquery", "clickhouse", "databricks", "duckdb", "hive", "presto", "redshift", "spark", "spark2", "trino"})
 
 
 def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | None, variables: frozenset[str]) -> tuple[list[exp.Expr], Tables]:
@@ -41,12 +45,16 @@ def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | Non
             given.setdefault(identifier.name, as_written)
     tables = name_tables(normal, index, written, folded, variables)
     tables.given.update(given)
+    tables.dotted = dialect in _DOTTED
     for nodes in walked:
         _drop_qualifiers(nodes, schemas)
         expand_items(nodes, tables, dialect)
-    schema = MappingSchema(tables.schema(), dialect=dialect, normalize=False)
-    qualified: list[exp.Expr] = [qualify(query, dialect=dialect, schema=schema, validate_qualify_columns=False, identify=False,
-                                         quote_identifiers=False) for query in normal]
+    schema = MappingSchema(tables.schema(dialect), dialect=dialect, normalize=False)
+    # beside columns that nothing is known of a name may be theirs or an alias; sqlglot gives up on that, where `Resolver` looks for itself
+    qualified: list[exp.Expr] = [qualify(query, dialect=dialect, schema=schema, validate_qualify_columns=False, identify=False, quote_identifiers=False,
+                                         allow_partial_qualification=True, expand_alias_refs=not tables.open) for query in normal]
+    for query in qualified:
+        tables.take_back(query)
     return qualified, tables
 
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from ingest_hooks.sql.model import Status
 
-__all__ = ["Reduced", "adopt_ctes", "file_table", "query_of", "table_name", "target_of"]
+__all__ = ["Reduced", "adopt_ctes", "file_table", "query_of", "rows_with_queries", "table_name", "target_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,17 @@ def adopt_ctes(holder: exp.Expr, query: exp.Query) -> None:
         outer.set("recursive", outer.args.get("recursive") or own.args.get("recursive"))
     holder.set("with_", None)
     query.set("with_", outer)
+
+
+def rows_with_queries(values: exp.Values, at_least: int = 0) -> exp.Query | None:
+    """`VALUES (1, (SELECT max(id) FROM t)), (2, 3)` as a query: its rows that read something, and `at_least` so many. None if that is none."""
+    rows = [row for number, row in enumerate(values.expressions) if number < at_least or row.find(exp.Query) is not None]
+    found: exp.Query | None = None
+    for row in rows:
+        items = row.expressions if isinstance(row, exp.Tuple) else [row]
+        select = exp.select(*(exp.null() if isinstance(item, exp.Column) else item for item in items))  # DEFAULT is a word, no column
+        found = select if found is None else exp.Union(this=found, expression=select, distinct=False)
+    return found
 
 
 def target_of(node: exp.Expr | None) -> tuple[exp.Table | None, tuple[str, ...]]:

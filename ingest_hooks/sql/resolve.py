@@ -17,7 +17,7 @@ from ingest_hooks.sql.pivots import of_pivot, pivots_of
 from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
 from ingest_hooks.sql.sources import below, is_inside, is_written_with_table, pivot_named, plain_sources, selects_of, source_named
-from ingest_hooks.sql.tables import Tables
+from ingest_hooks.sql.tables import Tables, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
@@ -90,7 +90,7 @@ class Resolver(References):
                 return of_pivot(pivots_of(node), name, self._names_of(source) or (), partial(self._from_source, scope, source))
             named_source = source_named(scope, table)
             if named_source is None:
-                return Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
+                return self._of_struct(scope, column) or Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
             return self._from_source(scope, named_source, name)
         projected = self._index(scope).get(name)
         if projected is not None and not is_inside(column, selects_of(scope)[projected]):
@@ -99,13 +99,24 @@ class Resolver(References):
         if name in named and not self._may_have(named[name], name, surely=True):
             return self._whole_row(scope, named[name], name)
         if len(named) == 1:
-            return self._from_source(scope, next(iter(named.values())), name)
+            only = next(iter(named.values()))
+            found = self._from_source(scope, only, name)
+            assumed = was_set_aside(column) and not self._may_have(only, name, surely=True) and found.inputs
+            return merged([found, Found(reasons=frozenset({f"assumed-own-column:{name}"}))]) if assumed else found
         open_ended = [source for source in named.values() if self._may_have(source, name)]
         if len(open_ended) == 1:
             return self._from_source(scope, open_ended[0], name)
         if not open_ended and scope.parent is not None:
             return self.reference(scope.parent, column)
         return Found(reasons=frozenset({f"{'ambiguous' if open_ended else 'unresolved'}-column:{name}"}))
+
+    def _of_struct(self, scope: Scope, column: exp.Column) -> Found | None:
+        """`s.a`, where `s` is no source: a field of a column of the one source whose columns are not known."""
+        root = column.parts[0].name
+        named = plain_sources(scope)
+        if self._tables.dotted and len(named) == 1 and self._may_have(next(iter(named.values())), root):
+            return composed(TRANSFORMED, self._from_source(scope, next(iter(named.values())), root))
+        return None
 
     def uses(self, scope: Scope, expression: exp.Expr, force: Use | None = None) -> Found:
         """Everything an expression inside the scope reads; `force` is how the whole of it is used."""

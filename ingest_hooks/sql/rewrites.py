@@ -23,6 +23,15 @@ def rewrite(statement: exp.Expr) -> None:
     nodes = Nodes(statement)  # what is not there needs no look of its own
     if nodes.count(*_CHAINS) > LONG_CHAIN:
         _balance(statement)
+    if nodes.count(exp.With):
+        _without_idle_ctes(statement)
+    for table in nodes.of(exp.Table):
+        _name_in_a_string(table)
+    for rows in nodes.of(exp.TableFromRows):
+        if isinstance(rows.this, exp.Literal) and rows.this.is_string:  # TABLE('a.b')
+            rows.replace(exp.alias_(exp.to_table(rows.this.name), rows.args.get("alias"), table=True) if rows.alias else exp.to_table(rows.this.name))
+    if nodes.count(exp.Subquery) > 1:
+        _name_derived_tables(nodes)
     if nodes.count(exp.DML):
         _changes(statement)
     if nodes.count(exp.Lambda):
@@ -71,6 +80,56 @@ def _tree(top: exp.Expr, parts: Sequence[exp.Expr]) -> exp.Expr:
     middle = len(parts) // 2
     more = {"distinct": top.args.get("distinct")} if isinstance(top, exp.Union) else {}
     return type(top)(this=_tree(top, parts[:middle]), expression=_tree(top, parts[middle:]), **more)
+
+
+def _without_idle_ctes(statement: exp.Expr) -> None:
+    """`WITH a AS (…), b AS (… FROM a) SELECT … FROM c` reads neither a nor b. A CTE that changes rows does so whether it is read or not."""
+    for with_ in list(statement.find_all(exp.With)):
+        inside = {id(cte): _words(cte) for cte in with_.expressions}
+        holder = with_.parent
+        with_.pop()
+        read, waiting = set[int](), [_words(holder)] if holder is not None else []
+        while waiting:
+            words = waiting.pop()
+            for cte in with_.expressions:
+                if id(cte) not in read and (cte.alias.casefold() in words or isinstance(cte.this, exp.DML)):
+                    read.add(id(cte))
+                    waiting.append(inside[id(cte)])
+        with_.set("expressions", [cte for cte in with_.expressions if id(cte) in read])
+        if holder is not None and with_.expressions:
+            holder.set("with_", with_)
+
+
+def _words(node: exp.Expr) -> set[str]:
+    """The names in a tree, whatever they name."""
+    return {each.name.casefold() for each in node.find_all(exp.Identifier, exp.Var)}
+
+
+def _name_in_a_string(table: exp.Table) -> None:
+    """`IDENTIFIER('a.b')` and `IDENTIFIER(b)` are tables of these names, whose parser takes them for functions; `IDENTIFIER($name)` is any."""
+    around, call = table.parent, table.this
+    if isinstance(around, exp.Schema) and table.name.upper() == "IDENTIFIER" and len(around.expressions) == 1 \
+            and not isinstance(around.expressions[0], exp.Identifier | exp.ColumnDef):  # INSERT INTO identifier('a.b') …
+        call = exp.DynamicIdentifier(this=around.expressions[0])
+        around.replace(table)
+    elif isinstance(call, exp.Anonymous) and call.name.upper() == "IDENTIFIER" and len(call.expressions) == 1:
+        call = exp.DynamicIdentifier(this=call.expressions[0])
+    if not isinstance(call, exp.DynamicIdentifier):
+        return
+    table.set("this", call)
+    name = exp.to_table(call.this.name) if isinstance(call.this, exp.Literal) else call.this
+    if isinstance(name, exp.Placeholder) and not name.this:
+        name.replace(exp.Parameter(this=exp.var("bound")))  # of a `?`, sqlglot would make an alias
+    parts = name.parts if isinstance(name, exp.Table | exp.Column) else [name] if isinstance(name, exp.Identifier) else []
+    for key, part in zip(("this", "db", "catalog"), reversed(parts), strict=False):
+        table.set(key, part)
+
+
+def _name_derived_tables(nodes: Nodes) -> None:
+    """`FROM (SELECT …) JOIN (SELECT …)`: scopes tell sources apart by their names."""
+    for number, derived in enumerate(nodes.of(exp.Subquery)):
+        if isinstance(derived.parent, exp.From | exp.Join) and not derived.alias and isinstance(derived.this, exp.Query):
+            derived.set("alias", exp.TableAlias(this=exp.to_identifier(f"_derived{number}", quoted=True)))
 
 
 def _arrows(statement: exp.Expr) -> None:

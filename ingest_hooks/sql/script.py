@@ -213,7 +213,7 @@ def _names(statement: Reduced) -> list[str]:
 
 def _together(writers: Sequence[Reduced]) -> Reduced:
     """Several statements that write one table: what any of them writes into a column."""
-    filled = [each for each in writers if each.reads]
+    filled = [each for each in writers if each.reads and each.reason != "no-query"]
     if len(filled) < 2:
         return (filled or list(writers))[-1]
     columns = next((each.columns for each in filled if each.columns), ())

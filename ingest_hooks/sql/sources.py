@@ -110,6 +110,8 @@ def is_pseudo(name: str) -> bool:
 def reads_elsewhere(function: exp.Expr) -> set[str]:
     """The reason why a function in FROM may be made of more than it is given: it looks at what the database has. Empty if it makes its rows itself."""
     called = function.this if isinstance(function, exp.TableFromRows | exp.Lateral | exp.Unnest) and isinstance(function.this, exp.Expr) else function
+    if isinstance(called, exp.DynamicIdentifier | exp.Parameter | exp.Placeholder):  # FROM IDENTIFIER($name), FROM TABLE($name)
+        return {"dynamic-table"}
     name = str(called.this).lower() if isinstance(called, exp.Anonymous) else ""
     return {f"table-function:{name}"} if name and name not in _GENERATORS else set()
 

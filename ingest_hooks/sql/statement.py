@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import delete, merge, on_conflict, several_inserts, update
 from ingest_hooks.sql.pivot_statement import pivot_query
-from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, table_name, target_of
+from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, rows_with_queries, table_name, target_of
 from ingest_hooks.sql.rewrites import rewrite
 
 __all__ = ["reduce_statement"]
@@ -19,20 +20,29 @@ def reduce_statement(statement: exp.Expr) -> tuple[Reduced, ...]:
     rewrite(statement)
     for kind, rule in _RULES.items():
         if isinstance(statement, kind):
-            return rule(statement)
+            return tuple(_without_dynamic_target(each) for each in rule(statement))
     name = str(statement.this).lower() if isinstance(statement, exp.Command) else statement.key
     return (Reduced(name, status="unknown", reason=f"statement:{name}"),)
 
 
+def _without_dynamic_target(reduced: Reduced) -> Reduced:
+    """`INSERT INTO IDENTIFIER($name) …` writes a table that nothing names."""
+    if reduced.target is None or not isinstance(reduced.target.this, exp.DynamicIdentifier):
+        return reduced
+    return replace(reduced, target=None, status="partial" if reduced.status == "complete" else reduced.status,
+                   reason=f"{reduced.reason};dynamic-table" if reduced.reason else "dynamic-table")
+
+
 def _select(statement: exp.Expr) -> tuple[Reduced, ...]:
     kind, query = statement.key, query_of(statement)
-    if isinstance(query, exp.Values):
-        return (Reduced(kind, reason="literal-values"),)
     if query is None:
         return (Reduced(kind, status="unknown", reason=f"statement:{kind}"),)
-    into = query.args.get("into")
+    first: exp.Expr = query
+    while isinstance(first, exp.SetOperation | exp.Subquery):
+        first = first.this
+    into = first.args.get("into")
     if isinstance(into, exp.Into) and isinstance(into.this, exp.Table):
-        query.set("into", None)
+        first.set("into", None)
         return (Reduced("select into", (query,), into.this, temporary=bool(into.args.get("temporary"))),)
     return (Reduced(kind, (query,)),)
 
@@ -44,12 +54,19 @@ def _insert(statement: exp.Insert) -> tuple[Reduced, ...]:
         target = file_table(statement.this.name)
     if isinstance(query, exp.Table):
         query = exp.select("*").from_(query, copy=False)
-    if query is None or isinstance(query, exp.Values):
+    if isinstance(statement.expression, exp.Values):
+        query = rows_with_queries(statement.expression, at_least=1 if statement.args.get("conflict") else 0)
+    if query is None:
         return (Reduced("insert", target=target, columns=columns, reason="literal-values"),)
     adopt_ctes(statement, query)
     assigned = on_conflict(statement, target, columns, query)
     return (Reduced("insert", (query,), target, columns, assigned=assigned, by_name=bool(statement.args.get("by_name")),
                     fixed=_fixed(target)),)
+
+
+def _values(statement: exp.Values) -> tuple[Reduced, ...]:
+    query = rows_with_queries(statement)
+    return (Reduced("values", (query,)) if query is not None else Reduced("values", reason="literal-values"),)
 
 
 def _fixed(target: exp.Table | None) -> tuple[str, ...]:
@@ -69,7 +86,11 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
     if isinstance(statement.this, exp.UserDefinedFunction):
         return (Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine"),)
     if query is None:
-        return (Reduced(kind, target=target, columns=columns, status="unknown", reason="no-query", temporary=temporary),)
+        like = statement.find(exp.LikeProperty)
+        copied = (exp.select("1").from_(like.this.copy(), copy=False),) if like is not None and isinstance(like.this, exp.Table) else ()
+        holds_rows = kind in ("create table", "create view")
+        return (Reduced(kind, target=target if holds_rows else None, columns=columns, status="unknown", reason="no-query", temporary=temporary,
+                        deciding=copied),)
     adopt_ctes(statement, query)
     if kind == "create view" and target is not None and any(table.name == target.name and not table.db for table in query.find_all(exp.Table)):
         query = _recursive(query, target.name, columns)
@@ -123,6 +144,6 @@ def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
 
 
 _RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {
-    exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Cache: _cache, exp.Copy: _copy, exp.MultitableInserts: several_inserts,
+    exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Values: _values, exp.Cache: _cache, exp.Copy: _copy, exp.MultitableInserts: several_inserts,
     exp.Update: update, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement, exp.Export: _export,
 }

@@ -1,24 +1,23 @@
 """Base tables of a statement, matched against the schema the caller gave.
 
-Every base table in the working tree is renamed to `_t<n>` (its alias stays), so that lookups are exact however many parts the
-statement and the schema spell out, and two tables of one name in two schemas never mix.
+In the working tree they are called `_t<n>`; `naming` gives these names.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
+from sqlglot.errors import SqlglotError
 
 from ingest_hooks.sql.nodes import Nodes
-from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.reduced import table_name
 
-__all__ = ["BaseTable", "SchemaIndex", "Tables", "name_tables", "remember_names", "with_tables", "written_tables"]
+__all__ = ["BaseTable", "SchemaIndex", "Tables", "remember_names", "remembered_name", "was_set_aside", "with_tables", "written_tables"]
 
 _ORIGINAL = "lineproof_name"
-_FILE_READERS = ("read_", "parquet_scan", "csv_scan", "delta_scan", "iceberg_scan")
+_ASIDE = "lineproof_aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,11 @@ class Tables:
     written: dict[str, str] = field(default_factory=dict)  # column name in the statement's meaning -> as it was written first
 
     given: dict[str, str] = field(default_factory=dict)  # likewise, of names the statement gives
-    unlisted: dict[str, set[str]] = field(default_factory=dict)  # by synthetic name: columns that the statement takes from it, and the schema lacks
     variables: frozenset[str] = frozenset()  # case-folded names of the parameters and variables of a script
     assumed: set[tuple[str, str]] = field(default_factory=set)  # (synthetic name, column) that could as well be a column of a query around
+    aside: list[exp.Column] = field(default_factory=list)  # columns that sqlglot would not place; a mark of their number stands in their place
+    open: bool = False  # whether something is read whose columns are not known
+    dotted: bool = False  # whether the dialect takes a field out of a struct by a dot
 
     def spelled(self, name: str) -> str:
         """A column name as it was written, or as the schema has it."""
@@ -110,10 +111,43 @@ class Tables:
         """The base table behind a renamed table node; None for table functions."""
         return self.by_id.get(table.name)
 
-    def schema(self) -> dict[str, dict[str, str]]:
-        """The schema of the renamed tables, for sqlglot."""
-        return {key: {**{name: kind for name, (_, kind) in table.keys.items()}, **dict.fromkeys(self.unlisted.get(key, ()), "UNKNOWN")}
+    def schema(self, dialect: str | None) -> dict[str, dict[str, str]]:
+        """The schema of the renamed tables, for sqlglot; a type that the dialect does not know is none."""
+        return {key: {name: kind if _is_type(kind, dialect) else "UNKNOWN" for name, (_, kind) in table.keys.items()}
                 for key, table in self.by_id.items() if table.keys}
+
+    def set_aside(self, column: exp.Column) -> None:
+        """Put a mark into the place of a column that sqlglot would refuse to go on with."""
+        mark = exp.Var(this=str(len(self.aside)))
+        mark.meta[_ASIDE] = True
+        place: exp.Expr = mark
+        if isinstance(column.parent, exp.Select) and column.arg_key == "expressions":
+            place = exp.Alias(this=mark, alias=column.this.copy())
+            place.meta.update(column.meta)
+        self.aside.append(column)
+        column.replace(place)
+
+    def take_back(self, query: exp.Expr) -> None:
+        """Put what was set aside into its place again, without a table: `Resolver` finds out, or says that it cannot."""
+        for mark in list(query.find_all(exp.Var)) if self.aside else ():
+            if mark.meta.get(_ASIDE):
+                column = self.aside[int(mark.name)].copy()
+                column.meta[_ASIDE] = True
+                mark.replace(column)
+
+
+@lru_cache(maxsize=4096)
+def _is_type(kind: str, dialect: str | None) -> bool:
+    try:
+        exp.DataType.build(kind, dialect=dialect)
+    except (SqlglotError, ValueError):
+        return False
+    return True
+
+
+def was_set_aside(column: exp.Column) -> bool:
+    """Whether the column stands in a subquery over columns that nothing is known of, and could as well be one of a query around."""
+    return _ASIDE in column.meta
 
 
 def remember_names(nodes: Nodes) -> set[tuple[str, str]]:
@@ -126,141 +160,13 @@ def remember_names(nodes: Nodes) -> set[tuple[str, str]]:
     return pairs
 
 
+def remembered_name(table: exp.Table) -> str:
+    """The table's name as written, after `remember_names`."""
+    return str(table.meta.get(_ORIGINAL) or table_name(table))
+
+
 def written_tables(tree: exp.Expr) -> set[str]:
     """Names of the base tables as written, after `remember_names`, for a query that could not be resolved."""
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    names = {str(table.meta.get(_ORIGINAL) or table_name(table)) for table in tree.find_all(exp.Table)}
+    names = {remembered_name(table) for table in tree.find_all(exp.Table)}
     return {name for name in names if name and name.lower() not in ctes}
-
-
-def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mapping[str, str], folded: Callable[[str], str],
-                variables: frozenset[str] = frozenset()) -> Tables:
-    """Rename the base tables of already normalised queries in place.
-
-    Args:
-        queries: The queries; a table that several of them read gets one name.
-        index: What is known of tables.
-        written: Column name in the statement's meaning -> as it was written first, of all columns it names.
-        folded: How the dialect reads a name without quotes.
-        variables: Names that can stand for a parameter or variable.
-    """
-    tables = Tables(written=dict(written), variables=variables)
-    naming = _Naming(index, tables, {}, {}, folded)
-    for name in written:
-        naming.named.setdefault(name.casefold(), []).append(name)
-    seen: set[int] = set()
-    for query in queries:
-        for scope in traverse_scope(query):
-            for source in list(scope.sources.values()):
-                if not isinstance(source, exp.Table) or id(source) in seen or (source.name in scope.cte_sources and not source.db):
-                    continue
-                seen.add(id(source))
-                naming.rename(source)
-            naming.note_unlisted(scope)
-            naming.name_beside_stars(scope)
-            if scope.parent is not None and scope.can_be_correlated:
-                naming.assume_own(scope)
-    return tables
-
-
-@dataclass(slots=True)
-class _Naming:
-    index: SchemaIndex
-    tables: Tables
-    ids: dict[tuple[str, str], str]
-    named: dict[str, list[str]]  # case-folded -> the column names of the statement that differ in case only
-    folded: Callable[[str], str]
-    opened: dict[int, list[str]] = field(default_factory=dict)  # queries with a star over a table that nothing is known of -> the columns they name beside it
-
-    def rename(self, table: exp.Table) -> None:
-        file = _file_name(table)
-        if not isinstance(table.this, exp.Identifier | exp.Var) and file is None:
-            return  # a table function: generate_series(…), range(…)
-        written = file or table.meta.get(_ORIGINAL) or table_name(table)
-        if isinstance(table.this, exp.Identifier) and not table.alias:
-            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=self.folded(table.name) != table.name)))
-        key = self.index.find(written)
-        identity = (key or written, "key" if key else "name")
-        synthetic = self.ids.get(identity)
-        if synthetic is None:
-            synthetic = self.ids[identity] = f"_t{len(self.ids)}"
-            self.tables.by_id[synthetic] = self._table(key or written, self.index.columns(key) if key is not None else None)
-            self.tables.names.append(key or written)
-        table.set("this", exp.to_identifier(synthetic, quoted=True))
-        table.set("db", None)
-        table.set("catalog", None)
-
-    def note_unlisted(self, scope: Scope) -> None:
-        """Columns that a statement takes from a table whose schema does not have them: sqlglot refuses to go on without."""
-        for column in find_all_in_scope(scope.expression, exp.Column):
-            source = scope.sources.get(column.table)
-            table = self.tables.of(source) if isinstance(source, exp.Table) and not source.args.get("pivots") else None
-            if table is not None and table.columns is not None and not column.is_star and table.column(column.name) is None:
-                self.tables.unlisted.setdefault(source.name, set()).add(column.name)
-
-    def name_beside_stars(self, scope: Scope) -> None:
-        """`SELECT * FROM t`, where t is `SELECT *, a + b AS total FROM unknown`: of all that the star stands for, `total` is known."""
-        select, sources = scope.expression, list(scope.selected_sources.values())
-        stars = [item for item in select.expressions if isinstance(item, exp.Star) and not any(item.args.values())] if isinstance(select, exp.Select) else []
-        if len(stars) != 1 or len(sources) != 1:
-            return
-        source = sources[0][1]
-        if isinstance(source, exp.Table):
-            table = self.tables.of(source)
-            if table is None or table.columns is not None or source.args.get("pivots"):
-                return
-            below: list[str] = []
-        elif id(source.expression) in self.opened:
-            below = self.opened[id(source.expression)]
-        else:
-            return
-        own = [item.alias_or_name for item in select.expressions if item is not stars[0]]
-        more = [exp.column(exp.to_identifier(name, quoted=True)) for name in below if name not in own]
-        for each in more:
-            same_place(each, stars[0])
-        at = select.expressions.index(stars[0]) + 1
-        select.set("expressions", [*select.expressions[:at], *more, *select.expressions[at:]])
-        self.opened[id(select)] = [*(each.name for each in more), *own]
-
-    def assume_own(self, scope: Scope) -> None:
-        """Columns without a table in a subquery over one table that nothing is known of: its own, most likely. sqlglot refuses to go on without."""
-        sources = list(scope.selected_sources.items())
-        if len(sources) != 1 or not isinstance(sources[0][1][1], exp.Table) or not isinstance(scope.expression, exp.Select):
-            return
-        alias, (_, source) = sources[0]
-        table = self.tables.of(source)
-        if table is None or table.columns is not None:
-            return
-        given = {item.alias for item in scope.expression.expressions if isinstance(item, exp.Alias)}
-        for column in find_all_in_scope(scope.expression, exp.Column):
-            if not column.table and not column.is_star and column.name not in given and not self.tables.is_variable(column.name):
-                column.set("table", exp.to_identifier(alias, quoted=True))
-                self.tables.assumed.add((source.name, column.name))
-
-    def _table(self, name: str, columns: Mapping[str, str] | None) -> BaseTable:
-        if columns is None:
-            return BaseTable(name, None)
-        keys: dict[str, tuple[str, str]] = {}
-        for column, kind in columns.items():
-            keys[self._key(column, columns, keys)] = (column, kind)
-        for key, (column, _) in keys.items():
-            self.tables.written[key] = column
-        return BaseTable(name, {column.lower(): (column, kind) for column, kind in columns.items()}, keys)
-
-    def _key(self, column: str, columns: Mapping[str, str], taken: Mapping[str, tuple[str, str]]) -> str:
-        """The name with which the statement means this column: its own, else one that differs in case, as the dialect reads names without quotes."""
-        named = self.named.get(column.casefold(), [])
-        if column in named:
-            return column
-        others = [name for name in named if name not in columns and name not in taken]
-        usual = self.folded(column)
-        return others[0] if others else usual if usual not in taken and (usual == column or usual not in columns) else column
-
-
-def _file_name(table: exp.Table) -> str | None:
-    """`read_csv('x.csv')` and `read_parquet('x')` are tables named by their file."""
-    if not isinstance(table.this, exp.Func):
-        return None
-    literal = table.this.find(exp.Literal)
-    name = table.this.name if isinstance(table.this, exp.Anonymous) else table.this.sql_name()
-    return literal.name if literal is not None and literal.is_string and name.lower().startswith(_FILE_READERS) else None

@@ -5,6 +5,7 @@
 --# tables: proj.web.events(user_pseudo_id STRING, event_name STRING, event_timestamp INT64, event_params ARRAY<STRUCT<key STRING, value STRUCT<string_value STRING, int_value INT64>>>, device STRUCT<category STRING, os STRING>, ecommerce STRUCT<value FLOAT64>)
 --# tables: proj.web.users(id STRING, name STRING, created TIMESTAMP)
 --# tables: g.shop.orders(id STRING, lines ARRAY<STRUCT<sku STRING, qty INT64, attrs ARRAY<STRUCT<k STRING, v STRING>>>>, cust STRUCT<id STRING, addr STRUCT<zip STRING>>, total NUMERIC, created TIMESTAMP)
+--# tables: odd.d.gauges(id INTEGER(), level REAL IN METRES, parts ARRAY<STRUCT<k STRING, v INT64>>)
 --# tables: g.shop.skus(sku STRING, title STRING, price NUMERIC)
 
 --# name: backquoted full name
@@ -944,3 +945,26 @@ city = p.d.customers.city
 rows = J:p.d.orders.customer_id J:p.d.customers.id
 --
 from d.orders as o |> join d.customers as c on o.customer_id = c.id |> select o.id, c.city
+
+--# name: no schema, a field of a struct
+schema: none
+os = T:visits.device
+city = T:visits.geo
+n =
+rows = G:visits.device G:visits.geo F:visits.geo
+--
+select device.os, v.geo.city, count(*) as n from visits v where geo.country = 'x' group by os, city
+
+--# name: no schema, grouped by a name beside a join
+schema: none
+day = T:visits.at
+rows = J:visits.id J:people.id G:visits.at
+--
+select date(visits.at) as day from visits join people on visits.id = people.id group by day
+
+--# name: types the dialect does not know
+id = odd.d.gauges.id
+level = T:odd.d.gauges.level
+v = T:odd.d.gauges.parts
+--
+select g.id, round(g.level) as level, p.v from odd.d.gauges g, unnest(g.parts) as p

@@ -1250,3 +1250,95 @@ n =
 rows = G:public.orders.status G:public.orders.customer_id
 --
 select concat(status, customer_id) as g, count(*) as n from public.orders group by concat(status, customer_id)
+
+--# name: no schema, grouped by a name the query gives
+schema: none
+hour = T:readings.taken
+n =
+rows = G:readings.taken S:readings.taken
+--
+select date_trunc('hour', taken) as hour, count(*) as n from readings group by hour order by hour
+
+--# name: no schema, a given name in every clause of a join
+schema: none
+net = T:f.gross T:f.fee
+label = m.label
+rows = J:f.merchant J:m.merchant G:f.gross G:f.fee G:m.label F:f.gross F:f.fee S:f.gross S:f.fee
+--
+select f.gross - f.fee as net, m.label from f join m on f.merchant = m.merchant group by net, label having net > 5 order by net
+
+--# name: no schema, columns in a subquery over two tables
+schema: none
+status: partial
+reason: ambiguous-column:kind
+id = boats.id
+rows = F:boats.id J:crews.skipper J:skippers.id
+--
+select boats.id from boats where exists (select 1 from crews join skippers on crews.skipper = skippers.id where kind = boats.id)
+
+--# name: no schema, a subquery gives its column the same name
+schema: none
+status: partial
+reason: assumed-own-column:weight
+spread = A:parcels.weight A:parcels.height A:parcels.depth
+--
+select sum((select max(weight) weight from parcels) - (select min(height) height from parcels) + depth) as spread from parcels
+
+--# name: no schema, columns of a subquery over another query
+schema: none
+status: partial
+reason: assumed-own-column:slot
+id = tides.id
+rows = F:tides.id F:ports.slot
+--
+select id from tides where id in (select slot from (select * from ports) p)
+
+--# name: a column that a derived table does not have
+status: partial
+reason: unresolved-column:colour
+id = public.items.order_id
+colour = ?
+--
+select i.id, i.colour from (select order_id as id from items) i
+
+--# name: items without names
+_col_0 = A:public.orders.amount
+_col_1 = A:public.orders.amount
+_col_2 =
+_col_3 =
+_col_4 =
+_col_5 = T:public.orders.tags
+_col_6 = T:public.orders.tags
+rows = G:public.orders.tags
+--
+select max(amount), min(amount), count(*), count(*), 1, tags[1], tags[2] from orders group by tags
+
+--# name: a table is made anew with its columns in another order
+writes: hr.dept
+loc = hr.emp.name
+id = hr.emp.dept
+name = T:hr.emp.mgr
+--
+create table hr.dept as select name as loc, dept as id, mgr::text as name from hr.emp
+
+--# name: a query for a table that is known by other names
+output: hr.dept
+loc = hr.emp.name
+id = hr.emp.dept
+mgr = hr.emp.mgr
+--
+select name as "Loc", dept as id, mgr from hr.emp
+
+--# name: merge of rows that are there on one side only
+schema: none
+writes: stock
+status: partial
+reason: merge-keeps-other-values
+sku = feed.sku
+left_over = feed.qty
+seen = T:stock.seen
+rows = J:stock.sku J:feed.sku F:feed.qty F:stock.kept
+--
+merge into stock using feed on stock.sku = feed.sku
+when not matched and qty > 0 then insert (sku, left_over) values (sku, qty)
+when not matched by source and kept then update set seen = seen + 1

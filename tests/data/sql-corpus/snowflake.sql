@@ -1034,3 +1034,18 @@ reason: update-keeps-other-values
 status = A:DB.PUBLIC.ORDERS.DOC
 --
 update orders set status = (select max(f.value:s::string) from lateral flatten(input => orders.doc:items) f)
+
+--# name: no schema, a given name in where and in a later item
+schema: none
+net = T:f.gross
+twice = T:f.gross
+rows = J:f.id J:g.id F:f.gross
+--
+select f.gross - 1 as net, net * 2 as twice from f join g on f.id = g.id where net > 0
+
+--# name: a quoted spelling that the schema has not
+high = A:DB.PUBLIC.SALES.AMOUNT
+low = A:DB.PUBLIC.SALES.AMOUNT
+rows = F:DB.PUBLIC.SALES.AMOUNT
+--
+select max(s."amount") as high, min(s."Amount") as low from sales s where s.amount > 0

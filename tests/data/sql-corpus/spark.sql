@@ -982,3 +982,11 @@ user = lake.clicks.user
 p = T:lake.clicks.props
 --
 select c.user, e.value as p from lake.clicks c, lateral explode(c.props) as e(key, value)
+
+--# name: no schema, a field of a struct over a cte with a star
+schema: none
+country = T:clicks.geo
+n =
+rows = G:clicks.geo
+--
+with c as (select * from clicks) select geo.country, count(1) as n from c group by country
