@@ -18,6 +18,7 @@ from ingest_hooks.sql.tables import SchemaIndex, Tables, remember_names
 __all__ = ["prepare"]
 
 _DOTTED: Final = frozenset({"athena", "bigquery", "clickhouse", "databricks", "duckdb", "hive", "presto", "redshift", "spark", "spark2", "trino"})
+_NO_LATERAL = frozenset({"athena", "bigquery", "mysql", "oracle", "postgres", "presto", "sqlite", "trino", "tsql"})  # an item cannot read the one before it
 
 
 def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | None, variables: frozenset[str]) -> tuple[list[exp.Expr], Tables]:
@@ -46,6 +47,7 @@ def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | Non
     tables = name_tables(normal, index, written, folded, variables)
     tables.given.update(given)
     tables.dotted = dialect in _DOTTED
+    tables.lateral = dialect not in _NO_LATERAL
     for nodes in walked:
         _drop_qualifiers(nodes, schemas)
         expand_items(nodes, tables, dialect)

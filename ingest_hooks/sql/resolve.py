@@ -14,9 +14,10 @@ from sqlglot.optimizer.scope import Scope, find_all_in_scope
 
 from ingest_hooks.sql.clauses import FILTER, UNFOLLOWED, clauses
 from ingest_hooks.sql.pivots import of_pivot, pivots_of
+from ingest_hooks.sql.positions import remembered
 from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
-from ingest_hooks.sql.sources import below, is_inside, is_written_with_table, pivot_named, plain_sources, selects_of, source_named
+from ingest_hooks.sql.sources import below, is_written_with_table, part_of, pivot_named, plain_sources, selects_of, source_named
 from ingest_hooks.sql.tables import Tables, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
@@ -93,8 +94,8 @@ class Resolver(References):
                 return self._of_struct(scope, column) or Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
             return self._from_source(scope, named_source, name)
         projected = self._index(scope).get(name)
-        if projected is not None and not is_inside(column, selects_of(scope)[projected]):
-            return self._column(scope, projected)  # ORDER BY or QUALIFY naming an output
+        if projected is not None and self._means_output(scope, column, projected):
+            return self._column(scope, projected)
         named = plain_sources(scope)
         if name in named and not self._may_have(named[name], name, surely=True):
             return self._whole_row(scope, named[name], name)
@@ -109,6 +110,17 @@ class Resolver(References):
         if not open_ended and scope.parent is not None:
             return self.reference(scope.parent, column)
         return Found(reasons=frozenset({f"{'ambiguous' if open_ended else 'unresolved'}-column:{name}"}))
+
+    def _means_output(self, scope: Scope, column: exp.Column, projected: int) -> bool:
+        """Whether a name without a table is that of the scope's `projected`-th output: in ORDER BY, QUALIFY and such it is; where a dialect lets items read
+        those before them also in these, in WHERE and in ON, unless the output is made of a column of this name, which a source has to have, then."""
+        part = part_of(scope.expression, column)
+        if part is None or part.arg_key not in ("expressions", "where", "joins"):
+            return True
+        output = selects_of(scope)[projected]
+        before = part.arg_key != "expressions" or (part.index is not None and projected < part.index)
+        named_here = isinstance(output, exp.Alias) and remembered(output) is not None  # not by `WITH c(name) AS (…)` around it
+        return before and named_here and self._tables.lateral and all(each.name != column.name for each in output.find_all(exp.Column))
 
     def _of_struct(self, scope: Scope, column: exp.Column) -> Found | None:
         """`s.a`, where `s` is no source: a field of a column of the one source whose columns are not known."""

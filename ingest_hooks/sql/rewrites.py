@@ -29,7 +29,9 @@ def rewrite(statement: exp.Expr) -> None:
         _name_in_a_string(table)
     for rows in nodes.of(exp.TableFromRows):
         if isinstance(rows.this, exp.Literal) and rows.this.is_string:  # TABLE('a.b')
-            rows.replace(exp.alias_(exp.to_table(rows.this.name), rows.args.get("alias"), table=True) if rows.alias else exp.to_table(rows.this.name))
+            named = exp.to_table(rows.this.name)
+            named.set("alias", rows.args.get("alias"))
+            rows.replace(named)
     if nodes.count(exp.Subquery) > 1:
         _name_derived_tables(nodes)
     if nodes.count(exp.DML):

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "is_inside", "is_pseudo", "is_written_with_table", "joins_of", "pivot_named", "pivot_source", "pivoted_nodes",
+__all__ = ["Source", "below", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source", "pivoted_nodes",
            "plain_sources", "reads_elsewhere", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
@@ -116,11 +116,9 @@ def reads_elsewhere(function: exp.Expr) -> set[str]:
     return {f"table-function:{name}"} if name and name not in _GENERATORS else set()
 
 
-def is_inside(node: exp.Expr, ancestor: exp.Expr) -> bool:
-    """Whether a node is `ancestor` or stands below it."""
+def part_of(query: exp.Expr, node: exp.Expr) -> exp.Expr | None:
+    """The child of `query` that a node is or stands below: a select item, a clause. None if it stands elsewhere."""
     current: exp.Expr | None = node
-    while current is not None:
-        if current is ancestor:
-            return True
+    while current is not None and current.parent is not query:
         current = current.parent
-    return False
+    return current

@@ -94,6 +94,7 @@ class Tables:
     aside: list[exp.Column] = field(default_factory=list)  # columns that sqlglot would not place; a mark of their number stands in their place
     open: bool = False  # whether something is read whose columns are not known
     dotted: bool = False  # whether the dialect takes a field out of a struct by a dot
+    lateral: bool = True  # whether a select item, WHERE or ON can name an item by its alias
 
     def spelled(self, name: str) -> str:
         """A column name as it was written, or as the schema has it."""

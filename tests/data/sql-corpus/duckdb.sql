@@ -1346,3 +1346,25 @@ s = A:orders.amount W:orders.customer_id
 rows = F:orders.status F:orders.amount F:orders.customer_id
 --
 select sum(amount) over (partition by customer_id) as s from orders where status = 'x' qualify s > 10
+
+--# name: an item reads the one before it without a schema
+schema: none
+net = T:bill.gross
+tax = T:bill.gross
+rows = F:bill.gross
+--
+select gross * 0.8 as net, net * 0.25 as tax from bill where net > 0
+
+--# name: an item of the name of a column it reads stands for neither
+schema: none
+net = T:bill.net
+tax = T:bill.net
+--
+select coalesce(net, 0) as net, net * 0.25 as tax from bill
+
+--# name: columns that change names in a list around a recursive query
+schema: none
+low = span.high
+high = span.low
+--
+with recursive turned (low, high) as (select high, low from span union all select low, high from turned) select * from turned

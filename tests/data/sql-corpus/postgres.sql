@@ -1342,3 +1342,68 @@ rows = J:stock.sku J:feed.sku F:feed.qty F:stock.kept
 merge into stock using feed on stock.sku = feed.sku
 when not matched and qty > 0 then insert (sku, left_over) values (sku, qty)
 when not matched by source and kept then update set seen = seen + 1
+
+--# name: common table expressions that nobody reads
+id = public.orders.id
+rows = F:public.orders.amount
+--
+with unread as (select id, city from customers where city = 'Oslo'), unread_too as (select id from unread), large as (select id from orders where amount > 9)
+select id from large
+
+--# name: a common table expression that deletes does so unread
+id = public.orders.id
+--
+with gone as (delete from customers where city = 'Oslo' returning id) select id from orders
+
+--# name: two queries in from without names
+schema: none
+id = T:shelf.id T:slot.id
+width = shelf.width
+deep = slot.deep
+rows = J:shelf.id J:slot.id
+--
+select id, width, deep from (select id, width from shelf) full join (select id, deep from slot) using (id)
+
+--# name: values that are read from tables
+writes: ledger
+first = A:public.orders.day
+day =
+last = A:public.orders.day
+--
+insert into ledger (first, day, last) values ((select min(day) from orders), default, null), (null, current_date, (select max(day) from orders))
+
+--# name: literal values that add to what is there
+writes: tally
+schema: none
+word =
+seen = T:tally.seen
+--
+insert into tally (word, seen) values ('so', 1) on conflict (word) do update set seen = tally.seen + excluded.seen
+
+--# name: into a table from a union
+writes: everyone
+name = public.customers.name hr.emp.name
+--
+select name into everyone from customers union all select name from hr.emp
+
+--# name: names that change places without a schema
+schema: none
+low = span.high
+high = span.low
+--
+select high as low, low as high from span
+
+--# name: columns that change names in a list around a query without a schema
+schema: none
+low = span.high
+high = span.low
+--
+with turned (low, high) as (select high, low from span) select * from turned
+
+--# name: no item reads the one before it
+schema: none
+net = T:bill.gross
+tax = T:bill.net
+rows = F:bill.net
+--
+select gross * 0.8 as net, net * 0.25 as tax from bill where net > 0

@@ -1049,3 +1049,37 @@ low = A:DB.PUBLIC.SALES.AMOUNT
 rows = F:DB.PUBLIC.SALES.AMOUNT
 --
 select max(s."amount") as high, min(s."Amount") as low from sales s where s.amount > 0
+
+--# name: a table by its name in a string
+id = DB.PUBLIC.ORDERS.ID
+city = DB.PUBLIC.CUSTOMERS.CITY
+rows = J:DB.PUBLIC.ORDERS.CUSTOMER_ID J:DB.PUBLIC.CUSTOMERS.ID
+--
+select o.id, c.city from identifier('db.public.orders') o join table('customers') c on c.id = o.customer_id
+
+--# name: written to a table by its name in a string
+writes: db.out.days
+day = DB.PUBLIC.ORDERS.DAY
+--
+insert into identifier('db.out.days') (day) select day from orders
+
+--# name: a table that a variable names
+status: unknown
+reason: dynamic-table
+id = ?
+--
+select id from identifier($which)
+
+--# name: rows of a table that a binding names
+status: unknown
+reason: dynamic-table
+id = ?
+--
+select id from table(?)
+
+--# name: written to a table that a variable names
+status: partial
+reason: dynamic-table
+day = DB.PUBLIC.ORDERS.DAY
+--
+insert into identifier(:target) select day from orders

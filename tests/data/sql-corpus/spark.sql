@@ -990,3 +990,16 @@ n =
 rows = G:clicks.geo
 --
 with c as (select * from clicks) select geo.country, count(1) as n from c group by country
+
+--# name: a table by its name in a string
+writes: lake.names
+name = lake.users.name
+--
+insert into identifier('lake.names') select name from identifier('lake.users')
+
+--# name: a table made like another
+writes: db.orders_of_today
+status: unknown
+reason: no-query
+--
+create table db.orders_of_today like db.orders
