@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from metadata_service.access import Viewer
-from metadata_service.graph.port import Glance, GraphStore, NodeRow
+from metadata_service.graph.port import Glance, GraphStore, NodeRow, Walk
 
 __all__ = ["is_classified", "watched"]
 
@@ -31,8 +31,8 @@ class _Watched:
         self._look(rows.values())
         return rows
 
-    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
-        found = await self._graph.glance(urns, states, at)
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None, walk: Walk | None = None) -> Glance:
+        found = await self._graph.glance(urns, states, at, walk)
         self._look(found.nodes.values())
         return found
 

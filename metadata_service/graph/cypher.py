@@ -150,9 +150,12 @@ def nodes(*, past: bool) -> str:
 @cache
 def glance(*, past: bool) -> str:
     """Where the graph stands, some nodes at `$at`, and state values."""
-    return ("MATCH (p:Position {id: 0}) RETURN p.size AS size, p.root AS root, p.digest AS digest, "
-            f"COLLECT {{ UNWIND $urns AS urn {_node(past=past)} RETURN node }} AS nodes, "
-            "COLLECT { UNWIND $keys AS key MATCH (s:State {key: key}) RETURN [key, s.value] } AS states")
+    return f"MATCH (p:Position {{id: 0}}) RETURN {_glance(past=past)} AS glance"
+
+
+def _glance(*, past: bool) -> str:
+    return (f"[p.size, p.root, p.digest, COLLECT {{ UNWIND $urns AS urn {_node(past=past)} RETURN node }}, "
+            "COLLECT { UNWIND $keys AS key MATCH (s:State {key: key}) RETURN [key, s.value] }]")
 
 
 def _node(*, past: bool) -> str:
@@ -190,17 +193,19 @@ def distances(direction: str, families: tuple[Family, ...], depth: int | None, *
 def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
     """A whole walk in one query: nodes with distance, each with its edges to upstream and the number of its distinct downstream neighbours.
 
-    The first row says where the graph stood before the walk, the last one where it stood after it.
+    The first row has what `glance` gives and says where the graph stood before the walk, the last one where it stood after it.
     """
     kinds = _types(families, past=past)
     visible = " WHERE r.from <= $at AND r.to > $at" if past else ""
-    return (f"MATCH (p:Position {{id: 0}}) WITH [p.size, p.closings] AS before CALL (before) {{ {_search(direction, families, depth, past=past)} "
+    return (f"MATCH (p:Position {{id: 0}}) WITH [p.size, p.closings] AS before, {_glance(past=past)} AS glance "
+            f"CALL (before) {{ {_search(direction, families, depth, past=past)} "
             "WITH m, distance ORDER BY distance, m.urn LIMIT $limit RETURN collect([m, distance]) AS found } "
             f"UNWIND range(0, size(found), {PART}) AS start CALL (found, start) {{ UNWIND found[start..start + {PART}] AS each "
             "WITH each[0] AS m, each[1] AS distance WITH collect([m.urn, distance, "
             f"COLLECT {{ MATCH (m)-[r:{kinds}]->(o){visible} RETURN [type(r), o.urn, properties(r)] LIMIT $edges }}, "
             f"COUNT {{ MATCH (m)<-[r:{kinds}]-(o){visible} RETURN DISTINCT o }}]) AS rows "
-            "MATCH (p:Position {id: 0}) RETURN rows, [p.size, p.closings] AS after } RETURN before, rows, after")
+            "MATCH (p:Position {id: 0}) RETURN rows, [p.size, p.closings] AS after } "
+            "RETURN before, CASE start WHEN 0 THEN glance END AS glance, rows, after")
 
 
 def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:

@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
+from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
@@ -139,12 +139,15 @@ class Neo4jGraphStore:
     async def forget(self) -> None:
         """Nothing: Neo4j reuses the space of deleted records by itself, and transaction logs go after their retention."""
 
-    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
-        """Position, nodes and state values, by one statement."""
-        parameters = {"urns": sorted(set(urns)), "keys": sorted(set(states)), "at": OPEN if at is None else at}
-        (row,) = await self.rows(cypher.glance(past=at is not None), parameters)
-        nodes = {urn: node_of(urn, tenant, from_, facts) for urn, tenant, from_, facts in row["nodes"]}
-        return Glance(Position(row["size"], row["root"], row["digest"]), nodes, {key: read(value) for key, value in row["states"]})
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None, walk: Walk | None = None) -> Glance:
+        """Position, nodes, state values and a walk, by one statement."""
+        named = {"urns": sorted(set(urns)), "keys": sorted(set(states))}
+        found, reach = (None, None) if walk is None else await neo4j_walk.glance(self, walk, at, named)
+        if found is None:
+            (row,) = await self.rows(cypher.glance(past=at is not None), {**named, "at": OPEN if at is None else at})
+            found = row["glance"]
+        size, root, digest, nodes, values = found
+        return Glance(Position(size, root, digest), {urn: node_of(urn, *row) for urn, *row in nodes}, {key: read(value) for key, value in values}, reach)
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
@@ -175,7 +178,7 @@ class Neo4jGraphStore:
     async def reachable(self, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`, by one pruned breadth-first query."""
-        return await neo4j_walk.reachable(self, roots, direction, depth, families, at, limits)
+        return await neo4j_walk.reachable(self, Walk(tuple(roots), direction, depth, by_family(families), limits), at)
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:
         """One shortest path."""

@@ -12,14 +12,15 @@ from metadata_service.graph import cypher
 from metadata_service.graph.errors import GraphUnavailable, WalkTooLarge
 from metadata_service.graph.neo4j_rows import reach_of
 from metadata_service.graph.ops import OPEN, Edge, Family
-from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode
+from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode, Walk
 from metadata_service.graph.reference import EDGE_READ, MOVED, TOO_MANY_NODES, TOO_SLOW, Walkable, ends, opposite
 from metadata_service.graph.reference import reachable as reference_reachable
 
-__all__ = ["by_family", "paths", "reachable"]
+__all__ = ["by_family", "glance", "paths", "reachable"]
 
 ROOTS = 8  # more roots are walked level by level: the single query starts one search per root, and they overlap
 TRIES = 5  # walks that found the graph moved under them
+NOTHING: Mapping[str, Any] = {"urns": [], "keys": []}  # read beside a walk
 
 T = TypeVar("T")
 
@@ -51,21 +52,36 @@ def by_family(families: Sequence[Family]) -> tuple[Family, ...]:
     return tuple(family for family in cypher.FAMILIES if family in families)
 
 
-async def reachable(graph: Reads, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
-                    limits: Limits) -> Reach:
+async def reachable(graph: Reads, walk: Walk, at: int | None) -> Reach:
     """Everything within `depth` hops of `roots`; see `reference`."""
-    deadline = time.monotonic() + limits.seconds
+    deadline = time.monotonic() + walk.limits.seconds
 
-    async def walk(position: int | None) -> Seen[Reach]:
-        bounds = replace(limits, seconds=deadline - time.monotonic())
-        if not families or len(set(roots)) > ROOTS:
-            return await _between(graph, bounds, lambda: reference_reachable(graph, roots, direction, depth, families, position, bounds))
-        return await _reachable(graph, sorted(set(roots)), direction, depth, by_family(families), position, bounds)
+    async def again(position: int | None) -> Seen[Reach]:
+        bounds = replace(walk.limits, seconds=deadline - time.monotonic())
+        if _is_one_query(walk):
+            return (await _reachable(graph, replace(walk, limits=bounds), position))[1]
+        return await _between(graph, bounds, lambda: reference_reachable(graph, walk.roots, walk.direction, walk.depth, walk.families, position, bounds))
 
-    reach, steady = await _steadily(walk, at, deadline)
+    reach, steady = await _steadily(again, at, deadline)
     if TOO_SLOW in reach.reasons:
         return reach
     return replace(reach, truncated=True, reasons=(*reach.reasons, MOVED)) if steady is None else replace(reach, size=steady.size)
+
+
+async def glance(graph: Reads, walk: Walk, at: int | None, named: Mapping[str, Any]) -> tuple[Sequence[Any] | None, Reach | None]:
+    """What `cypher.glance` gives for `named`, and the answer of `walk`; None for what one query could not tell."""
+    if not _is_one_query(walk):
+        return None, None
+    found, seen = await _reachable(graph, walk, at, named)
+    return found, seen.answer if found is None else replace(seen.answer, size=seen.after.size) if _steady(seen, at) else None
+
+
+def _is_one_query(walk: Walk) -> bool:
+    return bool(walk.families) and len(set(walk.roots)) <= ROOTS
+
+
+def _steady(seen: Seen[Any], at: int | None) -> bool:
+    return seen.after == seen.before or (at is not None and seen.after.closings == seen.before.closings)
 
 
 async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | None, deadline: float) -> tuple[T, Stand | None]:
@@ -75,13 +91,13 @@ async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | 
     grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
     """
     for _ in range(TRIES):
-        answer, before, after = await walk(at)
-        if after == before or (at is not None and after.closings == before.closings):
-            return answer, after
+        seen = await walk(at)
+        if _steady(seen, at):
+            return seen.answer, seen.after
         if time.monotonic() > deadline:
             break
-        at = after.size if at is None else at
-    return answer, None
+        at = seen.after.size if at is None else at
+    return seen.answer, None
 
 
 async def _between(graph: Reads, limits: Limits, walk: Callable[[], Awaitable[T]]) -> Seen[T]:
@@ -97,10 +113,10 @@ async def _stands(graph: Reads, limits: Limits) -> Stand:
     raise GraphUnavailable("the graph was never set up")
 
 
-async def _reachable(graph: Reads, roots: list[str], direction: Direction, depth: int | None, families: tuple[Family, ...], at: int | None,
-                     limits: Limits) -> Seen[Reach]:
-    statement = cypher.reach(direction, families, depth, past=at is not None)
-    parameters = {"roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
+async def _reachable(graph: Reads, walk: Walk, at: int | None, named: Mapping[str, Any] = NOTHING) -> tuple[Sequence[Any] | None, Seen[Reach]]:
+    roots, limits = sorted(set(walk.roots)), walk.limits
+    statement = cypher.reach(walk.direction, walk.families, walk.depth, past=at is not None)
+    parameters = {**named, "roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
     try:
         parts = await graph.rows(statement, parameters, limits.seconds) if limits.seconds > 0 else None
     except ClientError as error:
@@ -109,12 +125,13 @@ async def _reachable(graph: Reads, roots: list[str], direction: Direction, depth
         parts = None
     if parts is None:
         nodes = tuple(ReachedNode(urn, 0) for urn in sorted(await graph.get(roots, at)))
-        return Seen(Reach(nodes, (), truncated=True, reasons=(TOO_SLOW,)), Stand(0, 0), Stand(0, 0))
+        return None, Seen(Reach(nodes, (), truncated=True, reasons=(TOO_SLOW,)), Stand(0, 0), Stand(0, 0))
     if not parts:
         raise GraphUnavailable("the graph was never set up")
     rows = [row for part in parts for row in part["rows"]]
     reasons = [TOO_MANY_NODES] if len(rows) > limits.nodes else []
-    return Seen(reach_of(rows[:limits.nodes], limits.edges, reasons), Stand(*parts[0]["before"]), Stand(*parts[-1]["after"]))
+    seen = Seen(reach_of(rows[:limits.nodes], limits.edges, reasons), Stand(*parts[0]["before"]), Stand(*parts[-1]["after"]))
+    return parts[0]["glance"], seen
 
 
 async def paths(graph: Reads, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:

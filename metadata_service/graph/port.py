@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from metadata_service.graph.ops import Edge, EntryRecord, Family, GraphOp, Link, SetStat
 
 __all__ = ["Direction", "Glance", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode",
-           "RevisionRow", "TouchRow"]
+           "RevisionRow", "TouchRow", "Walk"]
 
 Direction = Literal["UPSTREAM", "DOWNSTREAM"]
 
@@ -85,6 +85,17 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """What `reachable` is asked, but for the position."""
+
+    roots: tuple[str, ...]
+    direction: Direction
+    depth: int | None
+    families: tuple[Family, ...]
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """Edges from one node to another, in walking order."""
 
@@ -126,11 +137,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a question begins with: where the graph stands, nodes by URN, and the projector's own state by key. Unknown ones are left out."""
+    """What a question begins with: where the graph stands, nodes by URN, and the projector's own state by key. Unknown ones are left out.
+
+    `reach` is the answer of the walk that was asked for with it; None without one, or where the walk has to be asked for by itself.
+    """
 
     position: Position
     nodes: Mapping[str, NodeRow]
     states: Mapping[str, Any]
+    reach: Reach | None = None
 
 
 class GraphStore(Protocol):
@@ -167,10 +182,10 @@ class GraphStore(Protocol):
     async def forget(self) -> None:
         """Give up what deleted rows left behind in files of the store, as far as it can (after `wipe` and projecting again)."""
 
-    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
-        """`position`, `get` at `at` and current state values in one round trip.
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None, walk: Walk | None = None) -> Glance:
+        """`position`, `get` at `at`, current state values, and what `reachable` gives for `walk` at `at`, in one round trip.
 
-        What is told is of one state of the graph if `position` stands there again afterwards.
+        What is told is of one state of the graph if `position` stands there again afterwards, or if there is a `reach` and its size is the position's.
         """
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:

@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow
+from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
 from metadata_service.graph.rows import entry_of, kind_range, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
@@ -101,9 +101,13 @@ class SqlGraphStore:
         """The tables are written anew, and SQLite's write-ahead log is cut off. PostgreSQL's own log and backups keep what they have."""
         await asyncio.to_thread(self._database.forget)
 
-    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None) -> Glance:
-        """Position, nodes and state values, in one transaction."""
-        return await self._read(lambda session: Glance(Position(*session.row(sql_text.POSITION)), _get(session, urns, at), _states(session, states)))
+    async def glance(self, urns: Sequence[str], states: Sequence[str], at: int | None = None, walk: Walk | None = None) -> Glance:
+        """Position, nodes, state values and a walk, in one transaction."""
+        def query(session: Session) -> Glance:
+            position = Position(*session.row(sql_text.POSITION))
+            reach = None if walk is None else replace(sql_walk.reachable(session, walk, at), size=position.size)
+            return Glance(position, _get(session, urns, at), _states(session, states), reach)
+        return await self._read(query)
 
     async def get(self, urns: Sequence[str], at: int | None = None) -> dict[str, NodeRow]:
         """The nodes that exist at `at`, with the facts visible there."""
@@ -127,7 +131,8 @@ class SqlGraphStore:
                         limits: Limits) -> Reach:
         """Everything within `depth` hops of `roots`."""
         def query(session: Session) -> Reach:
-            return replace(sql_walk.reachable(session, roots, direction, depth, families, at, limits), size=session.row(sql_text.POSITION)[0])
+            walk = Walk(tuple(roots), direction, depth, tuple(families), limits)
+            return replace(sql_walk.reachable(session, walk, at), size=session.row(sql_text.POSITION)[0])
         return await self._read(query)
 
     async def paths(self, start: str, end: str, direction: Direction, families: Sequence[Family], at: int | None, limits: Limits) -> list[Path]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from metadata_service.graph import sql_text
 from metadata_service.graph.errors import WalkTooLarge
 from metadata_service.graph.ops import OPEN, Edge, Family
-from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode
+from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode, Walk
 from metadata_service.graph.reference import TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, opposite
 from metadata_service.graph.sql_edges import edges_of, urns_of
 from metadata_service.graph.sql_engine import Session
@@ -101,12 +101,12 @@ def _edges(session: Session, ids: Sequence[int], limit: int, urns: dict[int, str
     return edges_of(session, rows, urns)
 
 
-def reachable(session: Session, roots: Sequence[str], direction: Direction, depth: int | None, families: Sequence[Family], at: int | None,
-              limits: Limits) -> Reach:
+def reachable(session: Session, asked: Walk, at: int | None) -> Reach:
     """Everything within `depth` hops of `roots`; see `reference`."""
-    walk = _Walk(session, direction, families, at, limits.seconds)
+    families, depth, limits = asked.families, asked.depth, asked.limits
+    walk = _Walk(session, asked.direction, families, at, limits.seconds)
     reasons: list[str] = []
-    urns = _existing(session, roots, at)
+    urns = _existing(session, asked.roots, at)
     if len(urns) > limits.nodes:
         urns, reasons = _first(urns, limits.nodes), [TOO_MANY_NODES]
     distance = dict.fromkeys(urns, 0)

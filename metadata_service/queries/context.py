@@ -21,7 +21,7 @@ from lineproof_audit.witness import Group, Witness
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import Edge, Family
 from metadata_service.graph.port import Direction as Way
-from metadata_service.graph.port import Glance, GraphStore, Limits, NodeRow, Provenance, Reach
+from metadata_service.graph.port import Glance, GraphStore, Limits, NodeRow, Provenance, Reach, Walk
 from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW
 from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
 from metadata_service.projector.runner import REBUILDING_STATE
@@ -149,11 +149,13 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class _AtHand:
-    """What was read together with the position: the entities a question is about (`nodes` has those that exist), and `STATES`."""
+    """What was read together with the position: the entities a question is about (`nodes` has those that exist), `STATES`, and its first walk."""
 
     urns: frozenset[str]
     nodes: Mapping[str, NodeRow]
     states: Mapping[str, Any]
+    walk: Walk | None
+    reach: Reach | None
 
 
 @dataclass(slots=True)
@@ -183,9 +185,14 @@ class QueryContext:
         self._reads.number += 1
         return self.room.graph
 
-    def walked(self, reach: Reach) -> None:
-        """The graph was asked for this last."""
+    async def reach(self, walk: Walk) -> Reach:
+        """What `walk` reaches at the position; the walk that the question began with is not done again."""
+        if self.at_hand is not None and self.at_hand.reach is not None and self.at_hand.walk == walk:
+            self._reads.walk, self._reads.size = 0, self.at_hand.reach.size
+            return self.at_hand.reach
+        reach = await self.graph.reachable(walk.roots, walk.direction, walk.depth, walk.families, self.at, walk.limits)
         self._reads.walk, self._reads.size = self._reads.number, reach.size
+        return reach
 
     async def moved(self) -> bool:
         """Whether the projector moved the graph under an answer for now. Where the last read was a walk that says where it stood, that tells."""
@@ -229,15 +236,17 @@ class QueryContext:
         return ComputedAt(self.size, self.root, peek_checkpoint(note).size if note is not None else None)
 
 
-async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]], *, about: Sequence[str] = ()) -> T:
+async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]], *, about: Sequence[str] = (),
+                 walk: Walk | None = None) -> T:
     """Compute an answer at the asked position; every part of it sees the same size.
 
-    `about` are the URNs that the question starts from: they are read together with the position.
+    `about` are the URNs that the question starts from, and `walk` the first it does: they are read together with the position. Of a viewer from whom
+    something is hidden it is not known then whether the walk may begin at all, so that it has to wait.
 
     Raises:
         PositionBeyondLog, NotProjected, InvalidPosition: see `Asked`.
     """
-    context = await _open(room, viewer, asked, frozenset(filter(_is_urn, about)))
+    context = await _open(room, viewer, asked, frozenset(filter(_is_urn, about)), walk if viewer.sees_all else None)
     result = await compute(context)
     if await context.moved():
         result = await compute(QueryContext(room, viewer, context.size, context.size, context.root, Notes()))
@@ -250,7 +259,7 @@ async def standing(room: Room, viewer: Viewer, asked: Asked) -> QueryContext:
     Raises:
         PositionBeyondLog, NotProjected, InvalidPosition: see `Asked`.
     """
-    context = await _open(room, viewer, asked, frozenset())
+    context = await _open(room, viewer, asked, frozenset(), None)
     return replace(context, at=context.size, at_hand=None)
 
 
@@ -268,7 +277,7 @@ def _is_urn(text: str) -> bool:
         return False
 
 
-async def _open(room: Room, viewer: Viewer, asked: Asked, about: frozenset[str]) -> QueryContext:
+async def _open(room: Room, viewer: Viewer, asked: Asked, about: frozenset[str], walk: Walk | None) -> QueryContext:
     if (asked.size is not None and asked.size < 0) or (asked.min_size is not None and asked.min_size < 0):
         raise InvalidPosition("a tree size is never negative")
     wanted = asked.size
@@ -277,15 +286,15 @@ async def _open(room: Room, viewer: Viewer, asked: Asked, about: frozenset[str])
             raise InvalidPosition("a time needs a zone, e.g. 2026-01-31T12:00:00Z")
         wanted = await to_thread.run_sync(room.reader.size_at, micros(asked.time))
     least = max(wanted or 0, asked.min_size or 0)
-    glance = await room.graph.glance(sorted(about), STATES, wanted)
+    glance = await room.graph.glance(sorted(about), STATES, wanted, walk)
     await _refuse_half_a_graph(room, glance)
     if glance.position.size < least:
         log_size = await to_thread.run_sync(room.reader.size)
         if log_size < least:
             raise PositionBeyondLog(f"the log has {log_size} entries, position {least} was asked for", size=log_size)
         await _wait(room, least)
-        glance = await room.graph.glance(sorted(about), STATES, wanted)
-    position, at_hand = glance.position, _AtHand(about, glance.nodes, glance.states)
+        glance = await room.graph.glance(sorted(about), STATES, wanted, walk)
+    position, at_hand = glance.position, _AtHand(about, glance.nodes, glance.states, walk, glance.reach)
     if wanted is None or wanted == position.size:
         return QueryContext(room, viewer, None, position.size, position.root, Notes(), at_hand)
     root = await to_thread.run_sync(room.reader.root_at, wanted)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import WALK_KINDS, UrnError, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
 from metadata_service.graph.port import Direction as Way
-from metadata_service.graph.port import Limits, NodeRow
+from metadata_service.graph.port import Limits, NodeRow, Walk
 from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
 from metadata_service.queries.active import active_reach, idle_sets
 from metadata_service.queries.column_gaps import is_vague, unexplained
@@ -21,7 +21,7 @@ from metadata_service.queries.shapes import Completeness, ComputedAt, Direction,
 from metadata_service.queries.subgraph import Subgraph
 from metadata_service.queries.version_walk import doubt_versions, hidden_runs, version_reach
 
-__all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "flatten", "lineage", "walk_limits"]
+__all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "first_walk", "flatten", "lineage", "walk_limits"]
 
 MAX_DEPTH = 100
 MAX_NODES = 20_000
@@ -128,7 +128,7 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
     Raises:
         UrnError, InvalidArgument.
     """
-    if depth is not None and not 0 <= depth <= MAX_DEPTH:
+    if not _is_depth(depth):
         raise InvalidArgument(f"depth is 0..{MAX_DEPTH}, or null for everything")
     roots = await asked_roots(context, urn, level)
     if not roots:
@@ -168,12 +168,33 @@ async def _remember_when_seen(context: QueryContext, known: Sequence[Edge], show
             line.last_seen = of_micros(stats[edge.set_id].last_seen)
 
 
+def first_walk(urn: str, *, direction: Direction, depth: int | None, level: Level, active_since: datetime | None, limits: Limits | None) -> Walk | None:
+    """The walk that `lineage` begins with, where what is asked tells that before anything is read."""
+    try:
+        kind = parse_urn(urn).kind
+    except UrnError:
+        return None
+    elsewhere = {Level.ASSET: "column", Level.COLUMN: "dataset"}  # the roots are the column's dataset, or the dataset's columns
+    if level is Level.VERSION or active_since is not None or kind not in WALK_KINDS or kind == elsewhere[level] or not _is_depth(depth):
+        return None
+    return Walk((urn,), _ways(direction)[0], depth, _families(level), limits or Limits())
+
+
+def _is_depth(depth: int | None) -> bool:
+    return depth is None or 0 <= depth <= MAX_DEPTH
+
+
+def _ways(direction: Direction) -> tuple[Way, ...]:
+    return ("DOWNSTREAM", "UPSTREAM") if direction is Direction.BOTH else ("UPSTREAM",) if direction is Direction.UPSTREAM else ("DOWNSTREAM",)
+
+
+def _families(level: Level) -> tuple[Family, ...]:
+    return (DERIVED_FROM,) if level is Level.ASSET else (DERIVED_FROM, COLUMN_DERIVED_FROM)
+
+
 async def _walk(context: QueryContext, roots: Sequence[str], direction: Direction, depth: int | None, level: Level, limits: Limits,
                 active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
-    ways: list[Way] = ["UPSTREAM"] if direction is Direction.UPSTREAM else ["DOWNSTREAM"]
-    if direction is Direction.BOTH:
-        ways.append("UPSTREAM")
-    parts = [await _walk_one_way(context, roots, way, depth, level, limits, active_since, kinds) for way in ways]
+    parts = [await _walk_one_way(context, roots, way, depth, level, limits, active_since, kinds) for way in _ways(direction)]
     if direction is Direction.BOTH:
         parts[0].merge_upstream(parts[1])
     return parts[0]
@@ -181,11 +202,9 @@ async def _walk(context: QueryContext, roots: Sequence[str], direction: Directio
 
 async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, depth: int | None, level: Level, limits: Limits,
                         active_since: datetime | None, kinds: Collection[Kind] | None) -> Subgraph:
-    families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
     reach = await (version_reach(context, roots, way, depth, limits) if level is Level.VERSION
-                   else active_reach(context, roots, way, depth, families, active_since, limits) if active_since is not None
-                   else context.graph.reachable(roots, way, depth, families, context.at, limits))
-    context.walked(reach)
+                   else active_reach(context, roots, way, depth, _families(level), active_since, limits) if active_since is not None
+                   else context.reach(Walk(tuple(roots), way, depth, _families(level), limits)))
     context.notes.cut(reach, limits, way)
     part = Subgraph.of(reach)
     if level is Level.COLUMN and way == "UPSTREAM" and any(edge.family == DERIVED_FROM for edge in part.edges):

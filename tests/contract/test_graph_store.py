@@ -11,7 +11,7 @@ from metadata_service.graph import reference
 from metadata_service.graph.errors import DanglingReference, GraphUnavailable, ProjectionConflict, WalkTooLarge
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.ops import OPEN, CloseEdge, Edge, EntryRecord, Family, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
-from metadata_service.graph.port import Direction, GraphStore, Limits, NodeRow, Reach, RevisionRow
+from metadata_service.graph.port import Direction, GraphStore, Limits, NodeRow, Reach, RevisionRow, Walk
 from metadata_service.graph.rows import EMPTY_ROOT
 from tests.contract.graph_world import TENANT, Feeder, Model, column, dataset, edge, random_history, record, root_of
 
@@ -211,6 +211,26 @@ async def test_a_glance_gives_position_nodes_and_states_at_once(feeder: Feeder) 
         assert found.states == {"keyring": {"keys": [1, None]}}
     bare = await store.glance([], [])
     assert (bare.position.size, dict(bare.nodes), dict(bare.states)) == (2, {}, {})
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_glance_brings_what_a_walk_reaches(feeder: Feeder, way: Direction) -> None:
+    store = feeder.store
+    await feeder.chain((A, B), (B, C), (C, D), (A, C))
+    await feeder.feed(Revise(A, "owners", ["ann"], 2), CloseEdge(edge(A, C, 1), 2))
+    for roots, depth, at in [((B,), None, None), ((B,), 0, None), ((A, D), 1, None), ((A, D), 1, 1), ((B,), None, 1), ((B,), None, 0), ((F,), None, None)]:
+        found = await store.glance([A], ["keyring"], at, Walk(roots, way, depth, ASSETS, ENOUGH))
+        assert (found.position, dict(found.nodes)) == (await store.position(), await store.get([A], at))
+        assert found.reach is not None
+        assert (found.reach, found.reach.size) == (await store.reachable(roots, way, depth, ASSETS, at, ENOUGH), found.position.size)
+    for roots, families in ((tuple(dataset(f"n{n}") for n in range(20)), ASSETS), ((A,), ())):  # a store may leave these to a walk of their own
+        found = await store.glance([A], [], None, Walk(roots, way, None, families, ENOUGH))
+        assert list(found.nodes) == [A]
+        assert found.reach in (None, await store.reachable(roots, way, None, families, None, ENOUGH))
+    late = await store.glance([A], [], None, Walk((A,), way, None, ASSETS, Limits(seconds=-1.0)))
+    assert (late.position, list(late.nodes)) == (await store.position(), [A])
+    assert late.reach is not None
+    assert late.reach.reasons == ("seconds",)
 
 
 async def test_states_are_no_part_of_the_digest(feeder: Feeder) -> None:

@@ -88,9 +88,10 @@ async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.
         now_only(where, "activeSince")
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     facts, seen = _selects_facts(info), _selected(info, "lastSeen") is not None
+    walk = lineages.first_walk(urn, direction=direction, depth=depth, level=level, active_since=active_since, limits=caps)
     return await answer(room, viewer, where, lambda context: lineages.lineage(context, urn, direction=direction, depth=depth, level=level, kinds=kinds,
                                                                               active_since=active_since, limits=caps, facts=facts, seen=seen),
-                        about=[urn])
+                        about=[urn], walk=walk)
 
 
 async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput | None = None, at: Position | None = None,

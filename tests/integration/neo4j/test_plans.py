@@ -121,6 +121,8 @@ def test_nodes_and_their_facts_go_through_indexes(driver: Driver, *, past: bool)
     found = operators(driver, cypher.glance(past=past))
     assert sum(one.startswith(SEEK) for one in found) == 3, found  # the position, the nodes and the states
     check(driver, cypher.glance(past=past), "NodeIndexSeek")
+    found = operators(driver, cypher.reach("UPSTREAM", ("DERIVED_FROM",), None, past=past))
+    assert sum(one.startswith(SEEK) for one in found) == 5, found  # those three, the roots, and the position once more
 
 
 @pytest.mark.parametrize("past", [False, True])

@@ -3,20 +3,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import anyio
 import pytest
 
+from lineproof_schema.urn import format_urn
 from metadata_service.graph.ops import PutState
 from metadata_service.graph.port import GraphStore
 from metadata_service.projector.runner import REBUILDING_STATE, Projector
-from metadata_service.queries.context import EVERYTHING, Asked, answer, now_only
+from metadata_service.queries.context import EVERYTHING, Asked, Viewer, answer, now_only
 from metadata_service.queries.entity import SEARCH_RANKS, EntityRow, entity, search
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
-from metadata_service.queries.lineage import lineage
-from tests.flights_world import NS, RAW, World, dataset
-from tests.unit.queries.asking import Counted, ask
+from metadata_service.queries.lineage import Lineage, first_walk, lineage
+from metadata_service.queries.shapes import Direction, Level
+from tests.flights_world import NS, RAW, World, column, dataset
+from tests.unit.queries.asking import Counted, ask, reader_of
 
 pytestmark = pytest.mark.anyio
 
@@ -106,16 +108,35 @@ async def test_a_graph_that_is_being_made_again_answers_nothing(world: World) ->
     assert (await ask(world, entity, dataset("weather", RAW))).computed_at.size == position.size
 
 
-async def test_lineage_is_two_reads_of_the_graph(shared_world: World) -> None:
+@pytest.mark.parametrize(("facts", "reads"), [(False, []), (True, ["get", "position"])])  # what is read after the walk may be of another moment
+async def test_lineage_begins_with_one_read_of_the_graph(shared_world: World, facts: bool, reads: list[str]) -> None:
     graph = Counted(shared_world.graph)
     room = replace(shared_world.room, graph=cast("GraphStore", graph))
-    asked, urn = Asked(), dataset("training_set")
-    found = await answer(room, EVERYTHING, asked, lambda context: lineage(context, urn, depth=None), about=[urn])
-    assert graph.asked == ["glance", "reachable"]
-    assert found == await ask(shared_world, lineage, urn, depth=None)
-    graph.asked.clear()
-    await answer(room, EVERYTHING, asked, lambda context: lineage(context, urn, depth=None, facts=True), about=[urn])
-    assert graph.asked == ["glance", "reachable", "get", "position"]  # what is read after the walk may be of another moment
+    urn = dataset("training_set")
+    walk = first_walk(urn, direction=Direction.UPSTREAM, depth=None, level=Level.ASSET, active_since=None, limits=None)
+
+    async def asked(viewer: Viewer, **named: Any) -> Lineage:
+        graph.asked.clear()
+        return await answer(room, viewer, Asked(), lambda context: lineage(context, urn, depth=None, facts=facts), about=[urn], **named)
+
+    found = await asked(EVERYTHING, walk=walk)
+    assert graph.asked == ["glance", *reads]
+    assert found == await ask(shared_world, lineage, urn, depth=None, facts=facts)
+    assert await asked(EVERYTHING) == found
+    assert graph.asked == ["glance", "reachable", *reads]
+    other = first_walk(urn, direction=Direction.DOWNSTREAM, depth=None, level=Level.ASSET, active_since=None, limits=None)
+    assert await asked(EVERYTHING, walk=other) == found
+    assert graph.asked == ["glance", "reachable", *reads]
+    await asked(reader_of(shared_world, NS), walk=walk)
+    assert "reachable" in graph.asked  # from whom something is hidden, the root may be
+
+
+@pytest.mark.parametrize(("urn", "level", "depth"), [
+    (dataset("training_set"), Level.COLUMN, 1), (dataset("training_set"), Level.VERSION, 1), (column("wind_ms", "feat_weather"), Level.ASSET, 1),
+    (format_urn("job", NS, "join"), Level.ASSET, 1), ("no urn", Level.ASSET, 1), (dataset("training_set"), Level.ASSET, -1),
+    (dataset("training_set"), Level.ASSET, 101)])
+def test_where_a_walk_begins_has_to_be_read_first(urn: str, level: Level, depth: int) -> None:
+    assert first_walk(urn, direction=Direction.UPSTREAM, depth=depth, level=level, active_since=None, limits=None) is None
 
 
 @pytest.mark.parametrize(("moment", "facts"), [("reachable", False), ("get", True)])
