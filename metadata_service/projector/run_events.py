@@ -27,7 +27,7 @@ from metadata_service.projector.runs import (
     with_event,
 )
 from metadata_service.projector.view import Draft, Rejected
-from metadata_service.projector.words import last_said, listen
+from metadata_service.projector.words import listen
 
 __all__ = ["job_code_key", "project_run_event"]
 
@@ -57,7 +57,7 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
     draft.commit = state["commit"]
     if code is not None and code.transformation != state["code"]:
         code = None  # another event of the run says better what it ran; of this one nothing may be known
-    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), words, last_said(before))
+    at = RunEvent(event, job, run, event.run_id, state, code, _speaks(draft, job, state), words)
     project_run_facts(draft, run, event, state, words)
     _provenance(draft, at)
     project_dependencies(draft, job, run, as_dict(event.run_facets.get("jobDependencies")))

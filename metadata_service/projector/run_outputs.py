@@ -32,12 +32,13 @@ from metadata_service.projector.runs import (
     once,
 )
 from metadata_service.projector.view import Draft
+from metadata_service.projector.words import last_said
 
 __all__ = ["dataset_facets", "project_outputs", "remember_facets", "seen_key"]
 
 
 def seen_key(set_id: str) -> str:
-    """State key of an edge set's counters: [last seen (µs), runs]."""
+    """State key of an edge set's counters: [last seen (µs), runs, the run that was seen last]."""
     return f"seen:{set_id}"
 
 
@@ -108,7 +109,7 @@ def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, An
 def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
     """Whether another run of this code of the job was already seen to write the output at a later time."""
     seen = draft.state(seen_key(SetId("run", at.job, at.state["code"], output).digest))
-    return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[0] != at.before
+    return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[2:] != [at.run_id]
 
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
@@ -196,14 +197,15 @@ def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Map
 
 
 def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
-    seen = draft.state(seen_key(set_id)) or [0, 0]
+    said = last_said(at.state) or 0  # by any of the run's events: those that name the output may come after the end
+    last, runs, *by = seen = draft.state(seen_key(set_id)) or [said, 0]
     counted = set_id in at.state["counted"]
-    last, runs = max(seen[0], exact(at.event.event_time_us)), seen[1] + (0 if counted else 1)
     if not counted:
         at.state["counted"] = [*at.state["counted"], set_id]
-    if [last, runs] != seen:
-        draft.put(seen_key(set_id), [last, runs])
-        draft.stat(set_id, last, runs)
+    now = [max(last, said), runs if counted else runs + 1, *([at.run_id] if said >= last else by)]
+    if now != seen:
+        draft.put(seen_key(set_id), now)
+        draft.stat(set_id, now[0], now[1])
 
 
 def remember_facets(draft: Draft, at: RunEvent, fact: str, said: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

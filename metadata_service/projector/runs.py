@@ -168,7 +168,6 @@ class RunEvent:
     code: Code | None
     speaks: bool  # facts of job and datasets may change: a normal run of code that is not older than the job's
     words: Words  # which of its facets stand
-    before: int | None  # the claimed time (µs) of the latest event of the run that was here before
 
 
 def once(draft: Draft, at: RunEvent, kind: str, dst: str, **props: Any) -> None:

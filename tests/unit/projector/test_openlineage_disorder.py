@@ -87,6 +87,10 @@ STORIES: dict[str, tuple[list[Event], dict[tuple[str, str], Any], set[tuple[str,
     "lineage of the job and of the dataset": (
         [told(1, "START", inputs=("x",), lineage=entry("y")), told(2, "RUNNING", out={"lineage": explicit("z")}), told(3, "COMPLETE")],
         {}, {("t", "y"), ("t", "z")}),
+    "the end and others in between name no output": (
+        [told(1, "START", out={"lineage": explicit("x")}), told(2, "RUNNING", out={"lineage": explicit("y")}), told(3, "RUNNING", inputs=("x",)),
+         told(4, "COMPLETE")],
+        {(TARGET, "facet:lineage"): explicit("y")}, {("t", "x"), ("t", "y")}),
     "owners that change": (
         [told(1, "START", out={"ownership": {"owners": [{"name": "x"}]}}, ownership={"owners": [{"name": "x"}]}),
          told(2, "COMPLETE", out={"ownership": {"owners": [{"name": "y"}]}}, ownership={"owners": [{"name": "y"}]})],
