@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
 
 from ingest_hooks.sql.positions import same_place
+from ingest_hooks.sql.sources import is_function
 from ingest_hooks.sql.tables import BaseTable, SchemaIndex, Tables, remembered_name
 
 __all__ = ["name_tables"]
@@ -44,8 +45,11 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mappin
                 naming.rename(source)
             naming.name_beside_stars(scope)
             tables.open = tables.open or any(naming.is_open(source) for source in scope.sources.values())
+            naming.drop_positions(scope)
             if scope.parent is not None and scope.can_be_correlated:
                 naming.assume_own(scope)
+            for function in scope.udtf_scopes:
+                naming.assume_beside(scope, function)
     return tables
 
 
@@ -106,10 +110,19 @@ class _Naming:
             table = self.tables.of(source)
             return table is None or table.columns is None
         query = source.expression
+        if isinstance(query, exp.UDTF):
+            return not query.alias_column_names
         if isinstance(query, exp.SetOperation):
             return any(self.is_open(branch) for branch in source.set_operation_scopes)
         return isinstance(query, exp.Select) and any(item.is_star for item in query.expressions) and any(
             self.is_open(below) for _, below in source.selected_sources.values() if isinstance(below, exp.Table | Scope))
+
+    def drop_positions(self, scope: Scope) -> None:
+        """`SELECT * FROM unknown ORDER BY 1`: nobody knows which column that is, and sqlglot breaks at it."""
+        order = scope.expression.args.get("order")
+        if isinstance(order, exp.Order) and any(each.this.is_int for each in order.expressions) and self.is_open(scope):
+            left = [each for each in order.expressions if not each.this.is_int]
+            scope.expression.set("order", exp.Order(expressions=left) if left else None)
 
     def assume_own(self, scope: Scope) -> None:
         """Columns without a table in a subquery over what nothing is known of: sqlglot refuses to go on without."""
@@ -129,6 +142,21 @@ class _Naming:
                 column.set("table", exp.to_identifier(next(iter(sources)), quoted=True))  # its own, most likely
                 self.tables.assumed.add((only.name, column.name))
             elif alone or column.name not in known:
+                self.tables.set_aside(column)
+
+    def assume_beside(self, scope: Scope, function: Scope) -> None:
+        """Columns without a table in `UNNEST(tags)` or `LATERAL VIEW EXPLODE(m)`: of the one table of unknown columns beside it, else to be found out."""
+        others = {alias: source for alias, (_, source) in scope.selected_sources.items() if source is not function and isinstance(source, exp.Table | Scope)}
+        open_ones = [alias for alias, source in others.items() if self.is_open(source) and not is_function(source)]
+        if not open_ones:
+            return
+        known = {name for source in others.values() for name in self._listed(source)}
+        for column in list(find_all_in_scope(function.expression, exp.Column)):
+            if column.table or column.is_star or column.name in known:
+                continue
+            if len(open_ones) == 1 and not self.tables.is_variable(column.name):
+                column.set("table", exp.to_identifier(open_ones[0], quoted=True))
+            else:
                 self.tables.set_aside(column)
 
     def _listed(self, source: exp.Table | Scope) -> list[str]:

@@ -192,7 +192,7 @@ def _spans(nodes: Sequence[exp.Expr]) -> dict[int, tuple[int, int]]:
     spans: dict[int, tuple[int, int]] = {}
     for node in reversed(nodes):
         meta, span = node.meta, spans.get(id(node))
-        if "start" in meta:
+        if meta.get("end") is not None:  # sqlglot gives a name that is made of several parts a start, but no end
             start, end = meta["start"], meta["end"]
             span = spans[id(node)] = (start, end) if span is None else (min(start, span[0]), max(end, span[1]))
         if span is not None and node.parent is not None:

@@ -46,7 +46,7 @@ def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | Non
             given.setdefault(identifier.name, as_written)
     tables = name_tables(normal, index, written, folded, variables)
     tables.given.update(given)
-    tables.dotted = dialect in _DOTTED
+    tables.dotted, tables.unnests_fields = dialect in _DOTTED, dialect == "bigquery"
     tables.lateral = dialect not in _NO_LATERAL
     for nodes in walked:
         _drop_qualifiers(nodes, schemas)

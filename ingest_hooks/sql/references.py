@@ -102,7 +102,10 @@ class References(ABC):
         scope = self._whole_cte(source)
         if name in self._index(scope):
             return True
-        return not surely and (any(select.is_star for select in selects_of(scope)) or isinstance(scope.expression, exp.UDTF))
+        if isinstance(scope.expression, exp.UDTF):  # its columns are those it is given, but in BigQuery also the fields of what it takes apart
+            names = scope.expression.alias_column_names
+            return name in names or (not surely and (self._tables.unnests_fields or not names))
+        return not surely and any(select.is_star for select in selects_of(scope))
 
     def _from_source(self, scope: Scope, source: Source, name: str) -> Found:
         if isinstance(source, Scope):

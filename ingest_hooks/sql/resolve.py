@@ -17,7 +17,7 @@ from ingest_hooks.sql.pivots import of_pivot, pivots_of
 from ingest_hooks.sql.positions import remembered
 from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
-from ingest_hooks.sql.sources import below, is_written_with_table, part_of, pivot_named, plain_sources, selects_of, source_named
+from ingest_hooks.sql.sources import below, is_function, is_written_with_table, part_of, pivot_named, plain_sources, seen_from, selects_of, source_named
 from ingest_hooks.sql.tables import Tables, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
@@ -96,17 +96,18 @@ class Resolver(References):
         projected = self._index(scope).get(name)
         if projected is not None and self._means_output(scope, column, projected):
             return self._column(scope, projected)
-        named = plain_sources(scope)
+        named = seen_from(scope, column)
         if name in named and not self._may_have(named[name], name, surely=True):
             return self._whole_row(scope, named[name], name)
-        if len(named) == 1:
-            only = next(iter(named.values()))
-            found = self._from_source(scope, only, name)
-            assumed = was_set_aside(column) and not self._may_have(only, name, surely=True) and found.inputs
-            return merged([found, Found(reasons=frozenset({f"assumed-own-column:{name}"}))]) if assumed else found
-        open_ended = [source for source in named.values() if self._may_have(source, name)]
+        open_ended = list(named.values()) if len(named) == 1 else [source for source in named.values() if self._may_have(source, name)]
+        assumed = scope.parent is not None and was_set_aside(column) and len(open_ended) == 1 and not is_function(open_ended[0])
+        if len(open_ended) > 1:  # `FROM t, UNNEST(items) AS i`: rather a column of t than a field that is taken out of i unnamed
+            open_ended = [source for source in open_ended if not (is_function(source) and source.expression.alias)] or open_ended
+            assumed = len(open_ended) == 1
         if len(open_ended) == 1:
-            return self._from_source(scope, open_ended[0], name)
+            found = self._from_source(scope, open_ended[0], name)
+            assumed = assumed and bool(found.inputs) and not self._may_have(open_ended[0], name, surely=True)
+            return merged([found, Found(reasons=frozenset({f"assumed-own-column:{name}"}))]) if assumed else found
         if not open_ended and scope.parent is not None:
             return self.reference(scope.parent, column)
         return Found(reasons=frozenset({f"{'ambiguous' if open_ended else 'unresolved'}-column:{name}"}))

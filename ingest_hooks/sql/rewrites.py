@@ -7,6 +7,7 @@ from typing import Final
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import returned
+from ingest_hooks.sql.from_functions import plain_functions
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.pivot_statement import pivot_queries
 
@@ -32,6 +33,8 @@ def rewrite(statement: exp.Expr) -> None:
             named = exp.to_table(rows.this.name)
             named.set("alias", rows.args.get("alias"))
             rows.replace(named)
+    if nodes.count(exp.SemanticView, exp.TableFromRows):
+        plain_functions(nodes)
     if nodes.count(exp.Subquery) > 1:
         _name_derived_tables(nodes)
     if nodes.count(exp.DML):
@@ -46,6 +49,7 @@ def rewrite(statement: exp.Expr) -> None:
     for select in list(statement.find_all(exp.Select)) if nodes.count(exp.DML, exp.Pivot) else nodes.of(exp.Select):
         if select.args.get("match") is not None:
             _match_rows(select)
+        select.set("locks", None)  # FOR SHARE OF t names a table, but reads none
         _positions_in_groups(select)
 
 

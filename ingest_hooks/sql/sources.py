@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source", "pivoted_nodes",
-           "plain_sources", "reads_elsewhere", "selects_of", "source_named"]
+__all__ = ["Source", "below", "is_function", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source",
+           "pivoted_nodes", "plain_sources", "reads_elsewhere", "seen_from", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
 _GENERATORS: Final = frozenset({"generate_array", "generate_date_array", "generate_series", "generate_timestamp_array", "generator", "glob", "range",
@@ -105,6 +105,27 @@ def is_written_with_table(column: exp.Column) -> bool:
 def is_pseudo(name: str) -> bool:
     """A column that a database adds to every table: `_TABLE_SUFFIX`, `METADATA$FILENAME`, `ctid`, `rowid`."""
     return name.startswith("_") or "$" in name or name.lower() in ("ctid", "rowid", "rownum", "xmin", "xmax", "tableoid", "filename", "input_file_name")
+
+
+def is_function(source: Source) -> bool:
+    """Whether a source is a function in FROM."""
+    return isinstance(source.expression, exp.UDTF) if isinstance(source, Scope) else isinstance(source.this, exp.Func)
+
+
+def seen_from(scope: Scope, node: exp.Expr) -> dict[str, Source]:
+    """What FROM and JOIN name, but for what stands in a function there: it cannot read what it makes itself, nor what those behind it make."""
+    sources = plain_sources(scope)
+    around: set[int] = set()
+    current: exp.Expr | None = node
+    while current is not None and current is not scope.expression:
+        around.add(id(current))
+        current = current.parent
+    behind, seen = False, {}
+    for name, source in sources.items():
+        behind = behind or id(source.expression if isinstance(source, Scope) else source) in around
+        if not (behind and is_function(source)):
+            seen[name] = source
+    return seen
 
 
 def reads_elsewhere(function: exp.Expr) -> set[str]:

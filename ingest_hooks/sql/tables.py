@@ -93,6 +93,7 @@ class Tables:
     assumed: set[tuple[str, str]] = field(default_factory=set)  # (synthetic name, column) that could as well be a column of a query around
     aside: list[exp.Column] = field(default_factory=list)  # columns that sqlglot would not place; a mark of their number stands in their place
     open: bool = False  # whether something is read whose columns are not known
+    unnests_fields: bool = False  # whether UNNEST makes columns of the fields of structs
     dotted: bool = False  # whether the dialect takes a field out of a struct by a dot
     lateral: bool = True  # whether a select item, WHERE or ON can name an item by its alias
 

@@ -968,3 +968,31 @@ level = T:odd.d.gauges.level
 v = T:odd.d.gauges.parts
 --
 select g.id, round(g.level) as level, p.v from odd.d.gauges g, unnest(g.parts) as p
+
+--# name: no schema, a field of an array's structs in a subquery
+schema: none
+id = visits.id
+page = T:visits.params F:visits.params
+--
+select id, (select value.string_value from unnest(params) where key = 'page') as page from visits
+
+--# name: no schema, a name that could be a field of what is unnested
+schema: none
+status: partial
+reason: assumed-own-column:id
+id = visits.id
+key = T:visits.params
+--
+select id, p.key from visits, unnest(params) as p
+
+--# name: no schema, dates made from a column
+schema: none
+month = T:plans.start
+--
+select month from plans cross join unnest(generate_date_array(start, current_date, interval 1 month)) as month
+
+--# name: a view of the information schema in one pair of quotes
+schema: none
+table_name = proj.d.INFORMATION_SCHEMA.TABLES.table_name
+--
+select table_name from `proj.d.INFORMATION_SCHEMA.TABLES`

@@ -1407,3 +1407,24 @@ tax = T:bill.net
 rows = F:bill.net
 --
 select gross * 0.8 as net, net * 0.25 as tax from bill where net > 0
+
+--# name: no schema, unnest without a table's name
+schema: none
+id = bins.id
+tag = T:bins.tags
+--
+select id, tag from bins cross join lateral unnest(tags) as u(tag)
+
+--# name: no schema, a function in from alone has nothing to read
+schema: none
+status: unknown
+reason: unresolved-column:doc
+a = ?
+--
+select r.a from json_to_recordset(doc) as r(a int)
+
+--# name: rows are locked by the names of their tables
+who = public.customers.name
+what = public.items.sku
+--
+select c.name as who, i.sku as what from customers c, items i for share of c, i

@@ -1083,3 +1083,35 @@ reason: dynamic-table
 day = DB.PUBLIC.ORDERS.DAY
 --
 insert into identifier(:target) select day from orders
+
+--# name: no schema, flatten of a column without a table
+schema: none
+id = BOXES.id
+sku = T:BOXES.items
+n = T:BOXES.items
+--
+select id, f.value:sku::string as sku, index as n from BOXES, lateral flatten(input => items) f
+
+--# name: no schema, flatten as a table without a name
+schema: none
+id = BOXES.id
+value = T:BOXES.items
+--
+select id, value from BOXES, table(flatten(items))
+
+--# name: no schema, flatten in a subquery
+schema: none
+id = BOXES.id
+rows = F:BOXES.labels
+--
+select id from BOXES where 'red' in (select value from table(flatten(input => labels)))
+
+--# name: a semantic view
+region = SALES_VIEW.region
+month = T:SALES_VIEW.sold
+revenue = SALES_VIEW.total
+schema: none
+rows = F:SALES_VIEW.year S:SALES_VIEW.sold F:SALES_VIEW.total
+--
+select * from semantic_view(SALES_VIEW dimensions customers.region, date_trunc('month', sold) as month metrics orders.total as revenue where year > 2020)
+where revenue > 0 order by month

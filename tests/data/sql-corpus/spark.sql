@@ -1003,3 +1003,30 @@ status: unknown
 reason: no-query
 --
 create table db.orders_of_today like db.orders
+
+--# name: no schema, a lateral view over another
+schema: none
+k = baskets.k
+line = T:baskets.body
+tag = T:baskets.body
+--
+select k, line, tag from baskets lateral view explode(body) b as line lateral view outer explode(line) t as tag
+
+--# name: no schema, a lateral view beside a join is ambiguous
+schema: none
+status: partial
+reason: ambiguous-column:body
+k = baskets.k
+line = ?
+rows = J:baskets.k J:shops.k
+--
+select baskets.k, line from baskets join shops on baskets.k = shops.k lateral view explode(body) b as line
+
+--# name: no schema, sorted by the place in a star
+schema: none
+status: unknown
+reason: star-unresolved
+* = ?
+rows = S:baskets.k
+--
+select * from baskets order by 1 nulls last, k
