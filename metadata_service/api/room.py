@@ -34,4 +34,5 @@ def room_of(services: Services, viewer: Any) -> Room:
         return await services.artifacts.size(viewer.tenant, digest.removeprefix("sha256:"))
 
     graph = watched(services.graph, viewer, lambda: services.reads.note(viewer, CLASSIFIED))
-    return Room(graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise, services.streams, services.quorum)
+    return Room(graph, services.reader, keyring, services.cursor_secret, source, held, services.notarise, services.streams, services.quorum,
+                services.covered)

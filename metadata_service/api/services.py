@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -47,6 +47,7 @@ class Services:
     streams: Streams  # the numbers that producers gave their events, read once
     cursor_secret: bytes  # signs page cursors; the same in every API process of this log
     notarise: Callable[[str, bytes], bytes]  # the DSSE envelope of a payload, signed with the notary key
+    covered: dict[int, int] = field(default_factory=dict)  # see `Room`
 
 
 def services_of(connection: HTTPConnection) -> Services:

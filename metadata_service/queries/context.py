@@ -34,6 +34,7 @@ WAIT_SECONDS = 2.0  # how long a read of one's own writes waits for the projecto
 POLL_SECONDS = 0.02
 STATES: Final = (REBUILDING_STATE, FED_BY_JOBS_STATE)  # what questions ask of the projector's own state
 MAX_REASONS = 100  # reasons listed in one answer; the counts go on
+MAX_COVERED = 10_000  # positions of which the covering checkpoint is remembered
 
 T = TypeVar("T")
 
@@ -75,7 +76,8 @@ class Room:
     """The sources of all answers. `keyring` gives the fold of all key entries so far (called in a worker thread); `source` the bytes of an
     artifact by its SHA-256 (hex), where they are kept; `held` its size, None where it is not; `notarise` signs a payload of a DSSE type with
     the log's notary key; `streams` remembers the numbers that producers gave their events (without it, each question reads the log for them);
-    `quorum` are the witnesses whose cosignatures proofs should carry."""
+    `quorum` are the witnesses whose cosignatures proofs should carry; `covered` remembers the smallest published tree that holds a size: those
+    that are published later are larger."""
 
     graph: GraphStore
     reader: LogReader
@@ -86,6 +88,7 @@ class Room:
     notarise: Callable[[str, bytes], bytes] | None = None
     streams: Streams | None = None
     quorum: Witness | Group | None = None
+    covered: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +235,15 @@ class QueryContext:
 
     async def computed_at(self) -> ComputedAt:
         """The answer's header."""
-        note = await to_thread.run_sync(self.room.reader.checkpoint_covering, self.size)
-        return ComputedAt(self.size, self.root, peek_checkpoint(note).size if note is not None else None)
+        covered = self.room.covered
+        if self.size not in covered:
+            note = await to_thread.run_sync(self.room.reader.checkpoint_covering, self.size)
+            if note is None:
+                return ComputedAt(self.size, self.root, None)
+            if len(covered) >= MAX_COVERED:
+                covered.clear()
+            covered[self.size] = peek_checkpoint(note).size
+        return ComputedAt(self.size, self.root, covered[self.size])
 
 
 async def answer(room: Room, viewer: Viewer, asked: Asked, compute: Callable[[QueryContext], Awaitable[T]], *, about: Sequence[str] = (),

@@ -4,10 +4,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
+from unittest.mock import ANY
 
 import anyio
 import pytest
 
+from lineproof_audit.reader import LogReader
 from lineproof_schema.urn import format_urn
 from metadata_service.graph.ops import PutState
 from metadata_service.graph.port import GraphStore
@@ -67,6 +69,27 @@ async def test_before_its_checkpoint_an_answer_has_none(world: World) -> None:
     assert (await ask(world, entity, dataset("late", RAW))).computed_at.covering_checkpoint is None
     await world.settle()
     assert (await ask(world, entity, dataset("late", RAW))).computed_at.covering_checkpoint == world.log.reader.size()
+
+
+async def test_the_checkpoint_that_covers_a_size_is_read_once(world: World) -> None:
+    asked: list[int] = []
+
+    class Reader(LogReader):
+        def checkpoint_covering(self, size: int) -> str | None:
+            asked.append(size)
+            return super().checkpoint_covering(size)
+
+    world.say("lineproof.dataset.v1", {"namespace": RAW, "name": "late", "columns": []})
+    await world.settle(checkpoint=False)
+    size, room = world.log.reader.size(), replace(world.room, reader=Reader(world.log.reader.store), covered={})
+
+    async def covering(at: int) -> int | None:
+        return (await answer(room, EVERYTHING, Asked(at), lambda context: entity(context, dataset("late", RAW)))).computed_at.covering_checkpoint
+
+    assert [await covering(size), await covering(size)] == [None, None]  # it may still come
+    await world.settle()
+    assert [await covering(size), await covering(1), await covering(size), await covering(1)] == [size, ANY, size, ANY]
+    assert asked == [size, size, size, 1]
 
 
 async def test_the_present_has_no_past() -> None:
