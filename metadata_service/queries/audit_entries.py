@@ -8,7 +8,7 @@ from lineproof_schema.urn import NAMESPACED_KINDS, parse_urn
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.graph.port import TouchRow
 from metadata_service.queries.context import QueryContext
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import unseen
 
 __all__ = ["LOG_ROLE", "NO_ENTITY", "log_rows"]
 
@@ -25,15 +25,14 @@ async def log_rows(context: QueryContext, start: int, end: int, wanted: int, *, 
     rows: list[TouchRow] = []
     while start < end and len(rows) <= wanted:
         records, start = await _records(context, start, end, actor, commits, event_types)
-        rows += await _concerned(context, records)
+        rows += await _concerned(context, records, counted=actor is None and commit is None)
     return rows, start >= end
 
 
 async def _commits(context: QueryContext, commit: str) -> list[str]:
-    if commit.startswith(COMMIT):
-        return [commit]
-    found = (await context.graph.search(commit, ["commit"], None, None, MAX_COMMITS)).rows
-    urns = [row.urn for row in found if parse_urn(row.urn).components[-1].startswith(commit)]
+    found = {commit} if commit.startswith(COMMIT) else {row.urn for row in (await context.graph.search(commit, ["commit"], None, None, MAX_COMMITS)).rows
+                                                        if parse_urn(row.urn).components[-1].startswith(commit)}
+    urns = sorted(found - await unseen(context, found))
     if not urns:
         context.notes.doubt("unknown-commit", f"no commit {commit} is known")
     return urns
@@ -52,11 +51,12 @@ async def _records(context: QueryContext, start: int, end: int, actor: str | Non
     return [found[index] for index in sorted(found) if index < reached], reached
 
 
-async def _concerned(context: QueryContext, records: Sequence[EntryRecord]) -> list[TouchRow]:
-    """What the entries concerned, without what the viewer may not see; entries of which nothing is left are left out and counted."""
+async def _concerned(context: QueryContext, records: Sequence[EntryRecord], *, counted: bool) -> list[TouchRow]:
+    """What the entries concerned, without what the viewer may not see; entries of which nothing is left are left out, and counted unless that would tell
+    of somebody, or of a commit, that the viewer has nothing to do with."""
     touched = await context.graph.concerned([record.index for record in records])
     named = {row.urn for row in touched if parse_urn(row.urn).kind in NAMESPACED_KINDS}
-    masked = await hidden(context, named)
+    masked = await unseen(context, {row.urn for row in touched})
     sees_log = context.viewer.sees_all or bool(context.viewer.roles & {"admin", "auditor"})
     by_entry: dict[int, list[TouchRow]] = {record.index: [] for record in records}
     for row in touched:
@@ -69,10 +69,10 @@ async def _concerned(context: QueryContext, records: Sequence[EntryRecord]) -> l
             if sees_log or record.event_type in KEYRING_TYPES:
                 rows.append(TouchRow(NO_ENTITY, LOG_ROLE, record))
             else:
-                context.notes.restrict(1)
-        elif context.viewer.sees_all or any(row.urn in named for row in visible):  # a run or commit is visible beside something that is
+                context.notes.restrict(int(counted))
+        elif context.viewer.sees_all or any(row.urn in named for row in visible):
             rows += visible
             context.notes.restrict(len(of) - len(visible))
         else:
-            context.notes.restrict(1)
+            context.notes.restrict(int(counted))
     return rows

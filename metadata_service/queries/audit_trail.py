@@ -20,7 +20,7 @@ from metadata_service.queries.audit_entries import NO_ENTITY, log_rows
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
-from metadata_service.queries.mask import hidden, may_see, withheld
+from metadata_service.queries.mask import hidden, may_see, unseen, withheld
 from metadata_service.queries.roots import columns_of, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Level, Long, of_micros
 
@@ -151,7 +151,9 @@ async def _rows(context: QueryContext, subjects: Sequence[str], start: int, end:
             batch = whole or batch
         if batch:
             position = batch[-1].entry.index
-        rows += [row for row in batch if (actor is None or row.entry.actor == actor.lower()) and _of_commit(row.entry, commit)]
+        elsewhere = await unseen(context, _commits(batch)) if commit is not None else ()
+        rows += [row for row in batch if (actor is None or row.entry.actor == actor.lower())
+                 and (commit is None or (row.entry.commit not in elsewhere and _of_commit(row.entry, commit)))]
     return rows, done
 
 
@@ -176,9 +178,13 @@ async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bo
     return sorted(found - masked)
 
 
-def _of_commit(entry: EntryRecord, commit: str | None) -> bool:
-    return commit is None or (entry.commit is not None and parse_urn(entry.commit).components[-1].startswith(commit)
-                              if entry.commit is not None and entry.commit.startswith("urn:") else (entry.commit or "").startswith(commit))
+def _of_commit(entry: EntryRecord, commit: str) -> bool:
+    said = entry.commit or ""
+    return said == commit or (parse_urn(said).components[-1] if said.startswith("urn:") else said).startswith(commit)
+
+
+def _commits(rows: Sequence[TouchRow]) -> set[str]:
+    return {row.entry.commit for row in rows if row.entry.commit and row.entry.commit.startswith("urn:")}
 
 
 def _page(rows: Sequence[TouchRow], wanted: int, done: bool) -> tuple[Sequence[TouchRow], int | None]:
@@ -195,11 +201,14 @@ async def _described(context: QueryContext, rows: Sequence[TouchRow]) -> tuple[A
         return ()
     about = [row for row in rows if row.urn != NO_ENTITY]
     changes, edges = await _changes(context, about), await edge_changes(context, about)
-    known = await commits(context, {row.entry.commit for row in rows if row.entry.commit and row.entry.commit.startswith("urn:")})
+    known = await commits(context, _commits(rows) - await unseen(context, _commits(rows)))
+    silent = await withheld(context, [row.entry.detail for row in rows])
+    context.notes.restrict(sum(silent))
     keyring = await to_thread.run_sync(context.room.keyring)
     covering = await to_thread.run_sync(context.room.reader.checkpoint_covering, rows[-1].entry.index + 1)
     size = int(covering.split("\n", 2)[1]) if covering is not None else None
-    return tuple(_row(row, changes.get((row.urn, row.entry.index), ()), edges.get((row.urn, row.entry.index), ()), known, keyring, size) for row in rows)
+    return tuple(_row(row, None if hide else row.entry.detail, changes.get((row.urn, row.entry.index), ()), edges.get((row.urn, row.entry.index), ()), known,
+                      keyring, size) for row, hide in zip(rows, silent, strict=True))
 
 
 async def _changes(context: QueryContext, rows: Sequence[TouchRow]) -> dict[tuple[str, int], tuple[AuditChange, ...]]:
@@ -229,11 +238,11 @@ def _value(revision: RevisionRow | None) -> Any:
     return revision.value if revision is not None else None
 
 
-def _row(row: TouchRow, changes: tuple[AuditChange, ...], edges: tuple[AuditEdge, ...], known: Mapping[str, CommitRef], keyring: Keyring,
+def _row(row: TouchRow, detail: Any, changes: tuple[AuditChange, ...], edges: tuple[AuditEdge, ...], known: Mapping[str, CommitRef], keyring: Keyring,
          size: int | None) -> AuditRow:
     entry = row.entry
     path = f"/api/v1/log/proof?index={entry.index}&size={size}" if size is not None else None
-    return AuditRow(entry.index, row.urn or None, row.role, entry.event_type, entry.status, entry.reason, entry.detail, entry.actor, entry.caller,
+    return AuditRow(entry.index, row.urn or None, row.role, entry.event_type, entry.status, entry.reason, detail, entry.actor, entry.caller,
                     known.get(entry.commit or ""), of_micros(entry.claimed) if entry.claimed is not None else None, of_micros(entry.received), entry.signer,
                     entry.signed_by, key_state(keyring, entry.signer, entry.index, entry.received), entry.event_id, changes,
                     ProofReference(entry.index, size, path), edges)

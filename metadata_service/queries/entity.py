@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.port import NodeRow, Page
+from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
 from metadata_service.queries.errors import AmbiguousName, InvalidArgument
 from metadata_service.queries.lineage import owner_names
-from metadata_service.queries.mask import asked, hidden, visible_prefixes, withheld
+from metadata_service.queries.mask import SEARCH_PAGE, asked, hidden, place_of, visible_hits, withheld
 from metadata_service.queries.producers import Producer, producers
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
@@ -132,11 +132,8 @@ async def resolve_name(context: QueryContext, name: str, kinds: Collection[Kind]
     wanted = {kind.value for kind in kinds} if kinds else None
     fits: dict[int, set[str]] = {}
     for text in _search_texts(name):
-        page = await context.graph.search(text, sorted(wanted) if wanted else None, visible_prefixes(context), None, 500)
-        masked = await hidden(context, [row.urn for row in page.rows if row.namespace is not None])
-        for row in page.rows:
-            score = _fit(name, row)
-            if score and row.urn not in masked:
+        for row in await visible_hits(context, text, sorted(wanted) if wanted else None, SEARCH_PAGE):
+            if score := _fit(name, row):
                 fits.setdefault(score, set()).add(row.urn)
     for score in sorted(fits):
         found = sorted(fits[score])
@@ -163,17 +160,14 @@ async def search(context: QueryContext, text: str, kinds: Collection[Kind] | Non
     for number, ranked in list(enumerate(SEARCH_RANKS))[rank:]:
         wanted = [kind.value for kind in ranked if names is None or kind.value in names]
         begin = (start[0], start[1]) if number == rank and any(start) else None
-        page = await context.graph.search(text, wanted, visible_prefixes(context), begin, max(rows - len(hits), 1)) if wanted else Page((), None)
-        if page.rows and len(hits) == rows:
-            following = [number, "", ""]  # the page ended where a rank did, and this one has more
+        room = rows - len(hits)
+        page = await visible_hits(context, text, wanted, room + 1, begin) if wanted else []  # one more tells whether there is another page
+        hits += sorted(page[:room], key=lambda row: not _exact(text, row))  # else as they came, by name
+        if len(page) > room:
+            following = [number, *(place_of(page[room - 1]) if room else ("", ""))]
             break
-        hits += sorted(page.rows, key=lambda row: not _exact(text, row))  # else as they came, by name
-        if page.after is not None:
-            following = [number, *page.after]
-            break
-    masked = await hidden(context, [row.urn for row in hits if row.namespace is not None])
     found = tuple(EntityRow(row.urn, Kind(row.kind), row.namespace, row.name, owner_names(row), _text(row, "description"),
-                            row.facts.get("existence") == "dropped") for row in hits if row.urn not in masked)
+                            row.facts.get("existence") == "dropped") for row in hits)
     return SearchAnswer(await context.computed_at(), context.notes.completeness(), found,
                         write_cursor(secret, question, Cursor(context.size, following)) if following is not None else None)
 

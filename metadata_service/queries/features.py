@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext, Viewer
 from metadata_service.queries.cursors import Cursor, page_size, read_cursor, write_cursor
@@ -21,11 +21,21 @@ from metadata_service.queries.feature_shapes import (
     ModelAnswer,
     ResolveAnswer,
 )
-from metadata_service.queries.mask import asked, hidden, visible_prefixes
+from metadata_service.queries.mask import MAX_FOUND, asked, hidden, place_of, visible_hits, withheld
 from metadata_service.registry import aliases as alias_rules
-from metadata_service.registry.errors import UnknownEntity
-from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell
-from metadata_service.registry.resolution import MAX_REFERENCES, Problem, Resolution, Resolved, read_deployment, subject_namespace
+from metadata_service.registry.errors import NotPinned, UnknownEntity
+from metadata_service.registry.names import ALIAS_PREFIX, Head, Kind, parse_name, spell, version_urn
+from metadata_service.registry.resolution import (
+    MAX_REFERENCES,
+    Problem,
+    Resolution,
+    Resolved,
+    live_in,
+    not_pinned,
+    not_registered,
+    read_deployment,
+    subject_namespace,
+)
 from metadata_service.registry.resolution import resolve as resolve_now
 from metadata_service.registry.versions import (
     Adapter,
@@ -47,9 +57,7 @@ from metadata_service.registry.versions import (
 __all__ = ["aliases", "deployment", "feature", "features", "locate", "mask_resolved", "model", "refuse_hidden", "resolve"]
 
 CANDIDATES = 20
-SEARCH_PAGE = 500
-MAX_PAGES = 40  # of a search for a bare name; 20,000 features whose names contain it
-NOT_FOUND = "not-found"
+RESTRICTED = "restricted"
 _Shape = TypeVar("_Shape", Feature, Model)
 
 
@@ -126,12 +134,10 @@ async def features(context: QueryContext, text: str = "", kind: Kind = "feature"
     """Features (or models) whose name or namespace contains `text`. Now only. Raises InvalidArgument, InvalidCursor."""
     rows, question, secret = page_size(first, 100), ["features", kind, text, sorted(context.viewer.prefixes)], context.room.cursor_secret
     start = read_cursor(secret, question, after).after if after is not None else None
-    page = await context.graph.search(text, [kind], visible_prefixes(context), (start[0], start[1]) if start else None, rows)
-    masked = await hidden(context, [row.urn for row in page.rows])
-    shown = [row for row in page.rows if row.urn not in masked]
-    known = await versions_of(context.graph, context.at, [row.urn for row in shown])
+    page = await visible_hits(context, text, [kind], rows + 1, (start[0], start[1]) if start else None)
+    known = await versions_of(context.graph, context.at, [row.urn for row in page[:rows]])
     found = []
-    for row in shown:
+    for row in page[:rows]:
         versions = known[row.urn]
         if not versions:
             continue  # somebody spoke of it; it was never registered
@@ -140,7 +146,7 @@ async def features(context: QueryContext, text: str = "", kind: Kind = "feature"
         newest = select(row, versions, None)
         found.append(FeatureRow(row.urn, spell(row.urn), str(row.namespace), row.name, owners(row), text_of(row.facts.get("description")), len(versions),
                                 parse_urn(newest[0].urn).components[2] if newest is not None else None, names))
-    following = write_cursor(secret, question, Cursor(context.size, list(page.after))) if page.after else None
+    following = write_cursor(secret, question, Cursor(context.size, list(place_of(page[rows - 1])))) if len(page) > rows else None
     return FeatureList(await context.computed_at(), context.notes.completeness(), tuple(found), following)
 
 
@@ -151,7 +157,8 @@ async def resolve(context: QueryContext, references: Sequence[str], subject: str
     if not references and subject is None:
         raise InvalidArgument("give references, or a model")
     refuse_hidden(context.viewer, subject)
-    resolved = mask_resolved(context.viewer, await resolve_now(context.graph, context.size if context.at is not None else None, references, subject))
+    found = await resolve_now(context.graph, context.size if context.at is not None else None, references, subject)
+    resolved = mask_resolved(context.viewer, found, references)
     for row in resolved.rows:
         if row.problem is not None:
             context.notes.doubt(row.problem.code, row.problem.detail)
@@ -170,23 +177,34 @@ def refuse_hidden(viewer: Viewer, subject: str | None) -> None:
         raise UnknownEntity("there is no such model version or deployment")
 
 
-def mask_resolved(viewer: Viewer, resolved: Resolved) -> Resolved:
-    """The answer without what the viewer may not see; that reads as what does not exist.
+def mask_resolved(viewer: Viewer, resolved: Resolved, references: Collection[str]) -> Resolved:
+    """The answer without what the viewer may not see; of the `references` that were asked for that reads as what does not exist, of others it has no name.
 
     Raises:
         UnknownEntity: the viewer may not see the model.
     """
     if viewer.sees_all:
         return resolved
-    if resolved.subject is not None:
-        refuse_hidden(viewer, resolved.subject.model_version)
-    return replace(resolved, rows=tuple(_masked_row(viewer, row) for row in resolved.rows))
+    subject = resolved.subject
+    if subject is not None:
+        refuse_hidden(viewer, subject.model_version)
+        subject = replace(subject, live_in=live_in(each for each in resolved.deployed if viewer.can_see(each[0])))
+    return replace(resolved, subject=subject, rows=tuple(_masked_row(viewer, row, subject is not None, row.reference in references) for row in resolved.rows))
 
 
-def _masked_row(viewer: Viewer, row: Resolution) -> Resolution:
-    if row.urn is None or viewer.can_see(parse_urn(row.urn).namespace, row.classification):
+def _masked_row(viewer: Viewer, row: Resolution, bound: bool, asked_for: bool) -> Resolution:
+    if row.problem is not None and row.problem.code == NotPinned.code:
+        return Resolution(row.reference, problem=not_pinned(row.reference))  # what else the model is bound to is not told
+    try:
+        head = parse_name(row.reference, "feature")
+    except UrnError:
         return row
-    return Resolution(row.reference, problem=Problem(NOT_FOUND, f"{row.reference[:200]} is no registered version or alias"))
+    if viewer.can_see(head.namespace, row.classification) or (head.selector is None and not bound):
+        return row
+    if not asked_for:
+        return Resolution(RESTRICTED, problem=Problem(RESTRICTED, "what the model is bound to here lies outside your grants"))
+    named = version_urn("feature", str(head.namespace), head.name, str(head.selector))
+    return Resolution(row.reference, problem=not_pinned(row.reference) if bound else not_registered(named))
 
 
 async def _with_version(context: QueryContext, name: str, kind: Kind, selector: str | None, shape: Callable[..., _Shape],
@@ -207,19 +225,8 @@ async def _with_version(context: QueryContext, name: str, kind: Kind, selector: 
 
 async def _called(context: QueryContext, name: str, kind: Kind) -> list[str]:
     """The features or models with exactly this name that the viewer may see."""
-    found: list[str] = []
-    after: tuple[str, str] | None = None
-    for _ in range(MAX_PAGES):
-        page = await context.graph.search(name, [kind], visible_prefixes(context), after, SEARCH_PAGE)
-        found += [row.urn for row in page.rows if row.name == name]
-        after = page.after
-        if after is None:
-            break
-    else:
-        context.notes.truncate("names looked through")
-    masked = await hidden(context, found)
-    rows = await context.graph.get([urn for urn in found if urn not in masked], context.at)
-    return sorted(rows)
+    urns = [row.urn for row in await visible_hits(context, name, [kind], MAX_FOUND) if row.name == name]
+    return sorted(await context.graph.get(urns, context.at))
 
 
 async def _masked(context: QueryContext, found: FeatureVersion) -> FeatureVersion:
@@ -243,17 +250,18 @@ async def _looked_up(context: QueryContext, adapter: Adapter) -> Adapter:
 async def _masked_model(context: QueryContext, found: ModelVersion) -> ModelVersion:
     pinned = {pin.urn for pin in found.pins.features} if found.pins is not None else set()
     masked = await hidden(context, {*pinned, *found.training_datasets})
-    context.notes.restrict(len(masked))
-    if not masked:
-        return found
-    return replace(found, pins=_without(found.pins, masked), training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked))
+    untold = await withheld(context, found.features)
+    context.notes.restrict(max(len(masked), sum(untold)))
+    return replace(found, pins=_without(found.pins, masked), training_datasets=tuple(urn for urn in found.training_datasets if urn not in masked),
+                   features=tuple(each for each, silent in zip(found.features, untold, strict=True) if not silent))
 
 
 async def _masked_deployments(context: QueryContext, found: Sequence[DeploymentState]) -> list[DeploymentState]:
-    named = {urn for each in found for urn in each.features if urn.startswith("urn:")}
+    named = {urn for each in found for urn in (each.urn, *each.features)}
     masked = await hidden(context, named | {pin.urn for each in found if each.manifest is not None for pin in each.manifest.features})
     context.notes.restrict(len(masked))
-    return [replace(each, features=tuple(urn for urn in each.features if urn not in masked), manifest=_without(each.manifest, masked)) for each in found]
+    return [replace(each, features=tuple(urn for urn in each.features if urn not in masked), manifest=_without(each.manifest, masked))
+            for each in found if each.urn not in masked]
 
 
 def _without(pins: Pins | None, masked: Collection[str]) -> Pins | None:

@@ -38,7 +38,7 @@ class Facts:
             if ":feature-version:" in edge.downstream[:31]:
                 stored.setdefault(edge.downstream, holder(edge.upstream))
         datasets = {holder(urn) for urn in urns if parse_urn(holder(urn)).kind == "dataset"} | set(stored.values())
-        current = await current_versions(context, (urn for urn in datasets if parse_urn(urn).kind == "dataset"))
+        current = await current_versions(context, {urn for urn in datasets if parse_urn(urn).kind == "dataset"} - await hidden(context, datasets))
         trained = {urn: _text(rows[urn].facts.get("run")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
         written = await runs(context, {version.run for version in current.values() if version.run} | {run for run in trained.values() if run})
         visible_jobs = {job for found in jobs.values() for job in found} - await hidden(context, {job for found in jobs.values() for job in found})
@@ -58,7 +58,9 @@ def _materialization(version: VersionRef, written: Mapping[str, RunRef]) -> Mate
 
 async def _live(context: QueryContext, models: Sequence[str]) -> dict[str, tuple[LiveDeployment, ...]]:
     links = await context.graph.provenance(models, ["DEPLOYS"], context.at) if models else {}
-    by_model = {urn: [link.src for link in row.into] for urn, row in links.items()}
+    masked = await hidden(context, {link.src for row in links.values() for link in row.into})
+    context.notes.restrict(len(masked))
+    by_model = {urn: [link.src for link in row.into if link.src not in masked] for urn, row in links.items()}
     rows = await context.graph.get(sorted({urn for found in by_model.values() for urn in found}), context.at)
     return {model: tuple(LiveDeployment(urn, rows[urn].facts.get("environment")) for urn in found if urn in rows and rows[urn].facts.get("live"))
             for model, found in by_model.items()}

@@ -17,11 +17,10 @@ from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.errors import EnvelopeError, NoSuchEntry
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
-from lineproof_schema.urn import UrnError, format_urn
 from metadata_service.queries.audit_trail import KeyState, key_state
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import Forbidden, InvalidArgument
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import hidden, named_in
 from metadata_service.queries.shapes import Completeness, ComputedAt, Long, of_micros
 
 __all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "LoggedEvent", "LoggedEventAnswer", "checkpoint", "event", "evidence"]
@@ -115,15 +114,14 @@ async def event(context: QueryContext, index: int) -> LoggedEventAnswer:
     if proof is None:
         context.notes.doubt("no-checkpoint", f"no checkpoint covers entry {index} yet")
     keyring = await to_thread.run_sync(context.room.keyring)
-    payload = _payload(entry.envelope)
-    restricted = entry.envelope is not None and not await _may_read_body(context, entry, payload)
+    restricted = not await _may_read_body(context, entry)
     context.notes.restrict(int(restricted))
     shown = entry.envelope is not None and not restricted
     leaf = entry.fields
     found = LoggedEvent(index, _base64(entry.leaf), leaf.event_type, leaf.media_type, leaf.tenant, leaf.signer, leaf.signed_by, leaf.caller,
                         of_micros(leaf.received), leaf.body, key_state(keyring, leaf.signer, index, leaf.received), entry.envelope is None, restricted,
                         entry.envelope.decode("utf-8", "replace") if shown and entry.envelope is not None else None,
-                        _base64(entry.salt) if shown and entry.salt is not None else None, payload if shown else None,
+                        _base64(entry.salt) if shown and entry.salt is not None else None, _payload(entry.envelope) if shown else None,
                         outcome.status if outcome else None, outcome.reason if outcome else None, outcome.detail if outcome and not restricted else None, proof)
     return LoggedEventAnswer(await context.computed_at(), context.notes.completeness(), found)
 
@@ -155,7 +153,7 @@ async def evidence(context: QueryContext, cited: Sequence[int], query: Any, answ
         raise InvalidArgument(f"the log has more than {MAX_LEAVES} entries: verify against its tiles instead of carrying all leaves")
     for index in indices if not context.viewer.sees_all else ():
         entry = await to_thread.run_sync(context.room.reader.entry, index)
-        if entry.envelope is not None and not await _may_read_body(context, entry, _payload(entry.envelope)):
+        if not await _may_read_body(context, entry):
             raise Forbidden(f"the body of entry {index} is outside your grants")
     if with_context:
         indices = sorted({*indices, *await _touching(context, answer, MAX_CITED - len(indices))})
@@ -195,15 +193,14 @@ async def _touching(context: QueryContext, answer: Any, most: int) -> set[int]:
     for at in range(0, len(urns), TOUCHED_AT_ONCE):
         after: int | None = None
         while rows := await context.graph.touches(urns[at:at + TOUCHED_AT_ONCE], 0, covered, after=after, limit=TOUCHED_AT_ONCE):
-            found.update(row.entry.index for row in rows)
+            for index in {row.entry.index for row in rows} - found:
+                if context.viewer.sees_all or await _may_read_body(context, await to_thread.run_sync(context.room.reader.entry, index)):
+                    found.add(index)
             after = rows[-1].entry.index
             if len(found) > most:
                 context.notes.doubt("too-much-context", f"more than {most} entries touched what the answer names: none of them was added")
                 return set()
-    if context.viewer.sees_all:
-        return found
-    entries = [await to_thread.run_sync(context.room.reader.entry, index) for index in found]
-    return {entry.index for entry in entries if entry.envelope is None or await _may_read_body(context, entry, _payload(entry.envelope))}
+    return found
 
 
 def _proof(context: QueryContext, index: int) -> InclusionProof | None:
@@ -217,36 +214,31 @@ def _proof(context: QueryContext, index: int) -> InclusionProof | None:
     return InclusionProof(size, tuple(_base64(each) for each in hashes), text, TlogProof(index, hashes, text).to_text())
 
 
-async def _may_read_body(context: QueryContext, entry: StoredEntry, payload: Any) -> bool:
+async def _may_read_body(context: QueryContext, entry: StoredEntry) -> bool:
     """Bodies of keys and policy are readable with `log:read`; others need a grant on every namespace they speak of."""
-    if context.viewer.sees_all or entry.fields.event_type in KEYRING_TYPES:
+    if context.viewer.sees_all or entry.fields.event_type in KEYRING_TYPES or entry.envelope is None:
         return True
-    namespaces, datasets = _speaks_of(payload)
+    payload = _payload(entry.envelope)
+    namespaces = _namespaces(payload)
     if not namespaces:
         return "auditor" in context.viewer.roles or "admin" in context.viewer.roles
-    return all(context.viewer.can_see(namespace, None) for namespace in namespaces) and not await hidden(context, datasets)
+    return all(map(context.viewer.can_see, namespaces)) and not await hidden(context, set(named_in(payload)))
 
 
-def _speaks_of(payload: Any) -> tuple[set[str], set[str]]:
-    """Every namespace, and every dataset, that occurs anywhere in the payload as {namespace, name}."""
+def _namespaces(payload: Any) -> set[str]:
+    """Every namespace that occurs anywhere in the payload."""
     namespaces: set[str] = set()
-    datasets: set[str] = set()
     waiting = [payload]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            namespace, name = value.get("namespace"), value.get("name")
+            namespace = value.get("namespace")
             if isinstance(namespace, str) and namespace:
                 namespaces.add(namespace)
-                if isinstance(name, str) and name:
-                    try:
-                        datasets.add(format_urn("dataset", namespace, name))
-                    except UrnError:
-                        continue
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
-    return namespaces, datasets
+    return namespaces
 
 
 def _payload(envelope: bytes | None) -> Any:

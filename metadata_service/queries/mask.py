@@ -5,16 +5,22 @@ visible iff something visible links them.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from lineproof_schema.urn import NAMESPACED_KINDS, Urn, UrnError, format_urn, parse_urn
 from metadata_service.graph.port import NodeRow
+from metadata_service.graph.rows import sort_name
 from metadata_service.queries.context import QueryContext
+from metadata_service.registry.names import parse_name
 
-__all__ = ["asked", "hidden", "may_see", "named_in", "visible_prefixes", "withheld"]
+__all__ = ["MAX_FOUND", "SEARCH_PAGE", "asked", "hidden", "may_see", "named_in", "place_of", "unseen", "visible_hits", "withheld"]
 
 BESIDE_LIMIT = 50  # links looked at to decide whether a run or commit belongs to something visible
+SEARCH_PAGE = 500
+MAX_FOUND = 20_000  # entities looked through in one search
+_REFERENCE: Final = re.compile(r"[^\s:@/]+:[^\s:@/]+@[^\s:@/]+")  # <namespace>:<name>@<version|alias>, percent-encoded
 
 
 async def hidden(context: QueryContext, urns: Iterable[str]) -> frozenset[str]:
@@ -27,26 +33,25 @@ async def hidden(context: QueryContext, urns: Iterable[str]) -> frozenset[str]:
     return frozenset(text for text, urn in parsed.items() if not _visible(context, urn, rows))
 
 
+async def unseen(context: QueryContext, urns: Iterable[str]) -> frozenset[str]:
+    """Those of `urns`, of any kind, that the viewer may not see, or that do not exist and have no namespace either."""
+    if context.viewer.sees_all:
+        return frozenset()
+    wanted = set(urns)
+    bare = {urn for urn in wanted if not _has_namespace(urn)}
+    beside = await _beside(context, bare)
+    alone = {urn for urn, others in beside.items() if not any(map(_has_namespace, others))}
+    further = await _beside(context, {other for urn in alone for other in beside[urn]})
+    for urn in alone:
+        beside[urn] = {other for near in beside[urn] for other in further.get(near, ())}
+    named = {urn: set(filter(_has_namespace, others)) for urn, others in beside.items()}
+    masked = await hidden(context, (wanted - bare).union(*named.values()))
+    return frozenset(urn for urn in wanted if (urn in masked if urn not in bare else named.get(urn, set()) <= masked))
+
+
 async def may_see(context: QueryContext, urn: str) -> bool:
     """Whether one entity of any kind is visible."""
-    if context.viewer.sees_all:
-        return True
-    parsed = parse_urn(urn)
-    if parsed.kind in NAMESPACED_KINDS:
-        return urn not in await hidden(context, [urn])
-    if not context.viewer.can_see(None, None):
-        return False
-    links = (await context.graph.provenance([urn], None, context.at, BESIDE_LIMIT)).get(urn)
-    if links is None:
-        return False
-    beside = {link.dst for link in links.out} | {link.src for link in links.into}
-    named = [other for other in beside if parse_urn(other).kind in NAMESPACED_KINDS]
-    if named:
-        return len(await hidden(context, named)) < len(named)
-    further = await context.graph.provenance(sorted(beside), None, context.at, BESIDE_LIMIT)
-    second = {end for row in further.values() for link in (*row.out, *row.into) for end in (link.src, link.dst)}
-    named = [other for other in second if parse_urn(other).kind in NAMESPACED_KINDS]
-    return bool(named) and len(await hidden(context, named)) < len(named)
+    return not await unseen(context, [urn])
 
 
 async def asked(context: QueryContext, urn: str) -> NodeRow | None:
@@ -63,48 +68,66 @@ async def withheld(context: QueryContext, values: Sequence[Any]) -> list[bool]:
     if context.viewer.sees_all:
         return [False] * len(values)
     named = [set(named_in(value)) for value in values]
-    masked = await hidden(context, {urn for urns in named for urn in urns})
+    masked = await unseen(context, {urn for urns in named for urn in urns})
     return [not urns.isdisjoint(masked) for urns in named]
 
 
 def named_in(value: Any) -> Iterator[str]:
-    """URNs of the namespaced entities that a JSON value names, as URNs or as `{namespace, name}`."""
+    """URNs of the entities that a JSON value names: as URNs, as `{namespace, name}`, or as references to a version of a feature or model."""
     if isinstance(value, Mapping):
         namespace, name = value.get("namespace"), value.get("name")
         if isinstance(namespace, str) and isinstance(name, str) and namespace and name:
-            yield from _dataset(namespace, name)
+            yield from _urns(lambda: format_urn("dataset", namespace, name))  # or a job: they are seen alike
         for key, item in value.items():
             yield from named_in(key)
             yield from named_in(item)
     elif isinstance(value, str):
         if value.startswith("urn:lineproof:"):
-            yield from _named(value)
+            yield from _urns(lambda: str(parse_urn(value)))
+        elif _REFERENCE.fullmatch(value):
+            yield from _urns(lambda: parse_name(value, "feature").urn)
     elif isinstance(value, Sequence):
         for item in value:
             yield from named_in(item)
 
 
-def _dataset(namespace: str, name: str) -> Iterator[str]:
+def _urns(read: Callable[[], str]) -> Iterator[str]:
+    """What is no name names nothing."""
     try:
-        yield format_urn("dataset", namespace, name)  # or a job: they are seen alike
+        yield read()
     except UrnError:
         return
 
 
-def _named(urn: str) -> Iterator[str]:
-    try:
-        parsed = parse_urn(urn)
-    except UrnError:
-        return
-    if parsed.kind in NAMESPACED_KINDS:
-        yield str(parsed)
+async def visible_hits(context: QueryContext, text: str, kinds: Sequence[str] | None, most: int, after: tuple[str, str] | None = None) -> list[NodeRow]:
+    """The first `most` current entities behind `after` whose name or namespace contains `text`, by (name, URN): those that the viewer may see, as if there
+    were no others."""
+    rows: list[NodeRow] = []
+    prefixes, size = (None, min(most, SEARCH_PAGE)) if context.viewer.sees_all else (list(context.viewer.prefixes), SEARCH_PAGE)
+    for _ in range(MAX_FOUND // SEARCH_PAGE):
+        page = await context.graph.search(text, kinds, prefixes, after, size)
+        masked = await unseen(context, [row.urn for row in page.rows])
+        rows += [row for row in page.rows if row.urn not in masked]
+        after = page.after
+        if after is None or len(rows) >= most:
+            return rows[:most]
+    context.notes.truncate("names looked through")
+    return rows[:most]
 
 
-def visible_prefixes(context: QueryContext) -> list[str] | None:
-    """Namespace prefixes a search may look into; None = all of them."""
-    if context.viewer.sees_all:
-        return None
-    return list(context.viewer.prefixes)
+def place_of(row: NodeRow) -> tuple[str, str]:
+    """Where a search goes on behind this row."""
+    return sort_name(row.urn), row.urn
+
+
+async def _beside(context: QueryContext, urns: Collection[str]) -> dict[str, set[str]]:
+    """What each of the entities that exist is linked to."""
+    links = await context.graph.provenance(sorted(urns), None, context.at, BESIDE_LIMIT) if urns else {}
+    return {urn: {end for link in (*each.out, *each.into) for end in (link.src, link.dst)} - {urn} for urn, each in links.items()}
+
+
+def _has_namespace(urn: str) -> bool:
+    return parse_urn(urn).kind in NAMESPACED_KINDS
 
 
 def _classified(urn: Urn) -> tuple[str, ...]:

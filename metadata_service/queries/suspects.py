@@ -83,7 +83,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     if not roots:
         return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), ())
     found = await walk(context, [root.urn for root in roots], None)
-    masked = await hidden(context, found.distance) | await hidden_jobs(context, found.edges)
+    masked = await hidden(context, {*found.distance, *map(holder, found.distance)}) | await hidden_jobs(context, found.edges)
     context.notes.restrict(len(masked & found.distance.keys()))
     value = value_path(found, [root.urn for root in roots])
     path = _Path.of(found, value)

@@ -15,6 +15,7 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.queries.activity import RunRef, VersionRef, runs, versions
 from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.context import QueryContext
+from metadata_service.queries.mask import hidden
 from metadata_service.queries.shapes import micros
 
 __all__ = ["Walked", "walk"]
@@ -69,8 +70,9 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         precise = {edge.downstream for edge in level if edge.family == COLUMN_DERIVED_FROM}
         edges += [edge for edge in level if edge.family == COLUMN_DERIVED_FROM or edge.downstream not in precise]
         gaps = await unexplained(context, [urn for urn in urns if urn.startswith("urn:lineproof:column:")], level, size)
+        masked = await hidden(context, gaps)
         for urn, reason in gaps.items():  # nobody said all that this column is made of: go on with what its dataset is made of
-            context.notes.doubt("column-lineage-unknown", f"{reason}; the trace goes on with whole datasets", urn)
+            context.notes.doubt("column-lineage-unknown", f"{reason}; the trace goes on with whole datasets", None if urn in masked else urn)
         if gaps:
             vague = sorted(set(map(holder, gaps)))
             edges += await context.graph.neighbours(vague, "UPSTREAM", [DERIVED_FROM], size, MAX_TRACE_EDGES + 1)

@@ -16,8 +16,8 @@ from metadata_service.registry.errors import NoManifest, NotPinned, Retired, Unk
 from metadata_service.registry.names import Head, alias_of, parse_name, registered, spell, version_urn
 from metadata_service.registry.versions import Pins, Storage, pins_of, storage
 
-__all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "read_deployment", "resolve",
-           "subject_namespace"]
+__all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "live_in", "not_pinned",
+           "not_registered", "read_deployment", "resolve", "subject_namespace"]
 
 DEFAULT_TTL_SECONDS: Final = 60  # how long an alias may be taken to stand where it stood: a rollback reaches serving within a minute
 MAX_REFERENCES: Final = 1_000
@@ -25,6 +25,7 @@ MAX_TRIES: Final = 100  # registrations of one model version that are looked thr
 DEPLOYMENT: Final = "urn:lineproof:deployment:"
 MODEL_EVENT: Final = "lineproof.model-version.v1"
 Long = Annotated[int, "Long"]
+Deployed = tuple[tuple[str | None, str], ...]  # namespace and environment of live deployments
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Resolved:
 
     subject: Subject | None
     rows: tuple[Resolution, ...]
+    deployed: Deployed = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Bound:
     subject: Subject
     pins: tuple[tuple[str, str, str | None, int | None], ...]  # reference, feature version, alias, alias index
     flexible: tuple[str, ...]
+    deployed: Deployed
     ttl: int | None  # of pinned rows: None if nothing can change
     flexible_ttl: int
     why: str
@@ -105,12 +108,13 @@ async def resolve(graph: GraphStore, at: int | None, references: Sequence[str], 
     bound = await _bound(graph, at, model)
     if bound.pins or not bound.flexible:
         pins = await _pinned(graph, at, bound)
-        return Resolved(bound.subject, tuple(pins) if not references else tuple(_pick(each, pins) for each in references))
+        return Resolved(bound.subject, tuple(pins) if not references else tuple(_pick(each, pins) for each in references), bound.deployed)
     wanted = [(asked, _among(asked, bound.flexible)) for asked in references or bound.flexible]
     rows = await _now(graph, at, [reference for _, reference in wanted if reference is not None], bound.flexible_ttl, bound.why)
     answers = {row.reference: row for row in rows}
     return Resolved(bound.subject, tuple(
-        replace(answers[reference], reference=asked) if reference is not None else _refused(asked, bound.flexible) for asked, reference in wanted))
+        replace(answers[reference], reference=asked) if reference is not None else _refused(asked, bound.flexible) for asked, reference in wanted),
+        bound.deployed)
 
 
 def read_deployment(text: str) -> str:
@@ -150,7 +154,7 @@ async def _bound(graph: GraphStore, at: int | None, model: str) -> Bound:
     if row is None or not registered(row):
         raise await _unregistered(graph, at, row.urn if row is not None else exact)
     through = None if alias is None else f"model alias {head.selector} stands on {alias['version']} since entry {alias['index']}"
-    return _bound_version(row, None, through, await _live_in(graph, at, row.urn), movable=alias is not None)
+    return _bound_version(row, None, through, await _deployed(graph, at, row.urn), movable=alias is not None)
 
 
 async def _bound_deployment(graph: GraphStore, at: int | None, urn: str) -> Bound:
@@ -162,31 +166,32 @@ async def _bound_deployment(graph: GraphStore, at: int | None, urn: str) -> Boun
     target = str(row.facts["modelVersion"])
     model = (await graph.get([target], at)).get(target)
     environment = str(row.facts.get("environment"))
+    deployed = ((parse_urn(urn).namespace, environment),)
     named = [(spell(feature), feature, None, None) for feature in row.facts.get("features") or ()]
     if model is None or not registered(model):
         if not named:
             raise await _unregistered(graph, at, target)
         subject = Subject(target, "unknown", None, None, urn, (environment,))
-        return Bound(subject, tuple(named), (), DEFAULT_TTL_SECONDS, DEFAULT_TTL_SECONDS, f"deployment {urn} names it")
-    bound = _bound_version(model, urn, f"deployed to {environment}", (environment,), movable=True)
+        return Bound(subject, tuple(named), (), deployed, DEFAULT_TTL_SECONDS, DEFAULT_TTL_SECONDS, f"deployment {urn} names it")
+    bound = _bound_version(model, urn, f"deployed to {environment}", deployed, movable=True)
     if named and bound.subject.binding != "stable":
         return replace(bound, pins=tuple(named), why=f"deployment {urn} names it")
     return bound
 
 
-def _bound_version(row: NodeRow, deployment: str | None, through: str | None, live_in: tuple[str, ...], *, movable: bool) -> Bound:
+def _bound_version(row: NodeRow, deployment: str | None, through: str | None, deployed: Deployed, *, movable: bool) -> Bound:
     references = tuple(map(str, row.facts.get("features") or ()))
     binding = str(row.facts.get("binding") or "stable")
     pins: Pins | None = pins_of(row)
     said = f"{through}; " if through is not None else ""
     own = row.facts.get("ttlSeconds")
     ttl = own if isinstance(own, int) else DEFAULT_TTL_SECONDS
-    subject = Subject(row.urn, binding, pins.digest if pins else None, pins.index if pins else None, deployment, live_in)
+    subject = Subject(row.urn, binding, pins.digest if pins else None, pins.index if pins else None, deployment, live_in(deployed))
     if binding != "stable":
-        return Bound(subject, (), references, DEFAULT_TTL_SECONDS if movable else None, ttl, f"{said}flexible binding")
+        return Bound(subject, (), references, deployed, DEFAULT_TTL_SECONDS if movable else None, ttl, f"{said}flexible binding")
     rows = tuple((pin.reference, pin.urn, pin.alias, pin.alias_index) for pin in pins.features) if pins else ()
     why = f"{said}pinned by entry {pins.index}" if pins else f"{said}stable binding without features"
-    return Bound(subject, rows, (), DEFAULT_TTL_SECONDS if movable else None, ttl, why)
+    return Bound(subject, rows, (), deployed, DEFAULT_TTL_SECONDS if movable else None, ttl, why)
 
 
 async def _unregistered(graph: GraphStore, at: int | None, urn: str) -> LineproofError:
@@ -201,10 +206,16 @@ async def _unregistered(graph: GraphStore, at: int | None, urn: str) -> Lineproo
                       "register it, then the model version again", missing=missing, model=urn, index=refused[-1].index)
 
 
-async def _live_in(graph: GraphStore, at: int | None, model_version: str) -> tuple[str, ...]:
+def live_in(deployed: Iterable[tuple[str | None, str]]) -> tuple[str, ...]:
+    """The environments of these deployments."""
+    return tuple(sorted({environment for _, environment in deployed}))
+
+
+async def _deployed(graph: GraphStore, at: int | None, model_version: str) -> Deployed:
     links = (await graph.provenance([model_version], ["DEPLOYS"], at)).get(model_version)
     rows = await graph.get(sorted({link.src for link in links.into}), at) if links is not None and links.into else {}
-    return tuple(sorted({str(row.facts.get("environment")) for row in rows.values() if row.facts.get("live") and row.facts.get("existence") != "dropped"}))
+    return tuple((row.namespace, str(row.facts.get("environment"))) for row in rows.values()
+                 if row.facts.get("live") and row.facts.get("existence") != "dropped")
 
 
 async def _pinned(graph: GraphStore, at: int | None, bound: Bound) -> list[Resolution]:
@@ -233,8 +244,17 @@ def _among(asked: str, references: Iterable[str]) -> str | None:
 
 
 def _refused(asked: str, pinned: Iterable[str]) -> Resolution:
-    error = NotPinned(f"the model is not bound to {asked[:200]}; it is bound to {', '.join(list(pinned)[:20]) or 'nothing'}")
-    return Resolution(asked, problem=Problem(error.code, error.detail))
+    return Resolution(asked, problem=not_pinned(asked, f"; it is bound to {', '.join(list(pinned)[:20]) or 'nothing'}"))
+
+
+def not_pinned(asked: str, more: str = "") -> Problem:
+    """What is wrong with a reference that a model is not bound to."""
+    return Problem(NotPinned.code, f"the model is not bound to {asked[:200]}{more}")
+
+
+def not_registered(urn: str) -> Problem:
+    """What is wrong with a reference that means nothing."""
+    return Problem("not-found", f"{spell(urn)} is no registered version or alias")
 
 
 # -- resolving now
@@ -279,7 +299,7 @@ def _described(reference: str, row: NodeRow | None, urn: str) -> Resolution:
     """The version's facts that serving needs."""
     if row is None or not registered(row):
         ended = row is not None and row.facts.get("existence") == "dropped"
-        return Resolution(reference, problem=Problem("not-found", f"{spell(urn)} {'was ended' if ended else 'is no registered version or alias'}"))
+        return Resolution(reference, problem=Problem("not-found", f"{spell(urn)} was ended") if ended else not_registered(urn))
     facts = row.facts
     definition = facts.get("definition")
     place = facts.get("column")

@@ -123,7 +123,7 @@ async def _render(services: Services, snapshot: Snapshot, viewer: Viewer, body: 
     """The answer written out, and whether it shows something classified."""
     references, subject = _question(body)
     refuse_hidden(viewer, subject)
-    resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, subject))
+    resolved: Resolved = mask_resolved(viewer, await services.resolutions.resolve(snapshot, references, subject), references)
     rendered = orjson.dumps({"subject": as_json(resolved.subject), "resolutions": as_json(resolved.rows)})[1:]
     answered = rendered, any(is_classified(row.classification) for row in resolved.rows)
     if viewer.sees_all:

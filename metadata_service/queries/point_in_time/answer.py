@@ -1,7 +1,7 @@
 """`pointInTimeChecks`: the eight checks of one entity, with what each rests on."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lineproof_schema.urn import NAMESPACED_KINDS, parse_urn
@@ -38,7 +38,7 @@ async def point_in_time_checks(context: QueryContext, urn: str, boundary: Bounda
         context.notes.doubt("no-training-data", "no version of a dataset is recorded that it was made with", urn)
     results = [result for each in CHECKS for result in each.check(case)]
     results.sort(key=lambda result: (_ORDER.index(result.state), [each.value for each in type(result.check)].index(result.check.value), result.subject))
-    masked = await _masked(context, results)
+    masked = await _masked(context, case.roots, results)
     context.notes.restrict(len(masked))
     named = {each.commit for result in results for each in result.evidence if each.commit is not None}
     known = await commits(context, {urn for urn in named if urn.startswith("urn:")})
@@ -49,8 +49,8 @@ async def point_in_time_checks(context: QueryContext, urn: str, boundary: Bounda
                        counts[CheckState.VIOLATION], counts[CheckState.SUSPECT], counts[CheckState.UNKNOWN], counts[CheckState.PROVEN], checks)
 
 
-async def _masked(context: QueryContext, results: list[Result]) -> frozenset[str]:
-    named = {result.subject for result in results}
+async def _masked(context: QueryContext, roots: Iterable[str], results: list[Result]) -> frozenset[str]:
+    named = {*roots, *(result.subject for result in results)}
     named |= {urn for result in results for each in result.evidence for urn in (each.version, each.transformation) if urn}
     return await hidden(context, [urn for urn in named if parse_urn(urn).kind in NAMESPACED_KINDS])
 
