@@ -6,13 +6,14 @@ result must stay what it was.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import duckdb
 import pytest
 
 from ingest_hooks.sql import column_lineage
-from ingest_hooks.sql.model import TimeBound
+from ingest_hooks.sql.model import TimeBound, Timing
 
 SCHEMA = {"f": {"id": "BIGINT", "k": "VARCHAR", "ref": "TIMESTAMP", "dep": "TIMESTAMP", "arr": "TIMESTAMP", "late": "BIGINT"},
           "w": {"id": "BIGINT", "k": "VARCHAR", "seen": "TIMESTAMP", "loaded": "TIMESTAMP", "temp": "BIGINT"}}
@@ -236,6 +237,13 @@ def test_predicates_and_reads_know_their_place() -> None:
     assert (read.table, read.file, read.line, read.column, fields) == ("w", "m.sql", 3, 13, ("temp",))
     predicate = found.predicates[read.bounds[0].predicates[0]]
     assert (predicate.text, predicate.file, predicate.line, predicate.column) == ("w.seen < r.ref", "m.sql", 4, 9)
+
+
+def test_without_times_all_else_is_the_same() -> None:
+    sql = "select r.id, r.ref, w.temp as x from f r left join w on r.k = w.k and w.seen < r.ref"
+    found = column_lineage(sql, dialect="duckdb", schema=SCHEMA, output="o")
+    assert found.timing.reads
+    assert column_lineage(sql, dialect="duckdb", schema=SCHEMA, output="o", timed=False) == replace(found, timing=Timing())
 
 
 def test_what_cannot_be_followed_is_a_reason_and_never_safe() -> None:
