@@ -4,7 +4,8 @@ Rules. A change to a column follows column edges as far as they are known: every
 takes the value (DIRECT) or filters by it (INDIRECT), and so does everything made of that reader. Beside that path, a reader of
 the dataset as a whole, of which nobody said which columns it reads, is `possible`, and so is what lies behind it. A reader that
 says which columns it reads, and does not read this one, is not affected at all. Dropping a dataset breaks all its readers.
-A change of type, nullability or values breaks nothing for certain: everything on its path is `possible`.
+A change of nullability or values breaks nothing for certain: everything on its path is `possible`. So it is with a change of
+type that says no new type, or a wider one; a type that no longer holds every value is as grave to readers as if the column went away.
 """
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, 
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH
 from metadata_service.queries.column_gaps import is_vague
+from metadata_service.queries.column_types import Fit, fit
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact_facts import Facts
-from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Severity, Use
+from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Retype, Severity, Use
 from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import asked_roots, columns_of
@@ -36,6 +38,7 @@ COLUMN_CHANGES: Final = frozenset({ChangeKind.DROP_COLUMN, ChangeKind.RENAME_COL
 DATASET_CHANGES: Final = frozenset({ChangeKind.DROP_DATASET, ChangeKind.RENAME_DATASET, ChangeKind.CHANGE_SCHEMA})
 UNCERTAIN: Final = {ChangeKind.RETYPE_COLUMN: "its type may change", ChangeKind.CHANGE_NULLABILITY: "it may hold nulls, or no longer",
                     ChangeKind.CHANGE_VALUES: "its values change"}
+RETYPED: Final = {Fit.WIDER: "its type gets wider", Fit.UNKNOWN: "its type changes; whether the new one holds the same values is not known"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ class _Spread:
 
 
 async def impact(context: QueryContext, urn: str, change: ChangeKind | None = None, limits: Limits | None = None,
-                 columns: Sequence[Column] | None = None) -> Impact:
-    """What `change` of `urn` affects downstream; without a change, dropping it is meant. `columns`: the schema after CHANGE_SCHEMA.
+                 columns: Sequence[Column] | None = None, retype: Retype | None = None) -> Impact:
+    """What `change` of `urn` affects downstream; without a change, dropping it is meant. `columns`: the schema after CHANGE_SCHEMA; `retype`: what
+    RETYPE_COLUMN makes of the type.
 
     Raises:
         UrnError, InvalidArgument: the change does not go with the kind of entity.
@@ -62,6 +66,8 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
     change = _checked(kind, change)
     if (change is ChangeKind.CHANGE_SCHEMA) is (columns is None):
         raise InvalidArgument("columns go with CHANGE_SCHEMA, and only with it")
+    if retype is not None and change is not ChangeKind.RETYPE_COLUMN:
+        raise InvalidArgument("type and typeBefore go with RETYPE_COLUMN only")
     limits = limits or Limits()
     roots = await asked_roots(context, urn, Level.COLUMN if kind == "column" else Level.ASSET)
     if not roots:
@@ -70,7 +76,23 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
         return await _of_schema(context, urn, columns, limits)
     start = [root.urn for root in roots]
     spread = await _spread_of_columns(context, start, limits) if kind == "column" else await _spread_of_asset(context, start, limits)
-    return await _describe(context, change, [RootEntity(root.urn, root.why) for root in roots], _uncertain(spread, UNCERTAIN.get(change)))
+    fits = await _fits(context, urn, retype) if retype is not None else None
+    if fits is Fit.SAME:
+        spread = _Spread({}, [], 0)
+    reason = UNCERTAIN.get(change) if fits is None else RETYPED.get(fits)
+    return await _describe(context, change, [RootEntity(root.urn, root.why) for root in roots], _uncertain(spread, reason))
+
+
+async def _fits(context: QueryContext, column: str, retype: Retype) -> Fit:
+    before = retype.before or (await _recorded(context, str(parse_urn(column).parent))).get(parse_urn(column).name, {}).get("type")
+    return Fit.UNKNOWN if before is None else fit(str(before), retype.after)
+
+
+async def _recorded(context: QueryContext, dataset: str) -> dict[str, Mapping[str, object]]:
+    """The fields of the recorded schema of a dataset, by name."""
+    rows = await context.graph.get([dataset], context.at)
+    fields = rows[dataset].facts.get("schema") or () if dataset in rows else ()
+    return {str(field["name"]): field for field in fields if isinstance(field, dict) and "name" in field}
 
 
 def _uncertain(spread: _Spread, reason: str | None) -> _Spread:
@@ -79,36 +101,37 @@ def _uncertain(spread: _Spread, reason: str | None) -> _Spread:
 
 async def _of_schema(context: QueryContext, dataset: str, after: Sequence[Column], limits: Limits) -> Impact:
     """Every column that the recorded schema has and `after` has not, or has otherwise. What is new affects nobody."""
-    row = (await context.graph.get([dataset], context.at))[dataset]
-    before = [field for field in row.facts.get("schema") or () if isinstance(field, dict) and "name" in field]
+    before = await _recorded(context, dataset)
     if not before:
         context.notes.doubt("no-schema", f"no schema of {dataset} is recorded, so what goes away cannot be told", dataset)
     kept = {column.name: column for column in after}
-    changed: dict[ChangeKind, list[str]] = {}
-    for field in before:
-        kind = _change(field, kept.get(str(field["name"])))
-        if kind is not None:
-            changed.setdefault(kind, []).append(format_urn("column", *parse_urn(dataset).components, str(field["name"])))
-    spreads = [_uncertain(await _spread_of_columns(context, urns, limits), UNCERTAIN.get(kind)) for kind, urns in sorted(changed.items(), key=_certain_first)]
+    in_other_case = {column.name.casefold(): column for column in after if column.name not in before}
+    changed: dict[tuple[ChangeKind, str | None], list[str]] = {}
+    for name, field in before.items():
+        found = _change(field, kept.get(name) or in_other_case.get(name.casefold()))
+        if found is not None:
+            changed.setdefault(found, []).append(format_urn("column", *parse_urn(dataset).components, name))
+    spreads = [_uncertain(await _spread_of_columns(context, urns, limits), reason)
+               for (_, reason), urns in sorted(changed.items(), key=lambda each: (each[0][1] is not None, each[0][0].value, each[0][1] or ""))]
     severity: dict[str, tuple[Severity, str]] = {}
     for spread in spreads:
         severity = {**spread.severity, **severity}
     known = [edge for spread in spreads for edge in spread.edges[:spread.known]]
     beyond = [edge for spread in spreads for edge in spread.edges[spread.known:]]
-    roots = [RootEntity(urn, kind.value) for kind, urns in changed.items() for urn in urns]
+    roots = [RootEntity(urn, kind.value) for (kind, _), urns in changed.items() for urn in urns]
     return await _describe(context, ChangeKind.CHANGE_SCHEMA, roots, _Spread(severity, [*known, *beyond], len(known), (dataset,) if roots else ()))
 
 
-def _certain_first(changed: tuple[ChangeKind, list[str]]) -> tuple[bool, str]:
-    return changed[0] in UNCERTAIN, changed[0].value
-
-
-def _change(before: Mapping[str, object], after: Column | None) -> ChangeKind | None:
+def _change(before: Mapping[str, object], after: Column | None) -> tuple[ChangeKind, str | None] | None:
+    """What becomes of a column, and why it is not certain what that breaks, if it is not."""
     if after is None:
-        return ChangeKind.DROP_COLUMN
-    if after.type is not None and before.get("type") is not None and str(before["type"]).casefold() != after.type.casefold():
-        return ChangeKind.RETYPE_COLUMN
-    return ChangeKind.CHANGE_NULLABILITY if after.nullable is not None and before.get("nullable") not in (None, after.nullable) else None
+        return ChangeKind.DROP_COLUMN, None
+    fits = fit(str(before["type"]), after.type) if after.type is not None and before.get("type") is not None else Fit.SAME
+    if fits is not Fit.SAME:
+        return ChangeKind.RETYPE_COLUMN, RETYPED.get(fits)
+    if after.nullable is not None and before.get("nullable") not in (None, after.nullable):
+        return ChangeKind.CHANGE_NULLABILITY, UNCERTAIN[ChangeKind.CHANGE_NULLABILITY]
+    return None
 
 
 def _checked(kind: str, change: ChangeKind | None) -> ChangeKind:

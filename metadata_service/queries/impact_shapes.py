@@ -9,7 +9,7 @@ from metadata_service.queries.activity import RunRef
 from metadata_service.queries.lineage import LineageEdge, LineageNode, RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
-__all__ = ["Affected", "Binding", "ChangeKind", "Column", "Impact", "LiveDeployment", "Materialization", "Severity", "Use"]
+__all__ = ["Affected", "Binding", "ChangeKind", "Column", "Impact", "LiveDeployment", "Materialization", "Retype", "Severity", "Use"]
 
 
 class ChangeKind(Enum):
@@ -57,6 +57,14 @@ class Column:
     name: str
     type: str | None = None
     nullable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retype:
+    """The type that a column is going to have; the one before it is the recorded one unless it is said here."""
+
+    after: str
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,14 @@ class ColumnInput:
     nullable: bool | None = None
 
 
-@strawberry.input(description="What is going to happen to an entity. columns: the whole schema after CHANGE_SCHEMA.")
+@strawberry.input(description="What is going to happen to an entity. columns: the whole schema after CHANGE_SCHEMA. type: what RETYPE_COLUMN makes of the type "
+                              "(typeBefore: of this one, else of the recorded one): a wider type may break readers, another one does.")
 class ChangeInput:
     kind: ChangeKind
     urn: ID
     columns: list[ColumnInput] | None = None
+    type: str | None = None
+    type_before: str | None = None
 
 
 @strawberry.input(description="An entity by its friendly name: <ns>/<name>[.column], or a bare name if it is unique.")

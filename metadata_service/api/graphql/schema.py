@@ -37,7 +37,7 @@ from metadata_service.queries import trace as traces
 from metadata_service.queries.context import Asked, QueryContext, Room, answer, now_only
 from metadata_service.queries.cursors import read_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor
-from metadata_service.queries.impact_shapes import Column, Impact
+from metadata_service.queries.impact_shapes import Column, Impact, Retype
 from metadata_service.queries.point_in_time import PointInTime
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.suspect_shapes import Suspects
@@ -101,7 +101,10 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
     caps = lineages.walk_limits(limits.nodes, limits.edges, limits.seconds) if limits is not None else None
     subject, kind, schema = (change.urn, change.kind, change.columns) if change is not None else (urn, None, None)
     columns = [Column(each.name, each.type, each.nullable) for each in schema] if schema is not None else None
-    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns), about=[str(subject)])
+    retype = Retype(change.type, change.type_before) if change is not None and change.type is not None else None
+    if change is not None and change.type is None and change.type_before is not None:
+        raise InvalidArgument("typeBefore goes with type")
+    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns, retype), about=[str(subject)])
 
 
 async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:

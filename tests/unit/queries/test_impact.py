@@ -5,7 +5,7 @@ import pytest
 
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact import impact
-from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Severity, Use
+from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Retype, Severity, Use
 from metadata_service.queries.shapes import Kind
 from tests.flights_world import NS, RAW, World, column, dataset, model, run_id
 from tests.unit.queries.asking import ask, reader_of
@@ -136,7 +136,9 @@ async def test_a_new_schema_is_the_sum_of_what_it_takes_away(shared_world: World
     retyped = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA,
                         columns=[Column(name, "VARCHAR" if name == "wind_speed_mph" else None) for name in names])
     assert [(root.urn, root.why) for root in retyped.roots] == [(column("wind_speed_mph", "stg_weather"), "RETYPE_COLUMN")]
-    assert item_of(retyped, dataset("training_set")).severity is P
+    assert item_of(retyped, dataset("training_set")).severity is B
+    in_other_words = [Column(name.upper(), "float8") for name in names]
+    assert (await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA, columns=in_other_words)).affected == ()
     dropped = await ask(shared_world, impact, dataset("stg_weather"), ChangeKind.CHANGE_SCHEMA, columns=[])
     alone = await ask(shared_world, impact, column("wind_speed_mph", "stg_weather"))
     assert {urn: B for urn, level in severities(alone).items() if level is B}.items() <= severities(dropped).items()
@@ -145,6 +147,25 @@ async def test_a_new_schema_is_the_sum_of_what_it_takes_away(shared_world: World
     for change, columns in ((ChangeKind.CHANGE_SCHEMA, None), (ChangeKind.DROP_DATASET, both)):
         with pytest.raises(InvalidArgument):
             await ask(shared_world, impact, dataset("stg_weather"), change, columns=columns)
+
+
+async def test_a_type_that_holds_every_value_may_break_readers_and_another_does(shared_world: World) -> None:
+    wind = column("wind_speed_mph", "stg_weather")  # recorded as DOUBLE
+
+    async def retyped(after: str, before: str | None = None) -> Impact:
+        return await ask(shared_world, impact, wind, ChangeKind.RETYPE_COLUMN, retype=Retype(after, before))
+
+    assert (await retyped("double precision")).affected == ()
+    assert item_of(await retyped("FLOAT"), dataset("training_set")).severity is B
+    assert item_of(await retyped("FLOAT"), dataset("export")).severity is P  # which reads the table as a whole
+    wider = await retyped("BIGINT", "INT")
+    assert set(severities(wider).values()) == {P}
+    assert {item.reason for item in wider.affected if item.urn == column("wind_ms", "training_set")} == {"its type gets wider"}
+    assert set(severities(await retyped("my_type")).values()) == {P}
+    unrecorded = await ask(shared_world, impact, column("wind_speed", "weather", RAW), ChangeKind.RETYPE_COLUMN, retype=Retype("INT"))
+    assert set(severities(unrecorded).values()) == {P}
+    with pytest.raises(InvalidArgument):
+        await ask(shared_world, impact, wind, ChangeKind.DROP_COLUMN, retype=Retype("INT"))
 
 
 async def test_a_change_must_fit_its_entity(shared_world: World) -> None:
