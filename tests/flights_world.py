@@ -107,9 +107,10 @@ class World:
         return self._append(PAYLOAD_CLOUDEVENT, payload, event_type, event_id, key)
 
     def openlineage(self, event: dict[str, Any], key: SigningKey = PRODUCER) -> int:
-        """Append a signed OpenLineage run event; its index."""
+        """Append a signed OpenLineage event; its index."""
         payload = {"producer": SOURCE, "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent", **event}
-        return self._append(PAYLOAD_OPENLINEAGE, payload, "openlineage.run", hashlib.sha256(json.dumps(payload).encode()).hexdigest(), key)
+        kind = "run" if "run" in event else "dataset"
+        return self._append(PAYLOAD_OPENLINEAGE, payload, f"openlineage.{kind}", hashlib.sha256(json.dumps(payload).encode()).hexdigest(), key)
 
     def _append(self, payload_type: str, payload: dict[str, Any], event_type: str, event_id: str, key: SigningKey) -> int:
         envelope = sign_envelope(payload_type, json.dumps(payload).encode(), key)

@@ -1,17 +1,17 @@
 """What made the data: dataset versions, the runs that wrote them, and the commits behind the code. Read in batches."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from lineproof_schema.urn import parse_urn
-from metadata_service.graph.port import NodeRow, Provenance
+from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Long, as_time
 
-__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "versions"]
+__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "writers_of"]
 
 TERMINAL = ("COMPLETE", "FAIL", "ABORT")
 RUN_LIMIT = 1_000
@@ -101,17 +101,24 @@ async def versions(context: QueryContext, urns: Iterable[str]) -> dict[str, Vers
     """Dataset versions by URN; unknown ones are left out."""
     wanted = sorted(set(urns))
     rows = await context.graph.get(wanted, context.at) if wanted else {}
-    links = await context.graph.provenance(list(rows), ["GENERATED", "USED"], context.at, VERSION_LINKS) if rows else {}
-    return {urn: _version(row, _writer(row, links.get(urn))) for urn, row in rows.items()}
+    writers = await writers_of(context, list(rows.values()))
+    return {urn: version_of(row, _writer(row, writers[urn])) for urn, row in rows.items()}
 
 
-def _writer(row: NodeRow, links: Provenance | None) -> str | None:
-    """The run that wrote a version: a step that only reads a snapshot declares it too, and is not its writer."""
+async def writers_of(context: QueryContext, versions: Sequence[NodeRow]) -> dict[str, list[str]]:
+    """The runs that wrote each version, oldest first: a step that only reads a snapshot declares it too, and is not its writer."""
+    links = await context.graph.provenance([row.urn for row in versions], ["GENERATED", "USED"], context.at, VERSION_LINKS) if versions else {}
+    found = {}
+    for row in versions:
+        into = links[row.urn].into if row.urn in links else ()
+        read_it = {link.src for link in into if link.type == "USED"}
+        found[row.urn] = [link.src for link in into if link.type == "GENERATED" and link.src not in read_it]
+    return found
+
+
+def _writer(row: NodeRow, writers: Sequence[str]) -> str | None:
     named = row.facts.get("run")
     named = f"urn:lineproof:run:{named}" if isinstance(named, str) and not named.startswith("urn:") else named
-    into = links.into if links is not None else ()
-    read_it = {link.src for link in into if link.type == "USED"}
-    writers = [link.src for link in into if link.type == "GENERATED" and link.src not in read_it]
     return named if named in writers or not writers else writers[-1]
 
 
@@ -154,11 +161,12 @@ def _commit(urn: str, row: NodeRow | None) -> CommitRef:
 def _run(row: NodeRow, job: str | None, executed: str | None) -> RunRef:
     facts = row.facts
     return RunRef(row.urn, parse_urn(row.urn).name, facts.get("status"), as_time(facts.get("startedAt")), as_time(facts.get("endedAt")), facts.get("purpose"),
-                  facts.get("signedBy"), job, executed or facts.get("transformation"), facts.get("commit"),
+                  facts.get("signedBy"), job, facts.get("transformation") or executed, facts.get("commit"),
                   row.since.get("status", row.from_) - 1)
 
 
-def _version(row: NodeRow, run: str | None) -> VersionRef:
+def version_of(row: NodeRow, run: str | None) -> VersionRef:
+    """A version as `run` wrote it."""
     facts = row.facts
     fingerprint = facts.get("fingerprint")
     digest = fingerprint.get("sha256") if isinstance(fingerprint, Mapping) else fingerprint

@@ -29,14 +29,18 @@ def is_vague(edge: Edge) -> bool:
     return edge.basis == "inputsOutputs" or edge.status in _VAGUE
 
 
-async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iterable[Edge], at: int | None) -> dict[str, str]:
-    """Those of `columns`, with the reason, that may be made of more than the column edges into them (all of which are in `edges`) say."""
+async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iterable[Edge], at: int | None,
+                      made_of: Sequence[Edge] | None = None) -> dict[str, str]:
+    """Those of `columns`, with the reason, that may be made of more than the column edges into them (all of which are in `edges`) say.
+
+    `made_of` are the edges into their datasets, if not those of the position.
+    """
     wanted = {urn: str(parse_urn(urn).parent) for urn in columns}
     into: dict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
         if edge.family == COLUMN_DERIVED_FROM and edge.downstream in wanted:
             into[edge.downstream].append(edge)
-    above, others = await _above(context, sorted(set(wanted.values())), at)
+    above, others = await _above(context, sorted(set(wanted.values())), at, made_of)
     bare = sorted({dataset for urn, dataset in wanted.items() if above[dataset] and not _explained_by(into[urn])})
     rows = await context.graph.get(bare, at) if bare else {}
     found = {}
@@ -79,11 +83,14 @@ def _gap(into: Sequence[Edge], above: Sequence[Edge], sourceless: bool, other_na
     return OTHER_NAME if other_name else None
 
 
-async def _above(context: QueryContext, datasets: Sequence[str], at: int | None) -> tuple[Mapping[str, Sequence[Edge]], Collection[str]]:
+async def _above(context: QueryContext, datasets: Sequence[str], at: int | None,
+                 made_of: Sequence[Edge] | None) -> tuple[Mapping[str, Sequence[Edge]], Collection[str]]:
     """The dataset edges into each, and those datasets that have another name under which there are such edges as well."""
     above: dict[str, list[Edge]] = defaultdict(list)
     names: dict[str, list[str]] = defaultdict(list)
-    for edge in await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if datasets else ():
+    if made_of is None:
+        made_of = await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if datasets else []
+    for edge in made_of:
         if edge.subtype == "SAME_AS":
             names[edge.upstream].append(edge.downstream)
         else:

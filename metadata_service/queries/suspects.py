@@ -82,7 +82,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     roots = await asked_roots(context, urn, Level.COLUMN)
     if not roots:
         return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), ())
-    found = await walk(context, [root.urn for root in roots], None)
+    found = await walk(context, [root.urn for root in roots], None, pinned_only=True)
     masked = await hidden(context, {*found.distance, *map(holder, found.distance)}) | await hidden_jobs(context, found.edges)
     context.notes.restrict(len(masked & found.distance.keys()))
     value = value_path(found, [root.urn for root in roots])

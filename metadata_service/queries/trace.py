@@ -80,11 +80,12 @@ def _rank(found: Walked, value: ValuePath, urn: str) -> tuple[bool, int]:
 async def _step(context: QueryContext, found: Walked, value: ValuePath, downstream: str, edges: Sequence[Edge], code: NodeRow | None,
                 commit: CommitRef | None, masked: frozenset[str]) -> TraceStep:
     edges = sorted(edges, key=lambda edge: (value.of_edge(edge) is Influence.ROWS, edge.type != "DIRECT", edge.upstream))
-    influence = value.of(downstream)
+    influence, dataset = value.of(downstream), holder(downstream)
     lead = next((edge for edge in edges if edge.line is not None), edges[0])
     expression = next((edge.expression for edge in edges if edge.expression), None)
     inputs = tuple(TraceInput(None, edge.type, edge.subtype, None, None, True, value.of_edge(edge)) if edge.upstream in masked else
-                   TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.version.get(holder(edge.upstream)), False, value.of_edge(edge))
+                   TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.read_by(dataset, holder(edge.upstream)), False,
+                              value.of_edge(edge))
                    for edge in edges)
     if downstream in masked or lead.via in masked:
         return TraceStep(None, found.distance[downstream], True, None, None, None, None, lead.status, lead.basis, None, None, None, None, None, None, None,
@@ -92,7 +93,6 @@ async def _step(context: QueryContext, found: Walked, value: ValuePath, downstre
                          lead.opened_by, influence)
     if any(each.restricted for each in inputs):
         expression = None  # it names what is hidden
-    dataset = holder(downstream)
     run = found.run.get(dataset)
     if run is not None and run.job is not None and lead.via is not None and run.job != lead.via:
         run = None  # another job wrote the current version

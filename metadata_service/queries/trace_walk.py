@@ -1,54 +1,79 @@
-"""The walk behind `trace`: upstream level by level, following the versions that runs really read.
+"""The walk behind `trace` and `suspects`: upstream level by level, following the versions that runs really read and the code that wrote them.
 
-Without `data_at` the edges of the position are walked. With it, each dataset's edges are those that stood when the run that
-wrote the traced version had ended: an older value is traced through the code and the inputs of its own time.
+Of each dataset on the way one version is traced: of the asked one that which was current at the moment asked about, farther up that which
+the reader named, or that was current when the reader ran. Its edges are those of the code of the run that wrote it, wherever in the log they
+stand; what only is declared (a view, a feature) is taken as it stood when the reader ran.
 """
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
-from metadata_service.queries.activity import RunRef, VersionRef, runs, versions
+from metadata_service.projector.edges import SetId
+from metadata_service.queries.activity import EPOCH, RunRef, VersionRef
 from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.shapes import micros
+from metadata_service.queries.written import Written, exactly, written_at
 
 __all__ = ["Walked", "walk"]
 
-MAX_STEPS_BACK = 100
-MAX_TRACE_EDGES = 5_000
-USED_LIMIT = 2_000
+MAX_STEPS_BACK: Final = 100
+MAX_TRACE_EDGES: Final = 5_000
+USED_LIMIT: Final = 2_000
+HISTORY_LIMIT: Final = 20_000
+_FAMILIES: Final = (COLUMN_DERIVED_FROM, DERIVED_FROM)
 
 
 @dataclass(slots=True)
 class Walked:
-    """What the walk found. `sizes` gives the size at which each dataset's edges were read (None = the position)."""
+    """What the walk found, `version` and `run` by dataset: the version that is traced, and the run that wrote it.
+
+    `read` says for (reader, dataset) which version the reader read; `sizes` where a dataset's edges are looked for (None: the position).
+    """
 
     distance: dict[str, int] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
-    version: dict[str, VersionRef] = field(default_factory=dict)  # by dataset
-    run: dict[str, RunRef] = field(default_factory=dict)  # by dataset: the run that wrote `version`
+    version: dict[str, VersionRef] = field(default_factory=dict)
+    run: dict[str, RunRef] = field(default_factory=dict)
+    read: dict[tuple[str, str], VersionRef] = field(default_factory=dict)
     sizes: dict[str, int | None] = field(default_factory=dict)
+    _told: dict[str, int | None] = field(default_factory=dict)  # where what a dataset's run read is looked for, if it is only declared
+    _moment: dict[str, datetime | None] = field(default_factory=dict)  # when a dataset's inputs were read
+
+    def read_by(self, reader: str, dataset: str) -> VersionRef | None:
+        """The version of a dataset that a step read."""
+        return self.read.get((reader, dataset), self.version.get(dataset))
 
 
-async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | None) -> Walked:
-    """Walk upstream from `roots` to where lineage ends."""
+async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | None, *, pinned_only: bool = False) -> Walked:
+    """Walk upstream from `roots` to where lineage ends.
+
+    With `pinned_only` a reader holds the walk back only where it named the version it read: elsewhere it goes on with what is current.
+    """
     found = Walked()
     start = sorted({holder(urn) for urn in roots})
-    await _assign(context, found, await _root_versions(context, start, data_at), data_at is not None)
+    written = await written_at(context, {dataset: data_at for dataset in start})
+    for dataset in start:
+        if dataset in written:
+            _assign(found, dataset, written[dataset])
+        elif data_at is not None:
+            context.notes.doubt("no-data-then", f"no version of it was written by {data_at.isoformat()}", dataset)
     frontier = list(roots)
+    if data_at is not None:  # of what was not there nothing is said
+        frontier = [urn for urn in roots if holder(urn) in written or not await _has_versions(context, holder(urn))]
     found.distance.update(dict.fromkeys(roots, 0))
     for depth in range(1, MAX_STEPS_BACK + 1):
         edges = await _edges(context, found, frontier)
         if not edges:
             return found
         found.edges += edges
-        await _follow(context, found, edges, data_at is not None)
+        await _follow(context, found, edges, pinned_only=pinned_only)
         for edge in edges:  # the dataset of a column whose own lineage is unknown
             found.distance.setdefault(edge.downstream, depth - 1)
         frontier = sorted({edge.upstream for edge in edges} - found.distance.keys())
@@ -60,102 +85,158 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
     return found
 
 
+async def _has_versions(context: QueryContext, dataset: str) -> bool:
+    row = (await context.graph.get([dataset], context.at)).get(dataset)
+    return row is not None and "currentVersion" in row.facts
+
+
 async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) -> list[Edge]:
     by_size: dict[int | None, list[str]] = defaultdict(list)
     for urn in frontier:
         by_size[found.sizes.get(holder(urn), context.at)].append(urn)
     edges: list[Edge] = []
     for size, urns in by_size.items():
-        level = await context.graph.neighbours(urns, "UPSTREAM", [COLUMN_DERIVED_FROM, DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
+        level = await _standing(context, found, urns, size)
         precise = {edge.downstream for edge in level if edge.family == COLUMN_DERIVED_FROM}
         edges += [edge for edge in level if edge.family == COLUMN_DERIVED_FROM or edge.downstream not in precise]
-        gaps = await unexplained(context, [urn for urn in urns if urn.startswith("urn:lineproof:column:")], level, size)
+        columns = [urn for urn in urns if urn.startswith("urn:lineproof:column:")]
+        above = await _standing(context, found, sorted(set(map(holder, columns))), size)
+        gaps = await unexplained(context, columns, level, size, above)
         masked = await hidden(context, gaps)
         for urn, reason in gaps.items():  # nobody said all that this column is made of: go on with what its dataset is made of
             context.notes.doubt("column-lineage-unknown", f"{reason}; the trace goes on with whole datasets", None if urn in masked else urn)
-        if gaps:
-            vague = sorted(set(map(holder, gaps)))
-            edges += await context.graph.neighbours(vague, "UPSTREAM", [DERIVED_FROM], size, MAX_TRACE_EDGES + 1)
+        vague = set(map(holder, gaps))
+        edges += [edge for edge in above if edge.downstream in vague]
     known = set(found.edges)
     return [edge for edge in dict.fromkeys(edges) if edge not in known]
 
 
-async def _root_versions(context: QueryContext, datasets: Sequence[str], data_at: datetime | None) -> dict[str, VersionRef]:
-    if data_at is None:
-        return await _current(context, datasets, context.at)
-    chosen = {}
-    for dataset in datasets:
-        revisions = [row for row in await context.graph.revisions(dataset, context.at) if row.fact == "currentVersion" and row.value is not None]
-        known = await versions(context, (str(row.value) for row in revisions))
-        written = await runs(context, (version.run for version in known.values() if version.run))
-        times = {urn: version.committed_at or _ended(written.get(version.run or "")) for urn, version in known.items()}
-        size_then = await context.graph.size_at(micros(data_at))
-        fitting = [(times[str(row.value)] or data_at, row.from_, str(row.value)) for row in revisions if str(row.value) in known
-                   and ((times[str(row.value)] is None and row.from_ <= size_then) or ((times[str(row.value)] or data_at) <= data_at
-                        and times[str(row.value)] is not None))]
-        if fitting:
-            chosen[dataset] = known[max(fitting)[2]]
-        elif revisions:
-            context.notes.doubt("no-data-then", f"no version of it was written by {data_at.isoformat()}", dataset)
+async def _standing(context: QueryContext, found: Walked, urns: Sequence[str], size: int | None) -> list[Edge]:
+    """The edges into `urns` that the run which wrote the traced version stands for, and what is declared.
+
+    What other jobs show, or other code of the job, counts only where that run itself says nothing of the entity.
+    """
+    edges = await context.graph.neighbours(urns, "UPSTREAM", _FAMILIES, size, MAX_TRACE_EDGES + 1) if urns else []
+    by_urn: dict[str, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        by_urn[edge.downstream].append(edge)
+    own = {urn: _own_set(found, urn) for urn in urns}
+    ended = [urn for urn in urns if not any(own[urn] in (None, edge.set_id) for edge in by_urn[urn]) and (own[urn] is not None or size is not None)]
+    past = await _past(context, ended, own, size)
+    chosen: list[Edge] = []
+    for urn in urns:
+        written = [edge for edge in by_urn[urn] if edge.set_id == own[urn]] or past.get(urn, [])
+        if own[urn] is None or not written:
+            chosen += by_urn[urn] or past.get(urn, [])
+        else:
+            chosen += [edge for edge in by_urn[urn] if not _is_of_a_run(edge)] + written
     return chosen
 
 
-def _ended(run: RunRef | None) -> datetime | None:
-    return (run.ended_at or run.started_at) if run is not None else None
+def _own_set(found: Walked, urn: str) -> str | None:
+    """The edge set of the run that wrote the traced version of the entity's dataset."""
+    dataset = holder(urn)
+    run = found.run.get(dataset)
+    return SetId("run", run.job, run.transformation, dataset).digest if run is not None and run.job is not None else None
 
 
-async def _current(context: QueryContext, datasets: Iterable[str], at: int | None) -> dict[str, VersionRef]:
-    wanted = [urn for urn in datasets if urn.startswith("urn:lineproof:dataset:")]
-    rows = await context.graph.get(wanted, at) if wanted else {}
-    named = {urn: str(row.facts["currentVersion"]) for urn, row in rows.items() if row.facts.get("currentVersion") is not None}
-    found = await versions(context, named.values())
-    return {urn: found[version] for urn, version in named.items() if version in found}
+def _is_of_a_run(edge: Edge) -> bool:
+    return edge.set_id == SetId("run", edge.via, edge.transformation, holder(edge.downstream)).digest
 
 
-async def _assign(context: QueryContext, found: Walked, chosen: dict[str, VersionRef], historical: bool) -> None:
-    """Remember the traced version of each dataset, its run, and the size its edges are read at."""
-    written = await runs(context, (version.run for version in chosen.values() if version.run))
-    rows = await context.graph.get(sorted(written), context.at) if historical and written else {}
-    for dataset, version in chosen.items():
-        found.version[dataset] = version
-        run = written.get(version.run or "")
-        if run is not None:
-            found.run[dataset] = run
-        if historical:
-            row = rows.get(version.run or "")
-            size = max(version.since, row.since.get("status", row.from_) if row is not None else 0)
-            found.sizes[dataset] = min(size, context.size)
+async def _past(context: QueryContext, urns: Sequence[str], own: Mapping[str, str | None], size: int | None) -> dict[str, list[Edge]]:
+    """Edges that stood before a size, else those that came after it (a parser lags behind the runs): of a run those of its own set alone."""
+    if not urns:
+        return {}
+    history = await context.graph.edge_history(sorted(urns), _FAMILIES, 0, context.size, HISTORY_LIMIT)
+    if len(history) == HISTORY_LIMIT:
+        context.notes.truncate(f"history (the first {HISTORY_LIMIT} edges)")
+    at = context.size if size is None else size
+    sets: dict[tuple[str, str], list[Edge]] = defaultdict(list)
+    for edge in history:
+        if own[edge.downstream] in (None, edge.set_id):
+            sets[edge.downstream, edge.set_id].append(edge)
+    nearest: dict[str, list[Edge]] = defaultdict(list)
+    for (urn, _), edges in sets.items():
+        before = [edge for edge in edges if edge.to <= at]
+        last = max((edge.to for edge in before), default=None)
+        first = min((edge.from_ for edge in edges if edge.from_ > at), default=None)
+        stood = [edge for edge in before if edge.to == last] if last is not None else [edge for edge in edges if edge.from_ == first]
+        nearest[urn] += [replace(edge) for edge in stood]
+    return nearest
 
 
-async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], historical: bool) -> None:
+def _assign(found: Walked, dataset: str, written: Written, moment: datetime | None = None, inferred: bool = False) -> None:
+    """Remember the traced version of a dataset, its run, and where and when what it was made of is looked for."""
+    found.version[dataset] = replace(written.version, inferred=inferred)
+    found.sizes[dataset] = written.size
+    found._told[dataset] = written.told
+    found._moment[dataset] = moment
+    if written.run is not None:
+        found.run[dataset] = written.run
+        if written.run.status != "RUNNING":  # a streaming job reads on
+            found._moment[dataset] = written.run.ended_at or written.run.started_at
+
+
+async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], *, pinned_only: bool) -> None:
     """From the runs behind these edges to the versions they read; else to what was current when they ran."""
-    pairs: dict[str, str] = {}
-    for edge in edges:
-        upstream = holder(edge.upstream)
-        if upstream not in found.version and upstream.startswith("urn:lineproof:dataset:"):
-            pairs.setdefault(upstream, holder(edge.downstream))
-    readers = {found.run[down].urn: down for down in pairs.values() if down in found.run}
-    links = await context.links(sorted(readers), ["USED"], USED_LIMIT, "inputs of one run")
-    used: dict[str, tuple[str, bool]] = {}
-    for run, row in links.items():
-        for link in row.out:
-            dataset = str(parse_urn(link.dst).parent)
-            if link.type == "USED" and pairs.get(dataset) == readers[run]:
-                used[dataset] = (link.dst, bool(link.props.get("inferred")))
-    known = await versions(context, (version for version, _ in used.values()))
-    chosen = {dataset: _marked(known[version], inferred) for dataset, (version, inferred) in used.items() if version in known}
-    by_size: dict[int | None, list[str]] = defaultdict(list)
-    for upstream, downstream in pairs.items():
-        if upstream not in chosen:
-            by_size[found.sizes.get(downstream, context.at)].append(upstream)
-    for size, datasets in by_size.items():
-        chosen |= {dataset: _marked(version, True) for dataset, version in (await _current(context, datasets, size)).items()}
-    await _assign(context, found, chosen, historical)
-    if historical:  # a source without a version is read at the size of its reader
-        for upstream, downstream in pairs.items():
-            found.sizes.setdefault(upstream, found.sizes.get(downstream, context.at))
+    pairs = {(holder(edge.downstream), holder(edge.upstream)) for edge in edges}
+    pairs = {pair for pair in pairs if pair[1].startswith("urn:lineproof:dataset:")}
+    used = await _used(context, found, {reader for reader, _ in pairs})
+    named = {pair: used[pair] for pair in pairs & used.keys() if not (pinned_only and used[pair][1])}
+    told = await exactly(context, {version: found._moment.get(reader) for (reader, _), (version, _) in named.items()})
+    read = {pair: (told[version], inferred) for pair, (version, inferred) in named.items() if version in told}
+    late = [pair for pair, (written, inferred) in read.items() if inferred and _later(written.version, found._moment.get(pair[0]))]
+    for moment, group in _by_moment(found, [*late, *(pair for pair in pairs if pair not in read)], now=pinned_only).items():
+        then = await written_at(context, {dataset: moment for _, dataset in group})
+        read |= {(reader, dataset): (then[dataset], True) for reader, dataset in group if dataset in then}
+    for pair, (written, inferred) in read.items():
+        found.read[pair] = replace(written.version, inferred=inferred)
+    readers: dict[str, list[str]] = defaultdict(list)
+    for reader, dataset in sorted(pairs):
+        if dataset != reader:  # a table that reads itself was there before
+            readers[dataset].append(reader)
+    for dataset, those in readers.items():
+        _choose(context, found, dataset, those, read)
 
 
-def _marked(version: VersionRef, inferred: bool) -> VersionRef:
-    return VersionRef(version.urn, version.id, version.dataset, version.since, version.committed_at, version.fingerprint, version.row_count, version.run,
-                      inferred)
+def _choose(context: QueryContext, found: Walked, dataset: str, readers: Sequence[str], read: Mapping[tuple[str, str], tuple[Written, bool]]) -> None:
+    """Which of the versions that its readers read is traced further: that of the nearest, of several the latest that a run is known to have read."""
+    told = [(reader in found.run or not read[reader, dataset][1], read[reader, dataset][0].version.committed_at or EPOCH, reader)
+            for reader in readers if (reader, dataset) in read]
+    if dataset not in found.sizes:
+        if told:
+            leading = max(told)[2]
+            written, inferred = read[leading, dataset]
+            _assign(found, dataset, written, found._moment.get(leading), inferred)
+        else:
+            found.sizes[dataset] = found._told[dataset] = found._told.get(readers[0], context.at)
+            found._moment[dataset] = found._moment.get(readers[0])
+    traced = found.version.get(dataset)
+    if traced is not None and any(with_run and read[reader, dataset][0].version.urn != traced.urn for with_run, _, reader in told):
+        context.notes.doubt("several-versions", "steps on the way read different versions of it; the trace goes on with the one of the nearest", dataset)
+
+
+def _later(version: VersionRef, moment: datetime | None) -> bool:
+    return moment is not None and version.committed_at is not None and version.committed_at > moment
+
+
+def _by_moment(found: Walked, pairs: Iterable[tuple[str, str]], *, now: bool) -> dict[datetime | None, list[tuple[str, str]]]:
+    groups: dict[datetime | None, list[tuple[str, str]]] = defaultdict(list)
+    for reader, dataset in pairs:
+        groups[None if now else found._moment.get(reader)].append((reader, dataset))
+    return groups
+
+
+async def _used(context: QueryContext, found: Walked, readers: Collection[str]) -> dict[tuple[str, str], tuple[str, bool]]:
+    """(reader, dataset) -> the version its run read, or a model was trained on, and whether that is inferred."""
+    wrote = {reader: found.run[reader].urn if reader in found.run else reader for reader in readers}
+    links = await context.links(sorted(set(wrote.values())), ["USED", "TRAINED_ON"], USED_LIMIT, "inputs of one run")
+    used: dict[tuple[str, str], tuple[str, bool]] = {}
+    for reader, run in wrote.items():
+        for link in links[run].out if run in links else ():
+            pair = reader, str(parse_urn(link.dst).parent)
+            if pair not in used or used[pair][1]:  # what it named outweighs what was inferred before
+                used[pair] = link.dst, bool(link.props.get("inferred"))
+    streaming = {reader for reader, run in found.run.items() if run.status == "RUNNING"}
+    return {pair: version for pair, version in used.items() if not (version[1] and pair[0] in streaming)}

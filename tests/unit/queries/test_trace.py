@@ -13,6 +13,7 @@ from tests.flights_world import (
     GOOD,
     JOINED,
     NS,
+    PLANTED,
     RAW,
     REPO,
     STAGING,
@@ -120,18 +121,18 @@ async def test_a_reformatted_query_is_a_change_of_code_but_not_of_the_value(worl
     assert any(change.path_changed for change in found.changes)  # Bob's, one version earlier
 
 
-async def test_data_written_by_other_code_than_shown_is_told_apart(world: World) -> None:
-    """A rerun of old code leaves the edges alone; when its snapshot is then declared current, data and code differ."""
+async def test_a_rerun_of_old_code_that_was_declared_current_shows_that_code(world: World) -> None:
+    """A rerun leaves the edges alone; when its snapshot is then declared current, the code is that of the rerun."""
     features(world, "feat again", "2026-03-04T09:10:00Z", GOOD, "a" * 40, purpose="rerun")
     world.say("lineproof.dataset-version.v1", {"namespace": NS, "name": "feat_weather", "id": "restored", "runId": run_id("feat again"),
                                                "committedAt": "2026-03-04T09:20:00Z"}, "2026-03-04T09:20:00Z")
     await world.settle()
     found = await ask(world, trace, column("wind_ms", "feat_weather"))
-    assert found.steps[0].expression == "round(wind_speed_mph * 0.27778, 1)"
+    assert found.steps[0].expression == "round(wind_speed_mph * 0.44704, 1)"
     assert found.steps[0].run is not None
     assert found.steps[0].run.id == run_id("feat again")
-    assert found.steps[0].code_matches_run is False
-    assert "code-differs" in [reason.code for reason in found.completeness.reasons]
+    assert found.steps[0].code_matches_run is True
+    assert found.completeness.complete
 
 
 async def test_where_columns_are_unknown_the_trace_goes_on_with_datasets(shared_world: World) -> None:
@@ -204,6 +205,8 @@ async def test_a_change_of_rows_is_told_and_is_no_suspect(world: World) -> None:
     world.run("stg_weather", "stg 3", "2026-03-03T09:00:00Z", ["raw/weather"], "stg_weather", {
         "origin": ("upper(origin)", [("raw/weather", "origin")], 2), "observed_at": ("time_hour", [("raw/weather", "time_hour")], 3),
         "wind_speed_mph": ("wind_speed", [("raw/weather", "wind_speed")], 4)}, STAGING.replace("origin", "upper(origin)"), "c" * 40)
+    features(world, "feat 3", "2026-03-03T09:10:00Z", PLANTED, "b" * 40)
+    joined(world, "joined 2", "2026-03-03T09:30:00Z")
     await world.settle()
     found = await ask(world, trace, column("wind", "joined"), since=TUESDAY)
     told = [(change.commit.author if change.commit else None, change.influence, change.suspect) for change in found.changes if change.path_changed]

@@ -1,0 +1,142 @@
+"""Which version of a dataset was there at a moment, and which run wrote it.
+
+Moments are what producers claim: a run that ended on Tuesday wrote Tuesday's version, however late its event came. Reruns, backfills
+and rebuilds only add provenance, so they make no version current; one that a dataset event declares current is.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from metadata_service.graph.ops import OPEN
+from metadata_service.graph.port import NodeRow, RevisionRow
+from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, runs, version_of, writers_of
+from metadata_service.queries.context import QueryContext
+from metadata_service.queries.shapes import as_time, micros, of_micros
+
+__all__ = ["Written", "exactly", "written_at"]
+
+VERSION_LIMIT: Final = 1_000  # versions of one dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A version and the run that wrote it, as far as anybody said.
+
+    `size` is the last size at which the version was current (None: it still is, at the position), `told` the one at which its run was known to
+    have ended: that run's code is looked for at the one, what its inputs were at the other.
+    """
+
+    version: VersionRef
+    run: RunRef | None
+    size: int | None
+    told: int | None
+
+
+async def exactly(context: QueryContext, versions: Mapping[str, datetime | None]) -> dict[str, Written]:
+    """These versions (URN -> the moment they were read at), each with the run that had last written it then; unknown ones are left out."""
+    rows = await context.graph.get(sorted(versions), context.at) if versions else {}
+    writers = await writers_of(context, list(rows.values()))
+    known = await runs(context, (run for found in writers.values() for run in found))
+    chosen = {}
+    for urn, row in rows.items():
+        run = _latest([known[each] for each in writers[urn] if each in known], versions[urn], str(row.facts.get("run")))
+        chosen[urn] = (version_of(row, run.urn if run is not None else None), run)
+    return await _placed(context, chosen)
+
+
+async def written_at(context: QueryContext, datasets: Mapping[str, datetime | None]) -> dict[str, Written]:
+    """What each of `datasets` was at its moment (None: at the position); those of which no version is known then are left out."""
+    current = {dataset: row.facts["currentVersion"] for dataset, row in (await context.graph.get(sorted(datasets), context.at)).items()
+               if row.facts.get("currentVersion") is not None} if datasets else {}
+    found = await exactly(context, {str(current[dataset]): None for dataset, moment in datasets.items() if moment is None and dataset in current})
+    chosen = {written.version.dataset: written for written in found.values()}
+    for dataset, moment in datasets.items():
+        if moment is not None:
+            then = await _at_moment(context, dataset, moment, str(current[dataset]) if dataset in current else None)
+            if then is not None:
+                chosen[dataset] = then
+    return chosen
+
+
+async def _at_moment(context: QueryContext, dataset: str, moment: datetime, current: str | None) -> Written | None:
+    links = (await context.links([dataset], ["VERSION_OF"], VERSION_LIMIT, "versions of one dataset")).get(dataset)
+    rows = await context.graph.get(sorted({link.src for link in links.into}), context.at) if links is not None else {}
+    writers = await writers_of(context, list(rows.values()))
+    known = await runs(context, (run for found in writers.values() for run in found))
+    history = await context.graph.revisions(dataset, context.at)
+    declared = {str(row.value): row.from_ for row in history if row.fact == "currentVersion" and row.value is not None}
+    size_then = await context.graph.size_at(micros(moment))
+    best: tuple[datetime, int, str, RunRef | None] | None = None
+    for urn, row in rows.items():
+        if row.facts.get("backfill"):
+            continue
+        made = [known[run] for run in writers[urn] if run in known]
+        told: list[tuple[datetime | None, RunRef | None]] = [(_end(run), run) for run in made if _counts(run)]
+        if not told and (urn in declared or not made):  # a snapshot that nobody's run wrote, or one of a rerun that was declared current
+            at = as_time(row.facts.get("committedAt"))
+            if at is None and urn in declared and declared[urn] <= size_then:
+                at = moment
+            told.append((at, made[-1] if made else None))
+        for end, run in told:
+            if end is not None and end <= moment and (best is None or (end, row.from_) >= best[:2]):
+                best = (end, row.from_, urn, run)
+    if best is None or await _dropped(context, history, best[0], moment):
+        return None
+    _, _, urn, run = best
+    return (await _placed(context, {urn: (version_of(rows[urn], run.urn if run is not None else None), run)}))[urn]
+
+
+def _counts(run: RunRef) -> bool:
+    """Whether the run made what it wrote current."""
+    return run.purpose in (None, "normal") and run.status in ("COMPLETE", "RUNNING")
+
+
+def _end(run: RunRef) -> datetime | None:
+    return run.ended_at or run.started_at
+
+
+def _latest(known: Iterable[RunRef], moment: datetime | None, named: str) -> RunRef | None:
+    """The run that had last written a version: a normal one before others, the one the version names before its equals."""
+    fitting = [run for run in known if moment is None or (_end(run) or EPOCH) <= moment] or list(known)
+    return max(fitting, key=lambda run: (_counts(run), _end(run) or EPOCH, run.urn == named, run.recorded_by), default=None)
+
+
+async def _dropped(context: QueryContext, history: Iterable[RevisionRow], written: datetime, moment: datetime) -> bool:
+    """Whether the dataset was dropped after it was written, by the moment."""
+    for row in history:
+        if row.fact == "existence" and row.value == "dropped":
+            entry = await context.graph.outcome(row.from_ - 1)
+            at = of_micros(entry.claimed) if entry is not None and entry.claimed is not None else None
+            if at is not None and written < at <= moment:
+                return True
+    return False
+
+
+async def _placed(context: QueryContext, chosen: Mapping[str, tuple[VersionRef, RunRef | None]]) -> dict[str, Written]:
+    """Where each version stands in the log."""
+    rows = await context.graph.get(sorted({run.urn for _, run in chosen.values() if run is not None}), context.at) if chosen else {}
+    datasets = {version.dataset for version, _ in chosen.values()}
+    now = await context.graph.get(sorted(datasets), context.at) if datasets else {}
+    placed = {}
+    for urn, (version, run) in chosen.items():
+        told = _told(rows.get(run.urn)) if run is not None else None
+        dataset = now.get(version.dataset)
+        if dataset is not None and dataset.facts.get("currentVersion") == urn:
+            size = context.at
+        else:
+            size = _last_size(await context.graph.revisions(version.dataset, context.at), urn, max(told or 0, version.since))
+        placed[urn] = Written(version, run, size, min(told, context.size) if told is not None else size)
+    return placed
+
+
+def _told(run: NodeRow | None) -> int | None:
+    return run.since.get("status", run.from_) if run is not None else None
+
+
+def _last_size(history: Iterable[RevisionRow], version: str, known: int) -> int:
+    """The last size at which a version was current: of several stretches the one in which it was known; `known` if it never was."""
+    ended = [row.to - 1 for row in history if row.fact == "currentVersion" and row.value == version and row.to < OPEN]
+    return min((size for size in ended if size >= known), default=max(ended, default=known))
