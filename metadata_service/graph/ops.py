@@ -8,7 +8,6 @@ An interval that would be empty (a fact set twice, or an edge opened and closed,
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
@@ -174,12 +173,12 @@ class PutState:
 GraphOp = UpsertNode | Revise | OpenEdge | CloseEdge | Link | SetStat | Touch | EntryRecord | PutState
 
 
-def _canonical_scalars(values: Iterable[str | int | None]) -> bytes:
+def _canonical_scalars(values: tuple[str | int | None, ...]) -> bytes:
     """RFC 8785 of an array of strings, integers and nulls.
 
-    For these the standard encoder writes the same bytes as the canonical one, ten times as fast; a property test holds them equal.
+    For these a fast encoder writes the same bytes as the canonical one; a property test holds them equal.
     """
-    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps(values)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -212,7 +211,8 @@ def node_digest(urn: str, tenant: str, from_: int) -> int:
 
 def revision_digest(urn: str, fact: str, value: Any, from_: int, to: int) -> int:
     """Digest of one revision row."""
-    return _number(canonical_json(["revision", urn, fact, value, from_, to]))
+    said = ("revision", urn, fact, value, from_, to)
+    return _number(_canonical_scalars(said) if type(value) is str else canonical_json(said))
 
 
 def edge_digest(edge: Edge) -> int:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,8 +30,8 @@ def own_of(edge: Edge) -> str | None:
     return None if not any(value is not None for value in values) else _scalars(values)
 
 
-def _scalars(values: Iterable[Any]) -> str:
-    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+def _scalars(values: tuple[Any, ...]) -> str:
+    return orjson.dumps(values).decode()
 
 
 _NOTHING = (None,) * 8

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ __all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "in
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
 ABSORBED_KEPT: Final = 16  # recognised repeats per set: enough for a job that alternates between a few inputs
 BUCKETS: Final = "0123456789abcdef"
+CACHED_DIGESTS: Final = 16_384  # each event of a run asks for those of its outputs half a dozen times
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,12 @@ class SetId:
     @property
     def digest(self) -> str:
         """32 hex digits."""
-        said = "\n".join((self.kind, self.via or "", self.transformation or "", self.output))
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+        return _digest("\n".join((self.kind, self.via or "", self.transformation or "", self.output)))
+
+
+@lru_cache(CACHED_DIGESTS)
+def _digest(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def set_key(set_id: str) -> str:
@@ -75,7 +81,7 @@ def set_key(set_id: str) -> str:
 
 def out_key(job: str, output: str) -> str:
     """State key of an output of a job."""
-    return "out:" + hashlib.sha256(f"{job}\n{output}".encode()).hexdigest()[:32]
+    return "out:" + _digest(f"{job}\n{output}")
 
 
 def opened_key(index: int) -> str:

@@ -1,6 +1,7 @@
 """URNs of what events name, and the references between them.
 
-Everything here is called once per name and event, so the common constructors are cached.
+Everything here is called once per name and event, so the common constructors are cached. Names with a run's id in them come with one run and
+never again: those are kept for a moment only, or they would push out the names of the datasets and jobs.
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ __all__ = ["MAX_PROJECTED_URN", "bounded", "column_urn", "dataset_of", "dataset_
 # the longest object paths of cloud stores fit. What is longer is refused here for every store, so that all of them say the same.
 MAX_PROJECTED_URN: Final = 1_300
 CACHED_NAMES: Final = 65_536  # names of a large warehouse's daily runs; about 20 MB
+CACHED_RUN_NAMES: Final = 2_048  # each is asked for when its batch is loaded and when it is projected
 _SCP: Final = re.compile(r"^[\w.+-]+@([^:/]+):(.+)$")  # git@host:owner/name.git
 _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -29,6 +31,10 @@ def of(kind: str, *components: str) -> str:
     Raises:
         UrnError: a component is empty, too long, no Unicode, or has a NUL character, which no store keeps.
     """
+    return _made(kind, *components)
+
+
+def _made(kind: str, *components: str) -> str:
     if any("\0" in part for part in components):
         raise UrnError(f"{kind} has a name with a NUL character")
     return bounded(format_urn(kind, *components))
@@ -55,9 +61,10 @@ def job_urn(namespace: str, name: str) -> str:
     return of("job", namespace, name)
 
 
+@lru_cache(CACHED_RUN_NAMES)
 def run_urn(run_id: str) -> str:
     """`urn:lineproof:run:<uuid>`."""
-    return of("run", run_id)
+    return _made("run", run_id)
 
 
 def principal_urn(who: str) -> str:
@@ -72,11 +79,10 @@ def column_urn(dataset: str, *path: str) -> str:
     return of("column", *parsed.components, *path)
 
 
-@lru_cache(CACHED_NAMES)
+@lru_cache(CACHED_RUN_NAMES)
 def version_urn(dataset: str, version: str) -> str:
     """The version `version` of the dataset with URN `dataset`."""
-    parsed = parse_urn(dataset)
-    return of("dataset-version", *parsed.components, version)
+    return _made("dataset-version", *parse_urn(dataset).components, version)
 
 
 def run_version_urn(dataset: str, run_id: str) -> str:

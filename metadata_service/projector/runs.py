@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -52,6 +53,7 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text).hexdigest()[:32]
 
 
+@lru_cache(1_024)  # the times of a run are told of it, of its version, and again by its next event
 def instant(micros: int) -> str:
     """An ISO 8601 instant in UTC with µs, as facts keep it."""
     return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")

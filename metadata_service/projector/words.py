@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from lineproof_schema.urn import UrnError
-from metadata_service.projector.names import dataset_urn, job_urn, run_urn
+from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft
 
 __all__ = ["Words", "fact_of", "last_said", "listen", "said_key", "shape_digest", "shape_of"]
 
+_A_RUN: Final = "urn:lineproof:run"
 Order = tuple[int, int]  # claimed time (µs), then what of events of one moment comes later
 # the fact in our words that a facet becomes, where the two have different names; the fact `storage` is of `dataSource`
 _FACTS: Final = {"ownership": "owners", "documentation": "description", "dataSource": "storage", "storage": "facet:storage",
@@ -44,7 +45,7 @@ def shape_of(event: OpenLineageEvent) -> tuple[str, ...]:
     said: list[tuple[str, Mapping[str, Any]]] = []
     try:
         if event.run_id is not None:
-            said.append((run_urn(event.run_id)[:17], event.run_facets))  # without the id: the shapes of a job's runs are alike
+            said.append((_A_RUN, event.run_facets))  # without the id: the shapes of a job's runs are alike
         if event.job is not None:
             said.append((job_urn(event.job.namespace, event.job.name), event.job.facets))
         parts: Iterable[DatasetPart] = (*event.inputs, *event.outputs, *((event.dataset,) if event.dataset is not None else ()))
@@ -78,7 +79,7 @@ class Words:
         """
         if not self.behind:
             return True
-        place = _place(urn[:17] if urn.startswith("urn:lineproof:run:") else urn, key)
+        place = _place(_A_RUN if urn.startswith(f"{_A_RUN}:") else urn, key)
         if place in self.later:
             return False
         if place in self.earlier:

@@ -101,6 +101,7 @@ def format_urn(kind: str, *components: str) -> str:
     text = PREFIX + kind + ":" + ":".join(encode(part) for part in components)
     if len(text) > MAX_URN_LENGTH:
         raise UrnError(f"URN of {len(text)} characters, at most {MAX_URN_LENGTH}")
+    _REMEMBERED.keep(text, Urn(kind, components))  # who makes a name asks for its parts next
     return text
 
 
@@ -149,14 +150,19 @@ class _Remembered(dict[str, Urn]):
 
     def __missing__(self, text: str) -> Urn:
         urn = _parsed(text)
+        self.keep(text, urn)
+        return urn
+
+    def keep(self, text: str, urn: Urn) -> None:
+        """`text` is the canonical spelling of `urn`."""
         if len(text) <= REMEMBERED_LENGTH and len(urn.components) <= REMEMBERED_COMPONENTS:
             if len(self) >= REMEMBERED:
                 self.clear()
             self[text] = urn
-        return urn
 
 
-parse_urn: Final[Callable[[str], Urn]] = _Remembered().__getitem__
+_REMEMBERED: Final = _Remembered()
+parse_urn: Final[Callable[[str], Urn]] = _REMEMBERED.__getitem__
 """Parse a URN; only the canonical spelling is accepted.
 
 Raises:
