@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from strawberry import Info
 
@@ -33,8 +32,7 @@ class Caller:
 
 def caller_of(info: Info) -> Caller:
     """The caller, whatever its roles."""
-    context: Any = info.context
-    caller: Caller = getattr(context, "caller", context)
+    caller: Caller = info.context
     return caller
 
 

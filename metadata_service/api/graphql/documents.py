@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, TokenKind, parse
 from strawberry.extensions import SchemaExtension
@@ -23,7 +23,8 @@ _parsed = lru_cache(KEPT)(parse)
 
 
 @lru_cache(KEPT)
-def _faults(schema: GraphQLSchema, document: DocumentNode, rules: tuple[type, ...]) -> tuple[GraphQLError, ...]:
+def _faults(schema: GraphQLSchema, query: str, rules: tuple[type, ...], **options: Any) -> tuple[GraphQLError, ...]:
+    document = _parsed(query, **options)  # a document is no key: to hash it is to walk through it
     return tuple(_long_integers(document)) or tuple(validate_document(schema, document, rules))
 
 
@@ -50,6 +51,7 @@ class KnownDocuments(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        if context.graphql_document is not None:
-            context.pre_execution_errors = list(_faults(context.schema._schema, context.graphql_document, tuple(context.validation_rules)))
+        if context.query and context.graphql_document is not None:
+            found = _faults(context.schema._schema, context.query, tuple(context.validation_rules), **context.parse_options)
+            context.pre_execution_errors = list(found)
         yield

@@ -62,8 +62,7 @@ class QueryLimits(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         if context.graphql_document is not None:
-            viewer = getattr(getattr(context.context, "caller", context.context), "viewer", None)
-            roles: Collection[str] = viewer.roles if viewer is not None else ()
+            roles: Collection[str] = context.context.viewer.roles
             refused = _refused(context.graphql_document, context.variables or {}, bool(INTROSPECTION_ROLES.intersection(roles)))
             unnamed = _ambiguous(context.graphql_document) if context._provided_operation_name is None else ()  # `operation_name` would be the first's
             context.pre_execution_errors = [*(context.pre_execution_errors or ()), *unnamed, *refused]

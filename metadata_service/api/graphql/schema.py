@@ -259,9 +259,9 @@ schema = Schema(query=Query, mutation=Mutation, extensions=[KnownDocuments, Quer
                 config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True))
 
 
-async def execute(caller: Caller, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Run a document in process; the answer is what the HTTP endpoint would give: `data` and, if any, `errors`."""
-    result: Any = await schema.execute(document, variable_values=variables, context_value=caller)
+async def execute(caller: Caller, document: str | None, variables: dict[str, Any] | None = None, operation_name: str | None = None) -> dict[str, Any]:
+    """Run a document; the answer is that of the HTTP endpoint: `data` and, if any, `errors`."""
+    result: Any = await schema.execute(document, variable_values=variables, context_value=caller, operation_name=operation_name)
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
