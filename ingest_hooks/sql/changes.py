@@ -36,7 +36,7 @@ def update(statement: exp.Update) -> tuple[Reduced, ...]:
 
 def delete(statement: exp.Delete) -> tuple[Reduced, ...]:
     """What decides which rows go."""
-    target = statement.this
+    target = statement.this or next(iter(statement.args.get("tables") or ()), None)  # BigQuery: DELETE t WHERE …
     if not isinstance(target, exp.Table):
         return (Reduced("delete", status="unknown", reason="statement:delete"),)
     select = exp.select("1")

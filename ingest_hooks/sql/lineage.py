@@ -54,7 +54,7 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
     try:
         tool = Dialect.get_or_raise(dialect)
         script = read_script(sql, tool)
-        reduced, made = choose(script, output)
+        reduced, made = choose(script, output, SchemaIndex(schema))
     except _BROKEN as error:
         return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
     if not script.statements and not script.reasons:

@@ -1,13 +1,14 @@
 """What a statement is reduced to: the queries that fill its target."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from ingest_hooks.sql.model import Status
 
-__all__ = ["Reduced", "adopt_ctes", "file_table", "query_of", "rows_with_queries", "table_name", "target_of"]
+__all__ = ["Reduced", "adopt_ctes", "file_table", "named", "query_of", "rows_with_queries", "table_name", "target_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,13 @@ class Reduced:
     deciding: tuple[exp.Query, ...] = ()
     by_name: bool = False
     temporary: bool = False
+    like: exp.Table | None = None  # the table whose columns the target gets
     fixed: tuple[str, ...] = ()  # columns of the target to which the statement gives one value for all rows (`PARTITION (day = '…')`)
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes its target anew."""
+        return self.kind.startswith("create ") or self.kind == "select into"
 
     @property
     def reads(self) -> tuple[exp.Query, ...]:
@@ -80,6 +87,18 @@ def rows_with_queries(values: exp.Values, at_least: int = 0) -> exp.Query | None
         select = exp.select(*(exp.null() if isinstance(item, exp.Column) else item for item in items))  # DEFAULT is a word, no column
         found = select if found is None else exp.Union(this=found, expression=select, distinct=False)
     return found
+
+
+def named(query: exp.Query, columns: Sequence[str]) -> exp.Query:
+    """The query with its outputs under these names, by position."""
+    first: exp.Expr = query
+    while isinstance(first, exp.SetOperation):
+        first = first.left.unnest()
+    if isinstance(first, exp.Select) and len(first.expressions) == len(columns) and not any(item.is_star for item in first.expressions):
+        first.set("expressions", [exp.alias_(item.unalias(), name, copy=False) for item, name in zip(first.expressions, columns, strict=True)])
+        return query
+    alias = exp.TableAlias(this=exp.to_identifier("named"), columns=[exp.to_identifier(column) for column in columns])
+    return exp.select("*").from_(exp.Subquery(this=query, alias=alias), copy=False)
 
 
 def target_of(node: exp.Expr | None) -> tuple[exp.Table | None, tuple[str, ...]]:

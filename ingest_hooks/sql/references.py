@@ -10,7 +10,7 @@ from sqlglot.optimizer.scope import Scope
 
 from ingest_hooks.sql.model import InputColumn
 from ingest_hooks.sql.pivots import grouped_by, pivots_of
-from ingest_hooks.sql.sources import Source, is_pseudo, pivot_source, pivoted_nodes, plain_sources, reads_elsewhere, selects_of
+from ingest_hooks.sql.sources import Source, has_star, is_pseudo, pivot_source, pivoted_nodes, plain_sources, reads_elsewhere, selects_of
 from ingest_hooks.sql.tables import Tables
 from ingest_hooks.sql.uses import TRANSFORMED, Found, Use, composed, merged
 
@@ -51,7 +51,8 @@ class References(ABC):
         if isinstance(query, exp.UDTF):
             return self._of_function(scope, query, name)
         if isinstance(query, exp.SetOperation):
-            return merged(self._named(branch, name) for branch in scope.set_operation_scopes)
+            by_name = query.args.get("by_name")
+            return merged(self._named(branch, name) for branch in scope.set_operation_scopes if not by_name or has_star(branch))
         if any(select.is_star for select in selects_of(scope)):
             sources = [source for source in plain_sources(scope).values() if self._may_have(source, name)]
             if len(sources) == 1:

@@ -17,7 +17,18 @@ from ingest_hooks.sql.pivots import of_pivot, pivots_of
 from ingest_hooks.sql.positions import remembered
 from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
-from ingest_hooks.sql.sources import below, is_function, is_written_with_table, part_of, pivot_named, plain_sources, seen_from, selects_of, source_named
+from ingest_hooks.sql.sources import (
+    below,
+    has_star,
+    is_function,
+    is_written_with_table,
+    part_of,
+    pivot_named,
+    plain_sources,
+    seen_from,
+    selects_of,
+    source_named,
+)
 from ingest_hooks.sql.tables import Tables, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
@@ -223,7 +234,10 @@ class Resolver(References):
             branches = branches[:1]
         if query.args.get("by_name"):
             name = list(self._index(scope))[index]
-            found = [self._column(branch, at) for branch in branches if (at := self._index(branch).get(name)) is not None]
+            found = [self._named(branch, name) for branch in branches if name in self._index(branch) or has_star(branch)]
+        elif len({len(selects_of(branch)) for branch in branches if not has_star(branch)}) > 1:
+            found = [self._column(branch, index) for branch in branches if index < len(selects_of(branch))]
+            found.append(Found(reasons=frozenset({"column-count-differs"})))
         else:
             found = [self._column(branch, index) for branch in branches if index < len(selects_of(branch))]
         all_of_them = merged(found)

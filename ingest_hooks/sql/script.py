@@ -17,8 +17,9 @@ from sqlglot.tokens import Token, TokenType
 from ingest_hooks.sql.model import Status
 from ingest_hooks.sql.own_tables import Own
 from ingest_hooks.sql.parsing import parse_statement
-from ingest_hooks.sql.reduced import Reduced, table_name
-from ingest_hooks.sql.statement import reduce_statement
+from ingest_hooks.sql.reduced import Reduced, named, table_name
+from ingest_hooks.sql.statement import reduce_statement, renames
+from ingest_hooks.sql.tables import SchemaIndex
 
 __all__ = ["Script", "choose", "read_script"]
 
@@ -77,7 +78,28 @@ def read_script(sql: str, tool: Dialect) -> Script:
             script.variables |= _parameters_of(statement)
             if not _is_harmless(statement) or len(parts) == 1:
                 script.statements += reduce_statement(statement)
+            elif isinstance(statement, exp.Alter):
+                _rename(script, renames(statement))
+            elif isinstance(statement, exp.Drop):
+                _drop(script, statement)
     return script
+
+
+def _rename(script: Script, pairs: Sequence[tuple[exp.Table, exp.Table]]) -> None:
+    """What was written under the old name is there under the new one."""
+    script.statements = [next((replace(each, target=new.copy()) for old, new in pairs if _writes(each, old)), each) for each in script.statements]
+
+
+def _drop(script: Script, statement: exp.Drop) -> None:
+    """A table that the script has made and drops again is there for nobody else."""
+    for table in statement.args.get("tables") or ():
+        at = next((number for number, each in reversed(list(enumerate(script.statements))) if each.creates and _writes(each, table)), None)
+        if at is not None:
+            script.statements[at] = replace(script.statements[at], temporary=True)
+
+
+def _writes(statement: Reduced, table: exp.Expr) -> bool:
+    return statement.target is not None and statement.target.name.casefold() == table.name.casefold()
 
 
 def _is_harmless(statement: exp.Expr) -> bool:
@@ -165,16 +187,32 @@ def _statement(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
 
 # -- which of the statements
 
-def choose(script: Script, output: str | None) -> tuple[Reduced, dict[str, list[str]]]:
+def choose(script: Script, output: str | None, index: SchemaIndex) -> tuple[Reduced, dict[str, list[str]]]:
     """The statement that writes `output`, else the last one that writes a table, else the last query; with what the script makes for itself put in.
 
     Returns it with the columns of the other tables that the script makes, where they are known.
     """
     if len(script.statements) == 1 and not script.reasons:
         return (_as_routine(script.statements[0]) if script.routine else script.statements[0]), {}
-    own = Own()
-    written = [statement for statement in script.statements if not own.take(statement)]
-    made = {table_name(each.target): names for each in written if each.target is not None and (names := _names(each))}
+    made: dict[str, list[str]] = {}
+
+    def columns_of(table: exp.Table) -> Sequence[str]:
+        name = table_name(table)
+        known = next((columns for each, columns in made.items() if each.casefold() == name.casefold()), None)
+        key = index.find(name)
+        return known or (list(index.columns(key)) if key is not None else ())
+
+    own = Own(columns_of)
+    written: list[Reduced] = []
+    for each in script.statements:
+        statement = replace(each, columns=tuple(columns_of(each.like))) if each.like is not None and not each.columns else each
+        if own.take(statement):
+            script.reasons += ["copy"] if statement.reason == "copy" else []  # the columns of a file are not known
+            continue
+        written.append(statement)
+        names = list(statement.columns or own.names(statement.queries[:1]))
+        if statement.target is not None and names and (statement.creates or table_name(statement.target) not in made):
+            made[table_name(statement.target)] = names
     wanted = (output or "").casefold().split(".")[-1]
     targets = [each for each in written if each.target is not None and each.kind not in ("delete",)]
     fits = [each for each in targets if each.target is not None and each.target.name.casefold() == wanted]
@@ -201,14 +239,7 @@ def _as_routine(found: Reduced) -> Reduced:
 
 
 def _same_target(one: Reduced, other: Reduced) -> bool:
-    return one.target is not None and other.target is not None and one.target.name.casefold() == other.target.name.casefold()
-
-
-def _names(statement: Reduced) -> list[str]:
-    if statement.columns:
-        return list(statement.columns)
-    names = statement.queries[0].named_selects if statement.queries else []
-    return list(names) if names and "*" not in names and all(names) else []
+    return other.target is not None and _writes(one, other.target)
 
 
 def _together(writers: Sequence[Reduced]) -> Reduced:
@@ -217,6 +248,10 @@ def _together(writers: Sequence[Reduced]) -> Reduced:
     if len(filled) < 2:
         return (filled or list(writers))[-1]
     columns = next((each.columns for each in filled if each.columns), ())
+    if any(each.columns not in ((), columns) for each in filled):  # each names its own
+        filled = [replace(each, queries=(), assigned=(*(named(query, each.columns) for query in each.queries), *each.assigned)) if each.columns else each
+                  for each in filled]
+        columns = ()
     reasons = ";".join(dict.fromkeys(each.reason for each in filled if each.reason and each.status != "complete"))
     status: Status = "partial" if any(each.status != "complete" for each in filled) else "complete"
     return Reduced(filled[-1].kind, tuple(query for each in filled for query in each.queries), filled[-1].target, columns, status, reasons or None,

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "is_function", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source",
+__all__ = ["Source", "below", "has_star", "is_function", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source",
            "pivoted_nodes", "plain_sources", "reads_elsewhere", "seen_from", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
@@ -24,6 +24,11 @@ def selects_of(scope: Scope) -> list[exp.Expr]:
     if isinstance(query, exp.Subquery) and not query.selects:
         return [item for inner in (*scope.derived_table_scopes, *scope.subquery_scopes) for item in selects_of(inner)]
     return query.selects if isinstance(query, exp.Query) else []
+
+
+def has_star(scope: Scope) -> bool:
+    """Whether a scope yields columns that it does not name."""
+    return any(item.is_star for item in selects_of(scope))
 
 
 def plain_sources(scope: Scope) -> dict[str, Source]:

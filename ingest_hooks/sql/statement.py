@@ -12,7 +12,9 @@ from ingest_hooks.sql.pivot_statement import pivot_query
 from ingest_hooks.sql.reduced import Reduced, adopt_ctes, file_table, query_of, rows_with_queries, table_name, target_of
 from ingest_hooks.sql.rewrites import rewrite
 
-__all__ = ["reduce_statement"]
+__all__ = ["reduce_statement", "renames"]
+
+_HOLDS_ROWS: Final = frozenset({"TABLE", "VIEW"})
 
 
 def reduce_statement(statement: exp.Expr) -> tuple[Reduced, ...]:
@@ -87,10 +89,10 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
         return (Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine"),)
     if query is None:
         like = statement.find(exp.LikeProperty)
-        copied = (exp.select("1").from_(like.this.copy(), copy=False),) if like is not None and isinstance(like.this, exp.Table) else ()
-        holds_rows = kind in ("create table", "create view")
+        model = like.this if like is not None and isinstance(like.this, exp.Table) else None
+        holds_rows = str(statement.args.get("kind") or "").upper() in _HOLDS_ROWS
         return (Reduced(kind, target=target if holds_rows else None, columns=columns, status="unknown", reason="no-query", temporary=temporary,
-                        deciding=copied),)
+                        deciding=(exp.select("1").from_(model.copy(), copy=False),) if model is not None else (), like=model),)
     adopt_ctes(statement, query)
     if kind == "create view" and target is not None and any(table.name == target.name and not table.db for table in query.find_all(exp.Table)):
         query = _recursive(query, target.name, columns)
@@ -143,7 +145,42 @@ def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
     return (Reduced("pivot", (pivot_query(statement),)),)
 
 
+def _alter(statement: exp.Alter) -> tuple[Reduced, ...]:
+    """ALTER TABLE: what it is about, and under which name that was there before; it moves no values."""
+    table = statement.this
+    if not isinstance(table, exp.Table) or str(statement.args.get("kind") or "").upper() not in _HOLDS_ROWS:
+        return (Reduced("alter", status="unknown", reason="statement:alter"),)
+    renamed = renames(statement)
+    told = Reduced("alter", target=table, status="unknown", reason="statement:alter")
+    return tuple(replace(told, target=new.copy(), deciding=(exp.select("1").from_(old.copy(), copy=False),)) for old, new in renamed) or (told,)
+
+
+def renames(statement: exp.Expr) -> list[tuple[exp.Table, exp.Table]]:
+    """What a statement renames: (old name, new name)."""
+    pairs: list[tuple[exp.Table, exp.Table]] = []
+    for action in statement.args.get("actions") or () if isinstance(statement, exp.Alter) and isinstance(statement.this, exp.Table) else ():
+        other = action.this
+        if isinstance(action, exp.AlterRename | exp.SwapTable) and isinstance(other, exp.Table):
+            if not other.db:  # it stays where it is
+                other.set("db", statement.this.args.get("db"))
+                other.set("catalog", statement.this.args.get("catalog"))
+            pairs.append((statement.this, other))
+            if isinstance(action, exp.SwapTable):
+                pairs.append((other, statement.this))
+    return pairs
+
+
+def _emptied(statement: exp.Drop | exp.TruncateTable) -> tuple[Reduced, ...]:
+    """DROP and TRUNCATE: what they are about, and that it has no columns to tell of."""
+    tables = statement.args.get("tables") or statement.expressions
+    name = statement.key.removesuffix("table")
+    kind = str(statement.args.get("kind") or "TABLE").upper()
+    return tuple(Reduced(name, target=table, status="unknown", reason=f"statement:{name}") for table in tables
+                 if isinstance(table, exp.Table) and kind in _HOLDS_ROWS) or (Reduced(name, status="unknown", reason=f"statement:{name}"),)
+
+
 _RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {
-    exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Values: _values, exp.Cache: _cache, exp.Copy: _copy, exp.MultitableInserts: several_inserts,
-    exp.Update: update, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement, exp.Export: _export,
+    exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Values: _values, exp.Cache: _cache, exp.Copy: _copy, exp.Update: update,
+    exp.MultitableInserts: several_inserts, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement, exp.Export: _export, exp.Alter: _alter,
+    exp.Drop: _emptied, exp.TruncateTable: _emptied,
 }

@@ -996,3 +996,11 @@ schema: none
 table_name = proj.d.INFORMATION_SCHEMA.TABLES.table_name
 --
 select table_name from `proj.d.INFORMATION_SCHEMA.TABLES`
+
+--# name: delete without from
+writes: d.orders
+status: partial
+reason: statement:delete
+rows = F:p.d.orders.day
+--
+delete d.orders where day < '2020-01-01'

@@ -1428,3 +1428,171 @@ who = public.customers.name
 what = public.items.sku
 --
 select c.name as who, i.sku as what from customers c, items i for share of c, i
+
+--# name: a temporary table that is updated
+writes: audit.log
+id = public.orders.id
+what = public.customers.city public.orders.status
+rows = F:public.customers.id F:public.orders.customer_id
+--
+create temp table work as select id, customer_id, status from orders;
+update work set status = c.city from customers c where c.id = work.customer_id;
+insert into audit.log (id, what) select id, status from work
+
+--# name: a temporary table with a column that comes later
+writes: audit.log
+id = public.orders.id
+what = T:public.orders.status
+--
+create temp table work as select id, status from orders;
+alter table work add column shouted text;
+update work set shouted = upper(status);
+insert into audit.log (id, what) select id, shouted from work
+
+--# name: a temporary table that rows are merged into
+writes: audit.log
+id = public.orders.id public.customers.id
+what = public.orders.status public.customers.city
+rows = J:public.orders.id J:public.customers.id
+--
+create temp table work as select id, status from orders;
+merge into work using customers c on c.id = work.id
+  when matched then update set status = c.city
+  when not matched then insert (id, status) values (c.id, c.city);
+insert into audit.log (id, what) select id, status from work
+
+--# name: a temporary table that rows are deleted from
+writes: audit.log
+id = public.orders.id
+rows = F:public.orders.id F:public.items.order_id
+--
+create temp table work as select id from orders;
+delete from work using items i where i.order_id = work.id;
+insert into audit.log (id) select id from work
+
+--# name: a temporary table filled in another order of its columns
+writes: audit.log
+id = public.orders.id public.customers.id
+what = public.orders.status public.customers.city
+--
+create temp table work (id bigint, word text);
+insert into work (word, id) select status, id from orders;
+insert into work select id, city from customers;
+insert into audit.log (id, what) select * from work
+
+--# name: a temporary table filled column by column
+writes: audit.log
+id = public.orders.id
+what = public.customers.city
+--
+create temp table work (id bigint, word text);
+insert into work (id) select id from orders;
+insert into work (word) select city from customers;
+insert into audit.log (id, what) select id, word from work
+
+--# name: a temporary table that nothing was put into
+writes: audit.log
+id =
+--
+create temp table work (id bigint);
+insert into audit.log (id) select id from work
+
+--# name: a temporary table like another
+writes: audit.log
+id = hr.audit.emp
+what = T:hr.audit.new
+--
+create temp table work (like public.items including all);
+insert into work (order_id, price) select emp, new from hr.audit;
+insert into audit.log (id, what) select order_id, price::text from work
+
+--# name: a temporary table filled from a file
+writes: audit.log
+status: partial
+reason: copy
+id = /in/day.csv.id
+--
+create temp table work (id bigint, word text);
+copy work from '/in/day.csv';
+insert into audit.log (id) select id from work
+
+--# name: an unknown star that is updated
+schema: none
+writes: kept
+a = far.a
+b = far.b near.b
+rows = F:near.k F:far.k
+--
+create temp table work as select * from far;
+update work set b = near.b from near where near.k = work.k;
+insert into kept select a, b from work
+
+--# name: a table that its script drops again
+writes: audit.log
+id = public.orders.id
+what = T:public.orders.status
+--
+create table public.half_done as select id, upper(status) as word from orders;
+insert into audit.log (id, what) select id, word from public.half_done;
+drop table public.half_done
+
+--# name: a table that comes back after it was dropped
+output: audit.log
+writes: audit.log
+id = half_done.id
+--
+create table half_done as select id from orders;
+drop table half_done;
+create table half_done as select id from customers;
+insert into audit.log (id) select id from half_done
+
+--# name: made under another name
+writes: public.customers
+id = public.customers.id
+name = T:public.customers.name
+--
+create table public.customers_next as select id, trim(name) as name from customers;
+drop table if exists public.customers_old;
+alter table public.customers rename to customers_old;
+alter table public.customers_next rename to customers
+
+--# name: inserts that name the columns in another order
+writes: hr.audit
+emp = hr.emp.id hr.dept.id
+at = hr.emp.hired
+old = hr.emp.sal
+--
+insert into hr.audit (emp, at) select id, hired from hr.emp;
+insert into hr.audit (old, emp) select sal, id from hr.emp;
+insert into hr.audit (emp) select id from hr.dept
+
+--# name: a star over a table of the script
+output: audit.log
+writes: audit.log
+id = picked.id
+what = picked.name
+at = picked.one
+--
+create table picked as select c.*, 1 as one from (select id, name from customers) c;
+insert into audit.log (id, what, at) select * from picked
+
+--# name: a union of unequal lists
+status: partial
+reason: column-count-differs
+id = public.orders.id public.customers.id
+--
+select id from orders union all select id, name from customers
+
+--# name: drop of several
+output: hr.dept
+writes: hr.dept
+status: unknown
+reason: statement:drop
+--
+drop table if exists hr.emp, hr.dept
+
+--# name: a schema that gets another name
+status: unknown
+reason: statement:alter
+--
+alter schema hr rename to people

@@ -1115,3 +1115,12 @@ rows = F:SALES_VIEW.year S:SALES_VIEW.sold F:SALES_VIEW.total
 --
 select * from semantic_view(SALES_VIEW dimensions customers.region, date_trunc('month', sold) as month metrics orders.total as revenue where year > 2020)
 where revenue > 0 order by month
+
+--# name: swapped with what was made
+writes: P.S.T1
+id = P.S.T2.ID
+a = P.S.T2.C
+--
+create or replace table P.S.NEXT as select id, c as a from T2;
+alter table P.S.T1 swap with P.S.NEXT;
+drop table P.S.NEXT

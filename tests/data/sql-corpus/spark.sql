@@ -1030,3 +1030,9 @@ reason: star-unresolved
 rows = S:baskets.k
 --
 select * from baskets order by 1 nulls last, k
+
+--# name: a function is no table
+status: unknown
+reason: no-query
+--
+create temporary function plus_one as 'org.example.PlusOne' using jar '/opt/plus.jar'
