@@ -32,9 +32,10 @@ def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
             for parameter in list(select.find_all(exp.Parameter)):
                 named = parameter.parent if isinstance(parameter.parent, exp.Column) else parameter  # `t.$1`, `$1`
                 named.replace(exp.column(exp.to_identifier(f"${parameter.name}", quoted=True)))
+        sources = {source.alias_or_name for source in _sources(select)}
         items: list[exp.Expr] = []
         for item in select.expressions:
-            made = list(_written_out(item, known, dialect))
+            made = list(_written_out(item, known, sources, dialect))
             for each in made:
                 if each is not item:
                     same_place(each, item)
@@ -42,10 +43,14 @@ def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
         select.set("expressions", items)
 
 
+def _sources(select: exp.Select) -> Iterator[exp.Expr]:
+    from_ = select.args.get("from_")
+    yield from (part.this for part in (from_, *(select.args.get("joins") or ())) if isinstance(part, exp.From | exp.Join))
+
+
 def _known(select: exp.Select, tables: Tables) -> Iterator[tuple[str, BaseTable]]:
     """Base tables of a SELECT, by alias."""
-    from_ = select.args.get("from_")
-    for source in (from_.this if isinstance(from_, exp.From) else None, *(join.this for join in select.args.get("joins") or ())):
+    for source in _sources(select):
         if isinstance(source, exp.Table) and (table := tables.of(source)) is not None:
             yield source.alias_or_name, table
 
@@ -66,11 +71,11 @@ def _without_values(select: exp.Select, known: list[tuple[str, BaseTable]]) -> N
     select.set("group", exp.Group(expressions=[each.copy() for each in passed]))
 
 
-def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[exp.Expr]:
+def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], sources: set[str], dialect: str | None) -> Iterator[exp.Expr]:
     value = item.unalias() if isinstance(item, exp.Alias) else item
     if isinstance(value, exp.Aliases):
         yield from _aliases(value)
-    elif isinstance(value, exp.Column) and isinstance(value.this, exp.Star) and value.table and value.table not in dict(known):
+    elif isinstance(value, exp.Column) and isinstance(value.this, exp.Star) and value.table and value.table not in sources:
         fields = list(_fields(value, known, dialect))
         yield from fields or [item]
     elif isinstance(value, exp.Like | exp.ILike) and isinstance(value.this, exp.Star) and isinstance(value.expression, exp.Literal) and len(known) == 1 \

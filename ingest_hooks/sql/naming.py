@@ -13,7 +13,7 @@ from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
 
 from ingest_hooks.sql.positions import same_place
 from ingest_hooks.sql.sources import is_function
-from ingest_hooks.sql.tables import BaseTable, SchemaIndex, Tables, remembered_name
+from ingest_hooks.sql.tables import BaseTable, SchemaIndex, Tables, remember_renamed, remembered_name
 
 __all__ = ["name_tables"]
 
@@ -46,6 +46,7 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mappin
             naming.name_beside_stars(scope)
             tables.open = tables.open or any(naming.is_open(source) for source in scope.sources.values())
             naming.drop_positions(scope)
+            naming.keep_from_stars(scope)
             if scope.parent is not None and scope.can_be_correlated:
                 naming.assume_own(scope)
             for function in scope.udtf_scopes:
@@ -111,7 +112,7 @@ class _Naming:
             return table is None or table.columns is None
         query = source.expression
         if isinstance(query, exp.UDTF):
-            return not query.alias_column_names
+            return not query.alias_column_names and not isinstance(query, exp.Values)
         if isinstance(query, exp.SetOperation):
             return any(self.is_open(branch) for branch in source.set_operation_scopes)
         return isinstance(query, exp.Select) and any(item.is_star for item in query.expressions) and any(
@@ -123,6 +124,19 @@ class _Naming:
         if isinstance(order, exp.Order) and any(each.this.is_int for each in order.expressions) and self.is_open(scope):
             left = [each for each in order.expressions if not each.this.is_int]
             scope.expression.set("order", exp.Order(expressions=left) if left else None)
+
+    def keep_from_stars(self, scope: Scope) -> None:
+        """`(SELECT a, * FROM unknown) AS t (p, q, r)`: p is a; q and r are of the star, but not columns of these names, as which sqlglot would take them."""
+        select, holder = scope.expression, scope.expression.parent
+        if not isinstance(select, exp.Select) or not isinstance(holder, exp.Subquery | exp.CTE) or not holder.alias_column_names or not self.is_open(scope):
+            return
+        names = holder.alias_column_names
+        for number, item in enumerate(select.expressions[:]):
+            if item.is_star or number >= len(names):
+                break
+            item.replace(exp.alias_(item.unalias().copy(), names[number], quoted=True, copy=False))
+        remember_renamed(select, names)
+        holder.args["alias"].set("columns", None)
 
     def assume_own(self, scope: Scope) -> None:
         """Columns without a table in a subquery over what nothing is known of: sqlglot refuses to go on without."""

@@ -11,7 +11,7 @@ from sqlglot.optimizer.scope import Scope
 from ingest_hooks.sql.model import InputColumn
 from ingest_hooks.sql.pivots import grouped_by, pivots_of
 from ingest_hooks.sql.sources import Source, has_star, is_pseudo, pivot_source, pivoted_nodes, plain_sources, reads_elsewhere, selects_of
-from ingest_hooks.sql.tables import Tables
+from ingest_hooks.sql.tables import Tables, is_renamed
 from ingest_hooks.sql.uses import TRANSFORMED, Found, Use, composed, merged
 
 __all__ = ["References"]
@@ -53,7 +53,7 @@ class References(ABC):
         if isinstance(query, exp.SetOperation):
             by_name = query.args.get("by_name")
             return merged(self._named(branch, name) for branch in scope.set_operation_scopes if not by_name or has_star(branch))
-        if any(select.is_star for select in selects_of(scope)):
+        if any(select.is_star for select in selects_of(scope)) and not is_renamed(query, name):
             sources = [source for source in plain_sources(scope).values() if self._may_have(source, name)]
             if len(sources) == 1:
                 return self._from_source(scope, sources[0], name)
@@ -76,7 +76,7 @@ class References(ABC):
         found = self.uses(scope, query.expressions[place or 0] if several else query, TRANSFORMED)
         if found.inputs or found.reasons:
             return Found(found.inputs, found.reasons)
-        if query.find(exp.Column, exp.Select) is not None:
+        if query.find(exp.Select) is not None:
             return Found(reasons=frozenset({f"unresolved-column:{name}"}))
         return Found(reasons=frozenset(reads_elsewhere(values)))
 

@@ -29,6 +29,7 @@ from ingest_hooks.sql.sources import (
     selects_of,
     source_named,
 )
+from ingest_hooks.sql.stars import place_in_source
 from ingest_hooks.sql.tables import Tables, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
@@ -103,7 +104,8 @@ class Resolver(References):
             named_source = source_named(scope, table)
             if named_source is None:
                 return self._of_struct(scope, column) or Found(reasons=frozenset({f"unresolved-column:{table}.{name}"}))
-            return self._from_source(scope, named_source, name)
+            place = place_in_source(column)
+            return self._column(named_source, place) if place is not None and isinstance(named_source, Scope) else self._from_source(scope, named_source, name)
         projected = self._index(scope).get(name)
         if projected is not None and self._means_output(scope, column, projected):
             return self._column(scope, projected)

@@ -7,7 +7,7 @@ from typing import Final
 from sqlglot import exp
 
 from ingest_hooks.sql.changes import returned
-from ingest_hooks.sql.from_functions import plain_functions
+from ingest_hooks.sql.from_clause import plain_from
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.pivot_statement import pivot_queries
 
@@ -33,8 +33,7 @@ def rewrite(statement: exp.Expr) -> None:
             named = exp.to_table(rows.this.name)
             named.set("alias", rows.args.get("alias"))
             rows.replace(named)
-    if nodes.count(exp.SemanticView, exp.TableFromRows):
-        plain_functions(nodes)
+    plain_from(nodes)
     if nodes.count(exp.Subquery) > 1:
         _name_derived_tables(nodes)
     if nodes.count(exp.DML):

@@ -14,10 +14,12 @@ from sqlglot.errors import SqlglotError
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.reduced import table_name
 
-__all__ = ["BaseTable", "SchemaIndex", "Tables", "remember_names", "remembered_name", "was_set_aside", "with_tables", "written_tables"]
+__all__ = ["BaseTable", "SchemaIndex", "Tables", "is_renamed", "remember_names", "remember_renamed", "remembered_name", "was_set_aside",
+           "with_tables", "written_tables"]
 
 _ORIGINAL = "lineproof_name"
 _ASIDE = "lineproof_aside"
+_RENAMED = "lineproof_renamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,16 @@ def remember_names(nodes: Nodes) -> set[tuple[str, str]]:
 def remembered_name(table: exp.Table) -> str:
     """The table's name as written, after `remember_names`."""
     return str(table.meta.get(_ORIGINAL) or table_name(table))
+
+
+def remember_renamed(query: exp.Expr, names: Sequence[str]) -> None:
+    """Note the names that FROM or WITH give to the columns of a query."""
+    query.meta[_RENAMED] = frozenset(names)
+
+
+def is_renamed(query: exp.Expr, name: str) -> bool:
+    """Whether a name is one that was given to a column of this query: below, it is called something else."""
+    return name in query.meta.get(_RENAMED, ())
 
 
 def written_tables(tree: exp.Expr) -> set[str]:

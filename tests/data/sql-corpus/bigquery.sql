@@ -997,6 +997,11 @@ table_name = proj.d.INFORMATION_SCHEMA.TABLES.table_name
 --
 select table_name from `proj.d.INFORMATION_SCHEMA.TABLES`
 
+--# name: a star of a query that is called like a struct column
+city = p.d.customers.city
+--
+with ship as (select city from d.customers) select ship.* from d.orders, ship
+
 --# name: delete without from
 writes: d.orders
 status: partial

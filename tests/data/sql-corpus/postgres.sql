@@ -1429,6 +1429,63 @@ what = public.items.sku
 --
 select c.name as who, i.sku as what from customers c, items i for share of c, i
 
+--# name: columns of a table by names given in from
+who = hr.emp.id
+boss = hr.emp.mgr
+pay = T:hr.emp.sal
+rows = F:hr.emp.dept
+--
+select who, e.boss, unit_pay * 2 as pay from hr.emp as e(who, boss, unit, unit_pay) where unit > 3
+
+--# name: columns of a cte by names given in from
+top = hr.dept.id
+name = hr.dept.name
+--
+with d(a, name) as (select id, name from hr.dept) select k.top, k.name from d as k(top)
+
+--# name: no schema, names given to a star stand for columns nobody knows
+schema: none
+status: partial
+reason: unresolved-column:second
+first = crates.label
+second = ?
+--
+select first, second from (select label, * from crates) as t(first, second)
+
+--# name: two tables of one name in two schemas without aliases
+a = public.items.sku
+b = extra.items.note
+rows = J:public.items.order_id J:extra.items.order_id
+--
+select public.items.sku as a, extra.items.note as b from public.items join extra.items on public.items.order_id = extra.items.order_id
+
+--# name: a join in parentheses that begins with a query
+id = hr.emp.id
+loc = hr.dept.loc
+rows = J:hr.emp.dept J:hr.dept.id
+--
+select e.id, loc from ((select id, dept from hr.emp) e inner join hr.dept d on e.dept = d.id)
+
+--# name: a join in parentheses with a name
+id = hr.emp.id
+dname = hr.dept.name
+at = hr.audit.at
+rows = J:hr.emp.dept J:hr.dept.id J:hr.audit.emp J:hr.emp.id
+--
+select j.id, dname, a.at from ((select id, dept from hr.emp) e join (select id as did, name as dname from hr.dept) d on e.dept = d.did) as j
+join hr.audit a on a.emp = j.id
+
+--# name: a star over a query with two columns of one name
+id = hr.emp.id hr.dept.id
+loc = hr.dept.loc
+--
+select * from (select e.id, d.id, d.loc from hr.emp e cross join hr.dept d) both_of_them
+
+--# name: two lateral functions without a name
+id = public.orders.id
+--
+select o.id from orders o, lateral unnest(o.tags), lateral jsonb_object_keys(o.doc)
+
 --# name: a temporary table that is updated
 writes: audit.log
 id = public.orders.id

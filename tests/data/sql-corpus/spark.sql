@@ -1031,6 +1031,21 @@ rows = S:baskets.k
 --
 select * from baskets order by 1 nulls last, k
 
+--# name: a table is filled by a star with two columns of one name
+writes: w.cust
+id = w.fact.k
+nm = T:w.fact.amt
+seg = w.cust.seg
+rows = J:w.fact.cust J:w.cust.id
+--
+insert into w.cust select * from (select f.k, upper(f.amt) as k, c.seg from w.fact f join w.cust c on f.cust = c.id) s
+
+--# name: a lateral view over a constant
+part =
+id = db.orders.id
+--
+select part, id from (select 'a,b' as parts, id from db.orders) s lateral view explode(split(parts, ',')) p as part
+
 --# name: a function is no table
 status: unknown
 reason: no-query
