@@ -14,6 +14,7 @@ import orjson
 
 from lineproof_schema.openlineage import DatasetPart
 from lineproof_schema.urn import UrnError
+from metadata_service.projector.edges import follow_columns
 from metadata_service.projector.facets import fed_by, sourceless
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
@@ -164,6 +165,7 @@ def revise_columns(draft: Draft, dataset: str, columns: Sequence[Mapping[str, An
         if draft.exists(urn):
             draft.revise(urn, "existence", "dropped")
             draft.touch(urn)
+    follow_columns(draft, dataset)
 
 
 def _flat(dataset: str, columns: Sequence[Any], above: tuple[str, ...] = ()) -> dict[str, Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from metadata_service.projector.dataset_facts import (
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import declared_sql_key, derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, merge, ready_endpoints, slot_of, take_back
-from metadata_service.projector.facets import as_declared, column_names, content_of, job_lineage, show, taken_back_of
+from metadata_service.projector.facets import as_declared, content_of, job_lineage, show, taken_back_of
 from metadata_service.projector.job_links import project_job_lineage
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
@@ -109,7 +109,7 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
         take_back(draft, identity, ("declared",))
     sql = _declared_sql(draft, identity, job, words)
     found = as_dict(as_dict(draft.state(derived_key(identity.via, sql))).get("outputs")).get(identity.output) if identity.via and sql is not None else None
-    shown, rank = show(identity.output, inputs, content, found, column_names(as_list(draft.fact(identity.output, "schema"))))
+    shown, rank, told = show(identity.output, inputs, content, found)
     last = all(words.last(identity.output, name) for name in ("lineage", "columnLineage"))
     if rank > RANKS["inputsOutputs"] and last:
         remember_sources(draft, identity.output, content, found)
@@ -117,7 +117,7 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
     if sql is not None:  # what was found in another statement before is not in this one
         take_back(draft, identity, ("derivation",), {slot_of(edge) for edge in declared})
     ready_endpoints(draft, declared)
-    merge(draft, identity, declared, rank=0, firm=True, behind=not last)
+    merge(draft, identity, declared, rank=0, firm=True, behind=not last, told=("declared", told) if told else None)
 
 
 def _declared_sql(draft: Draft, identity: SetId, job: JobPart | None, words: Words) -> str | None:

@@ -65,7 +65,7 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         if declared and draft.state(declared_sql_key(set_id)) != data.sql:
             continue
         inputs = [row[2] for row in state["edges"].values() if row[0] == DERIVED_FROM and not (declared and row[3] != "declared")]
-        shown, rank = show(state["output"], inputs, None, found)
+        shown, rank, told = show(state["output"], inputs, None, found)
         if declared:
             shown = [as_declared(edge, inputs) for edge in shown]
         for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
@@ -73,7 +73,8 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         if rank == RANKS["derivation"]:
             slots = {slot_of(edge) for edge in shown}
             close_edges(draft, set_id, [slot for slot, row in state["edges"].items() if row[3] == "derivation" and slot not in slots])
-            merge(draft, SetId(state["kind"], state["via"], state["transformation"], state["output"]), shown, rank=rank, firm=True)
+            merge(draft, SetId(state["kind"], state["via"], state["transformation"], state["output"]), shown, rank=rank, firm=True,
+                  told=("declared" if declared else "derivation", told))
 
 
 def _without_columns(data: DerivationData) -> dict[str, Any]:

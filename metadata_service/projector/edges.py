@@ -4,6 +4,7 @@ Edges come in sets, one per (job, transformation version, output), or per declar
 an output of a job remembers which version is current and which sets hold edges into it.
 
 * **Opening**: any run of a version adds what it shows. What it stops showing stays: dynamic inputs do not flicker.
+* **Columns**: an edge into the dataset at column level stands for one into each of its columns, as the dataset has them; what follows from it is marked.
 * **Precision**: within one set a more precise basis ends what a less precise one had guessed, and is not undone by an event
   that says less: the code is the same.
 * **Closing**: when another version completes a normal run that did not start before the run that made the current one current,
@@ -21,15 +22,16 @@ from operator import attrgetter
 from typing import Any, Final
 
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
-from metadata_service.projector.names import dataset_of
+from metadata_service.projector.names import column_names, column_of, dataset_of
+from metadata_service.projector.plain import as_list
 from metadata_service.projector.view import Draft
 
-__all__ = ["RANKS", "SetId", "Shown", "close_edges", "close_set", "declare", "index_keys", "is_late", "merge", "opened_key", "out_key", "ready_endpoints",
-           "remember_absorbed", "set_key", "settle", "slot_of",
-           "take_back"]
+__all__ = ["RANKS", "SetId", "Shown", "by_columns_key", "close_edges", "close_set", "declare", "follow_columns", "follows", "index_keys", "is_late",
+           "merge", "opened_key", "out_key", "ready_endpoints", "remember_absorbed", "set_key", "settle", "slot_of", "take_back"]
 
 # how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
+_BASES: Final = {rank: basis for basis, rank in RANKS.items()}
 ABSORBED_KEPT: Final = 16  # recognised repeats per set: enough for a job that alternates between a few inputs
 BUCKETS: Final = "0123456789abcdef"
 CACHED_DIGESTS: Final = 16_384  # each event of a run asks for those of its outputs half a dozen times
@@ -84,6 +86,11 @@ def out_key(job: str, output: str) -> str:
     return "out:" + _digest(f"{job}\n{output}")
 
 
+def by_columns_key(dataset: str) -> str:
+    """State key of the sets whose edges follow from the columns that the dataset has."""
+    return f"by-columns:{dataset}"
+
+
 def opened_key(index: int) -> str:
     """State key of the sets in which an entry opened edges."""
     return f"opened:{index}"
@@ -99,9 +106,16 @@ def slot_of(shown: Shown) -> str:
     return "\n".join((shown.family, shown.downstream, shown.upstream, shown.type or "", shown.subtype or ""))
 
 
+def basis_of(rank: int) -> str:
+    """The basis with this rank."""
+    return _BASES[rank]
+
+
 # -- state <-> edges
 
 _FIELDS: Final = tuple(field.name for field in fields(Shown))  # a row is these in this order, then when and by which entry it was opened
+_WHOLE: Final = len(_FIELDS) + 2  # a longer row follows from one that stands for all columns
+_STATUS: Final = _FIELDS.index("status")
 _VALUES: Final = attrgetter(*_FIELDS)
 
 
@@ -114,7 +128,7 @@ def _said(row: Sequence[Any]) -> Sequence[Any]:
 
 
 def _edge(set_id: str, state: dict[str, Any], row: Sequence[Any]) -> Edge:
-    from_, opened_by = row[len(_FIELDS):]
+    from_, opened_by = row[len(_FIELDS):_WHOLE]
     return Edge(**dict(zip(_FIELDS, _said(row), strict=True)), set_id=set_id, via=state["via"], transformation=state["transformation"],
                 commit=state["commit"], tenant=state["tenant"], from_=from_, opened_by=opened_by)
 
@@ -122,6 +136,16 @@ def _edge(set_id: str, state: dict[str, Any], row: Sequence[Any]) -> Edge:
 def _fresh(identity: SetId, commit: str | None, tenant: str) -> dict[str, Any]:
     return {"kind": identity.kind, "via": identity.via, "transformation": identity.transformation, "output": identity.output, "commit": commit,
             "tenant": tenant, "edges": {}, "absorbed": [], "indexed": []}
+
+
+def _of_all_columns(row: Sequence[Any], output: str) -> bool:
+    """Whether a row is no edge but stands for one into each column of the output, a dataset."""
+    return row[0] == COLUMN_DERIVED_FROM and row[1] == output and dataset_of(output) == output
+
+
+def follows(row: Sequence[Any]) -> bool:
+    """Whether a row is there because another stands for all columns."""
+    return len(row) > _WHOLE
 
 
 def is_open(state: dict[str, Any] | None) -> bool:
@@ -139,7 +163,7 @@ def ready_endpoints(draft: Draft, shown: Iterable[Shown]) -> None:
 
 
 def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, firm: bool, commit: str | None = None, key: str | None = None,
-          behind: bool = False) -> bool:
+          behind: bool = False, told: tuple[str, Collection[str]] | None = None) -> bool:
     """Add what an event shows to its set; True if any edge was opened or closed.
 
     Args:
@@ -151,6 +175,7 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         commit: The commit of the version's first entry; kept by the set once it has one.
         key: Hash of everything `shown` was computed from: recognised next time without computing it.
         behind: Later events of the run were here before: what they said of an edge stays.
+        told: The best basis and the columns of the output that it speaks of.
     """
     set_id = identity.digest
     state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
@@ -164,7 +189,10 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         has = held.get(slot)
         precision = RANKS[row[3]]
         if has is not None:
-            if _said(has) == row or RANKS[has[3]] > precision or (behind and RANKS[has[3]] == precision):
+            if follows(has) and _said(has) == row:
+                held[slot] = has[:_WHOLE]
+                continue
+            if _said(has) == row or RANKS[has[3]] > precision or (behind and RANKS[has[3]] == precision and not follows(has)):
                 continue
             closed.append(has)
         elif precision < ranks[row[0]] and not firm and rank < ranks[row[0]]:
@@ -174,9 +202,13 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         opened.append(slot)
     for slot in [slot for slot, row in held.items() if slot not in rows and RANKS[row[3]] < rank]:
         closed.append(held.pop(slot))
+    state = _with_told(draft, identity, state, told, any(_of_all_columns(row, identity.output) for row in held.values()))
+    _follow_columns(draft, state, held, opened, closed)
     changed = bool(opened or closed)
     if changed:
         state = _changed(draft, set_id, state, held, opened, closed)
+    elif held != state["edges"]:
+        state = {**state, "edges": held}
     if key is not None and absorbed and key not in state["absorbed"]:
         state = {**state, "absorbed": [*state["absorbed"], key][-ABSORBED_KEPT:]}
     draft.put(set_key(set_id), state)
@@ -209,9 +241,11 @@ def _changed(draft: Draft, set_id: str, state: dict[str, Any], held: dict[str, l
     """The set once it holds `held`: what it no longer says is closed, then the slots it now says are opened and listed."""
     state = {**state, "edges": held, "absorbed": []}
     for row in closed:
-        draft.close_edge(_edge(set_id, state, row))
+        if not _of_all_columns(row, state["output"]):
+            draft.close_edge(_edge(set_id, state, row))
     for slot in opened:
-        draft.open_edge(_edge(set_id, state, held[slot]))
+        if not _of_all_columns(held[slot], state["output"]):
+            draft.open_edge(_edge(set_id, state, held[slot]))
     state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
     if opened:
         key = opened_key(draft.entry.index)
@@ -231,6 +265,68 @@ def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Se
     return {**state, "indexed": sorted({*state["indexed"], *new})}
 
 
+# -- what follows from the columns of the output
+
+def _with_told(draft: Draft, identity: SetId, state: dict[str, Any], told: tuple[str, Collection[str]] | None, of_all: bool) -> dict[str, Any]:
+    """The set that knows which columns its best basis spoke of, and is listed where columns change."""
+    before = state.get("told")
+    if told is not None and (before is None or RANKS[told[0]] >= RANKS[before[0]]):
+        known = before[1] if before is not None and before[0] == told[0] else ()
+        state = {**state, "told": [told[0], sorted({*known, *told[1]})]}
+    if (of_all or (told is not None and told[1])) and not state.get("listed"):
+        listed = by_columns_key(identity.output)
+        draft.put(listed, sorted({*(draft.state(listed) or []), identity.digest}))
+        state = {**state, "listed": True}
+    return state
+
+
+def _follow_columns(draft: Draft, state: dict[str, Any], held: dict[str, list[Any]], opened: list[str], closed: list[list[Any]]) -> None:
+    """Bring up to date what follows from the output's columns: edges into all of them, and how far what was told covers them."""
+    output, told = state["output"], (state.get("told") or (None, ()))[1]
+    of_all = [row for row in held.values() if _of_all_columns(row, output)]
+    implied = [slot for slot, row in held.items() if follows(row)]
+    if not (of_all or implied or told):
+        return
+    columns = column_names(as_list(draft.fact(output, "schema")))
+    wanted: dict[str, list[Any]] = {}
+    for path in (columns or [[name] for name in told]) if of_all else ():
+        below = column_of(output, path)
+        rows = [[row[0], below, *row[2:len(_FIELDS)]] for row in of_all if below is not None]
+        wanted.update((slot_of(Shown(*row)), row) for row in rows)
+    for urn in filter(None, (column_of(output, [name]) for name in told)) if of_all else ():
+        draft.ensure(urn)
+    for slot in implied:
+        if _said(held[slot]) != wanted.get(slot):
+            closed.append(held.pop(slot))
+    for slot, row in wanted.items():
+        if slot not in held:
+            draft.ensure(row[1])
+            held[slot] = [*row, draft.at, draft.entry.index, True]
+            opened.append(slot)
+    if told:
+        tops = {name.partition(".")[0] for name in told} | set(told)
+        status = "partial" if any(path[0] not in tops for path in columns) else None
+        for slot, row in held.items():
+            if row[0] == DERIVED_FROM and row[3] != "inputsOutputs" and row[_STATUS] in (None, "partial") and row[_STATUS] != status:
+                if slot not in opened:
+                    closed.append(row)
+                    opened.append(slot)
+                held[slot] = [*row[:_STATUS], status, *row[_STATUS + 1:len(_FIELDS)], draft.at, draft.entry.index]
+
+
+def follow_columns(draft: Draft, dataset: str) -> None:
+    """The dataset has other columns now: what follows from them in the edges into it."""
+    for set_id in draft.state(by_columns_key(dataset)) or []:
+        state = draft.state(set_key(set_id))
+        if is_open(state):
+            held: dict[str, list[Any]] = dict(state["edges"])
+            opened: list[str] = []
+            closed: list[list[Any]] = []
+            _follow_columns(draft, state, held, opened, closed)
+            if opened or closed:
+                draft.put(set_key(set_id), _changed(draft, set_id, state, held, opened, closed))
+
+
 # -- closing
 
 def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
@@ -240,16 +336,23 @@ def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
     if state is None or not slots:
         return
     held = dict(state["edges"])
-    for slot in slots:
-        draft.close_edge(_edge(set_id, state, held.pop(slot)))
+    ended = [held.pop(slot) for slot in slots]
+    groundless = [slot for slot, row in held.items() if follows(row) and slot_of(Shown(row[0], state["output"], *row[2:len(_FIELDS)])) not in held]
+    for row in (*ended, *(held.pop(slot) for slot in groundless)):
+        if not _of_all_columns(row, state["output"]):
+            draft.close_edge(_edge(set_id, state, row))
     draft.put(set_key(set_id), {**state, "edges": held, "absorbed": []})
 
 
 def take_back(draft: Draft, identity: SetId, bases: Collection[str], but: Collection[str] = ()) -> None:
     """The producer takes back what it said on these bases: those edges of the set end, `but` for these slots."""
     state = draft.state(set_key(identity.digest))
-    if state is not None:
-        close_edges(draft, identity.digest, [slot for slot, row in state["edges"].items() if row[3] in bases and slot not in but])
+    if state is None:
+        return
+    if (state.get("told") or (None,))[0] in bases and not but:
+        state = {**state, "told": None}
+        draft.put(set_key(identity.digest), state)
+    close_edges(draft, identity.digest, [slot for slot, row in state["edges"].items() if row[3] in bases and slot not in but])
 
 
 def close_set(draft: Draft, set_id: str) -> None:

@@ -14,15 +14,15 @@ from lineproof_schema.openlineage import DatasetPart, JobPart
 from lineproof_schema.urn import UrnError, holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edges import RANKS, Shown
-from metadata_service.projector.names import column_urn, dataset_urn, job_urn
-from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_place, as_text
+from metadata_service.projector.names import column_of, dataset_urn, job_urn
+from metadata_service.projector.plain import as_dict, as_list, as_place, as_text
 
-__all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "column_names", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
+__all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
            "sourceless", "superseded", "taken_back_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
 JOB_LINEAGE: Final = "jobLineage"  # what the job's `lineage` facet says of the dataset
-Shows = tuple[list[Shown], int]  # the edges and the rank of the best basis used
+Shows = tuple[list[Shown], int, list[str]]  # the edges, the rank of the best basis used, and the columns that it speaks of
 _Position = Mapping[str, Any]
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
@@ -92,17 +92,6 @@ def taken_back_of(part: DatasetPart, job: JobPart | None) -> frozenset[str]:
     return frozenset(found)
 
 
-def column_names(fields: Sequence[Any], depth: int = 0) -> list[list[str]]:
-    """Paths of all columns of a `schema` facet, nested ones after their parents."""
-    names: list[list[str]] = []
-    for field in fields if depth < MAX_NESTING else ():
-        name = as_text(as_dict(field).get("name"))
-        if name is not None and "\0" not in name:
-            names.append([name])
-            names.extend([name, *below] for below in column_names(as_list(as_dict(field).get("fields")), depth + 1))
-    return names
-
-
 def job_lineage(job: JobPart) -> dict[tuple[str, str], dict[str, Any]]:
     """The entries of the job's `lineage` facet that say what feeds a dataset.
 
@@ -156,19 +145,17 @@ def _job_named(item: Mapping[str, Any], own: JobPart) -> tuple[str, str]:
     return (own.namespace, own.name) if name is None else (as_text(item.get("namespace")) or "default", name)
 
 
-def show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None,
-         columns: Sequence[list[str]] = ()) -> Shows:
+def show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> Shows:
     """The edges into the dataset `output`, given the run's `inputs` and what was said about it.
 
-    `derivation` is `{"columns": {column: {"inputs": […], …}}, "status", "parser"}`: what the deriver found for this output. `columns` are the
-    paths of those the dataset is known to have. A dataset edge has status `unknown` if nothing was said of columns, `partial` if
-    some of them were left out.
+    `derivation` is `{"columns": {column: {"inputs": […], …}}, "status", "parser"}`: what the deriver found for this output. A column edge whose lower end
+    is `output` itself stands for one into each of its columns. A dataset edge has status `unknown` if nothing was said of columns.
     """
-    edges, rank = _show(output, inputs, content, derivation, columns)
-    status = _coverage(_told(content, derivation), columns) if rank > RANKS["inputsOutputs"] else None
-    if status is None:
-        return edges, rank
-    return [replace(edge, status=status) if edge.family == DERIVED_FROM and edge.basis != "inputsOutputs" else edge for edge in edges], rank
+    edges, rank = _show(output, inputs, content, derivation)
+    told = sorted(_told(content, derivation)) if rank > RANKS["inputsOutputs"] else []
+    if told or rank <= RANKS["inputsOutputs"]:
+        return edges, rank, told
+    return [replace(edge, status="unknown") if edge.family == DERIVED_FROM and edge.basis != "inputsOutputs" else edge for edge in edges], rank, told
 
 
 def as_declared(edge: Shown, inputs: Collection[str]) -> Shown:
@@ -210,24 +197,16 @@ def _told(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | Non
             for name, field in fields.items()}
 
 
-def _coverage(told: Mapping[str, Any], columns: Sequence[list[str]]) -> str | None:
-    if not told:
-        return "unknown"
-    tops = {name.partition(".")[0] for name in told} | told.keys()
-    return "partial" if any(path[0] not in tops for path in columns) else None
-
-
-def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None,
-          columns: Sequence[list[str]]) -> Shows:
+def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> tuple[list[Shown], int]:
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
     lineage, column_lineage = explicit(said), as_dict(said.get("columnLineage"))
     unsure = any(as_dict(fact).get("status") in ("partial", "unknown") for fact in facts.values())
     if _weight("lineage", lineage) > 1:
-        return _lineage(output, lineage, column_lineage, facts, columns), RANKS["lineage"]
+        return _lineage(output, lineage, column_lineage, facts), RANKS["lineage"]
     named = dict.fromkeys(_named_in("columnLineage", column_lineage))
     if named:
-        edges = list(_column_lineage(output, column_lineage, facts, columns, "columnLineage"))
+        edges = list(_column_lineage(output, column_lineage, facts, "columnLineage"))
         return _with_assets(output, edges, "columnLineage", inputs if unsure else (), named), RANKS["columnLineage"]
     if lineage or column_lineage:  # columns made of no other column; what the dataset was made of is not said
         return [Shown(DERIVED_FROM, output, upstream, "inputsOutputs") for upstream in inputs], RANKS["inputsOutputs"]
@@ -235,21 +214,21 @@ def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None,
         found = as_dict(derivation["columns"])
         facts = {name: {"parser": derivation.get("parser"), **as_dict(item)} for name, item in found.items()}
         facet = {"fields": {name: {"inputFields": as_list(as_dict(item).get("inputs"))} for name, item in found.items()}}
-        edges = list(_column_lineage(output, facet, facts, columns, "derivation"))
+        edges = list(_column_lineage(output, facet, facts, "derivation"))
         return _with_assets(output, edges, "derivation", inputs if derivation.get("status") != "complete" else ()), RANKS["derivation"]
     return [Shown(DERIVED_FROM, output, upstream, "inputsOutputs") for upstream in inputs], RANKS["inputsOutputs"]
 
 
-def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: _Position, columns: Sequence[list[str]]) -> list[Shown]:
+def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: _Position) -> list[Shown]:
     fields = {name: {"inputFields": as_list(as_dict(item).get("inputs"))} for name, item in as_dict(lineage.get("fields")).items()}
     whole = [item for item in as_list(lineage.get("inputs")) if as_dict(item).get("type", "DATASET") == "DATASET"]
     facet: dict[str, Any] = {"fields": fields, "dataset": [item for item in whole if as_text(as_dict(item).get("field"))]}
     if not fields and column_lineage and lineage.get("inputs"):  # with no inputs there is nothing upstream, whatever was said of columns
         facet = {"fields": column_lineage.get("fields"), "dataset": [*facet["dataset"], *as_list(column_lineage.get("dataset"))]}
         sources = {urn for urn in map(named_dataset, whole) if urn is not None}
-        edges = [edge for edge in _column_lineage(output, facet, facts, columns, "columnLineage") if holder(edge.upstream) in sources]
+        edges = [edge for edge in _column_lineage(output, facet, facts, "columnLineage") if holder(edge.upstream) in sources]
     else:
-        edges = list(_column_lineage(output, facet, facts, columns, "lineage"))
+        edges = list(_column_lineage(output, facet, facts, "lineage"))
     if "inputs" in lineage:
         upstreams = dict.fromkeys(urn for urn in (named_dataset(item) for item in whole) if urn is not None)
         upstreams.update(dict.fromkeys(urn for item in fields.values() for urn in map(named_dataset, item["inputFields"]) if urn is not None))
@@ -257,31 +236,24 @@ def _lineage(output: str, lineage: _Position, column_lineage: _Position, facts: 
     return _with_assets(output, edges, "lineage", (), dict.fromkeys(_named_in("lineage", lineage)))
 
 
-def _column_lineage(output: str, facet: _Position, facts: _Position, columns: Sequence[list[str]], basis: str) -> Iterator[Shown]:
-    fields = as_dict(facet.get("fields"))
-    for name, item in fields.items():
+def _column_lineage(output: str, facet: _Position, facts: _Position, basis: str) -> Iterator[Shown]:
+    for name, item in as_dict(facet.get("fields")).items():
         fact = as_dict(facts.get(name))
         for upstream, kind, subtype, description in _inputs(as_dict(item).get("inputFields"), as_dict(item)):
-            downstream = _column(output, [name])
+            downstream = column_of(output, [name])
             if downstream is not None:
                 yield Shown(COLUMN_DERIVED_FROM, downstream, upstream, basis, kind, subtype, as_text(fact.get("expression")) or description,
                             as_text(fact.get("file")), as_place(fact.get("line")), as_place(fact.get("column")), as_text(fact.get("parser")),
                             as_text(fact.get("status")))
-    whole = list(_inputs(facet.get("dataset"), {}, "INDIRECT"))
-    if whole:
-        paths = columns or [[name] for name in fields]
-        for path in paths:
-            downstream = _column(output, path)
-            if downstream is not None:
-                for upstream, kind, subtype, description in whole:
-                    yield Shown(COLUMN_DERIVED_FROM, downstream, upstream, basis, kind, subtype, description)
+    for upstream, kind, subtype, description in _inputs(facet.get("dataset"), {}, "INDIRECT"):
+        yield Shown(COLUMN_DERIVED_FROM, output, upstream, basis, kind, subtype, description)
 
 
 def _inputs(items: Any, field: Mapping[str, Any], default: str = "DIRECT") -> Iterator[tuple[str, str, str | None, str | None]]:
     for item in as_list(items):
         item = as_dict(item)
         dataset, name = named_dataset(item), as_text(item.get("field"))
-        upstream = _column(dataset, [name]) if dataset is not None and name is not None else None
+        upstream = column_of(dataset, [name]) if dataset is not None and name is not None else None
         if upstream is None:
             continue
         transformations = [found for found in as_list(item.get("transformations")) if isinstance(found, dict)]
@@ -326,11 +298,3 @@ def named_job(item: Mapping[str, Any]) -> str | None:
         return job_urn(namespace or "default", name) if name is not None else None
     except UrnError:
         return None
-
-
-def _column(dataset: str, path: Sequence[Any]) -> str | None:
-    try:
-        return column_urn(dataset, *path) if all(isinstance(part, str) and part for part in path) else None
-    except UrnError:
-        return None
-

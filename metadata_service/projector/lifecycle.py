@@ -7,7 +7,7 @@ from typing import Any, Final
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edges import SetId, Shown, close_edges, index_keys, merge, opened_key, out_key, set_key, slot_of
+from metadata_service.projector.edges import SetId, Shown, close_edges, follows, index_keys, merge, opened_key, out_key, set_key, slot_of
 from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, Rejected
@@ -89,27 +89,27 @@ def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
     moved = _sets_at(draft, old)
     drop_dataset(draft, old)
     draft.revise(old, "lifecycle", "RENAME")
-    for state in moved.values():
-        _move(draft, state, old, new)
-    for fact in _CARRIED if fresh else ():
+    for fact in _CARRIED if fresh else ():  # the columns before the edges that follow from them
         value = draft.fact(old, fact)
         if value is not None and draft.fact(new, fact) is None:
             draft.revise(new, fact, value)
+    for state in moved.values():
+        _move(draft, state, old, new)
 
 
 def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str) -> None:
     """Open under the new name what the set held at the old one, in the set where the next run of the job will look for it."""
-    rows = [row for row in state["edges"].values() if old in (dataset_of(row[1]), dataset_of(row[2]))]
+    rows = [row for row in state["edges"].values() if not follows(row) and old in (dataset_of(row[1]), dataset_of(row[2]))]
     if not rows:
         return
     output = new if state["output"] == old else state["output"]
     identity = SetId(state["kind"], state["via"], state["transformation"], output)
     if output == new:
-        rows = list(state["edges"].values())
+        rows = [row for row in state["edges"].values() if not follows(row)]
     shown = [Shown(row[0], _renamed(row[1], old, new), _renamed(row[2], old, new), *row[3:13]) for row in rows]
     for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
         draft.ensure(urn)
-    merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"])
+    merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"], told=state.get("told"))
     if output == new and state["via"] is not None and state["kind"] == "run":
         before, after = out_key(state["via"], old), out_key(state["via"], new)
         was, known = draft.state(before), draft.state(after)

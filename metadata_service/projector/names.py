@@ -6,14 +6,16 @@ never again: those are kept for a moment only, or they would push out the names 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from lineproof_schema.urn import UrnError, format_urn, parse_urn
+from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 
-__all__ = ["MAX_PROJECTED_URN", "bounded", "column_urn", "dataset_of", "dataset_urn", "feature_ref", "job_urn", "of", "principal_urn", "repository_name",
-           "run_urn", "run_version_urn", "version_urn"]
+__all__ = ["MAX_PROJECTED_URN", "bounded", "column_names", "column_of", "column_urn", "dataset_of", "dataset_urn", "feature_ref", "job_urn", "of",
+           "principal_urn", "repository_name", "run_urn", "run_version_urn", "version_urn"]
 
 # Characters of a URN the graph takes. PostgreSQL indexes rows of at most 2,704 bytes, and its search index holds name and URN;
 # the longest object paths of cloud stores fit. What is longer is refused here for every store, so that all of them say the same.
@@ -77,6 +79,25 @@ def column_urn(dataset: str, *path: str) -> str:
     """The column `path` of the dataset with URN `dataset`."""
     parsed = parse_urn(dataset)
     return of("column", *parsed.components, *path)
+
+
+def column_of(dataset: str, path: Sequence[str]) -> str | None:
+    """As `column_urn`; None if no URN can name it, or there is nothing to name."""
+    try:
+        return column_urn(dataset, *path) if all(path) else None
+    except UrnError:
+        return None
+
+
+def column_names(fields: Sequence[Any], depth: int = 0) -> list[list[str]]:
+    """Paths of all columns of a `schema` facet, nested ones after their parents."""
+    names: list[list[str]] = []
+    for field in fields if depth < MAX_NESTING else ():
+        name = as_text(as_dict(field).get("name"))
+        if name is not None and "\0" not in name:
+            names.append([name])
+            names.extend([name, *below] for below in column_names(as_list(as_dict(field).get("fields")), depth + 1))
+    return names
 
 
 @lru_cache(CACHED_RUN_NAMES)

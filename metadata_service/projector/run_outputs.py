@@ -1,7 +1,7 @@
 """What a run wrote: datasets, the edges into them, their versions."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
@@ -16,8 +16,8 @@ from metadata_service.projector.dataset_facts import (
 )
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
-from metadata_service.projector.edges import RANKS, SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
-from metadata_service.projector.facets import JOB_LINEAGE, column_names, content_of, show, superseded, taken_back_of
+from metadata_service.projector.edges import RANKS, SetId, basis_of, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
+from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
@@ -167,33 +167,33 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
     derivation = as_dict(draft.state(derived_key(at.job, state["sql"]))) if state["sql"] is not None else {}
     held = draft.state(set_key(set_id))
     found = as_dict(derivation.get("outputs")).get(output)
-    columns = column_names(as_list(draft.fact(output, "schema"))) if digest is not None or found is not None else []
-    key = digest_of([digest, state["in"], derivation.get("id"), columns])
+    key = digest_of([digest, state["in"], derivation.get("id")])
     if not remember_absorbed(held, key):
         content = draft.state(content_key(digest)) if digest is not None else None
-        shown, rank = show(output, state["in"], content, found, columns)
+        shown, rank, told = show(output, state["in"], content, found)
         remember_sources(draft, output, content, found)
         ready_endpoints(draft, shown)
         for said in superseded(content or {}):  # it names columns all the same
-            ready_endpoints(draft, show(output, (), said, None, columns)[0])
+            ready_endpoints(draft, show(output, (), said, None)[0])
         first = draft.fact(state["code"], "commit") if state["code"] is not None else None
-        merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key)
+        merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key,
+              told=(basis_of(rank), told) if rank > RANKS["inputsOutputs"] else None)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
             listed = shown_by_key(at.job, state["sql"])
             draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
     if own:
-        _add_own(draft, identity, own, as_dict(draft.state(content_key(digest)) if digest is not None else None), columns)
+        _add_own(draft, identity, own, as_dict(draft.state(content_key(digest)) if digest is not None else None))
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
     _count(draft, at, set_id)
 
 
-def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any], columns: Sequence[list[str]]) -> None:
+def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any]) -> None:
     """Add what an event shows by itself, but for what others of the run took back or said more precisely."""
     said = {name: facet for name, facet in own.items() if name not in content.get("gone", ())}
-    shown, rank = show(identity.output, (), said, None, columns)
+    shown, rank, told = show(identity.output, (), said, None)
     ready_endpoints(draft, shown)
     if shown and rank >= show(identity.output, (), content, None)[1]:
-        merge(draft, identity, shown, rank=0, firm=False, behind=True)
+        merge(draft, identity, shown, rank=0, firm=False, behind=True, told=(basis_of(rank), told))
 
 
 def _count(draft: Draft, at: RunEvent, set_id: str) -> None:

@@ -20,7 +20,7 @@ from lineproof_schema.errors import LineproofError
 from lineproof_schema.urn import WALK_KINDS, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
-from metadata_service.projector.facets import column_names
+from metadata_service.projector.names import column_names
 from metadata_service.queries.activity import RunRef, VersionRef, current_versions, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.export import FORMAT, Line, Page, Stream

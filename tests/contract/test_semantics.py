@@ -32,6 +32,16 @@ async def test_depth_counts_asset_hops(case: Case) -> None:
     assert distances(await case.lineage("b", BOTH, depth=1)) == {"b": 0, "a": -1, "c": 1}
 
 
+async def test_what_is_said_of_all_columns_holds_for_those_told_later(case: Case) -> None:
+    whole = {"fields": {}, "dataset": [{"namespace": case.datasets, "name": "calendar", "field": "day"}]}
+    case.run("filter", "r1", ["calendar"], [case.part("t", schema=columns("a"), columnLineage=whole)])
+    before = await case.settle()
+    case.run("reader", "r2", [case.part("t", schema=columns("b", "c"))], ["report"])
+    await case.settle()
+    assert pairs(await case.lineage("calendar.day", DOWN, level=Level.COLUMN)) == {("t.b", "calendar.day"), ("t.c", "calendar.day")}
+    assert pairs(await case.lineage("calendar.day", DOWN, level=Level.COLUMN, at=before)) == {("t.a", "calendar.day")}
+
+
 async def test_cycles(case: Case) -> None:
     case.run("there", "r1", ["a"], ["b"], code="v1")
     case.run("back", "r2", ["b"], ["a"], code="v1")
