@@ -126,17 +126,10 @@ class _Naming:
             scope.expression.set("order", exp.Order(expressions=left) if left else None)
 
     def keep_from_stars(self, scope: Scope) -> None:
-        """`(SELECT a, * FROM unknown) AS t (p, q, r)`: p is a; q and r are of the star, but not columns of these names, as which sqlglot would take them."""
+        """`(SELECT * FROM unknown) AS t (p, q)`: sqlglot writes the star out with these names, but they are not those of columns of the table."""
         select, holder = scope.expression, scope.expression.parent
-        if not isinstance(select, exp.Select) or not isinstance(holder, exp.Subquery | exp.CTE) or not holder.alias_column_names or not self.is_open(scope):
-            return
-        names = holder.alias_column_names
-        for number, item in enumerate(select.expressions[:]):
-            if item.is_star or number >= len(names):
-                break
-            item.replace(exp.alias_(item.unalias().copy(), names[number], quoted=True, copy=False))
-        remember_renamed(select, names)
-        holder.args["alias"].set("columns", None)
+        if isinstance(select, exp.Select) and isinstance(holder, exp.Subquery | exp.CTE) and holder.alias_column_names and self.is_open(scope):
+            remember_renamed(select, holder.alias_column_names)
 
     def assume_own(self, scope: Scope) -> None:
         """Columns without a table in a subquery over what nothing is known of: sqlglot refuses to go on without."""

@@ -30,7 +30,7 @@ from ingest_hooks.sql.sources import (
     source_named,
 )
 from ingest_hooks.sql.stars import place_in_source
-from ingest_hooks.sql.tables import Tables, was_set_aside
+from ingest_hooks.sql.tables import Tables, is_renamed, was_set_aside
 from ingest_hooks.sql.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
@@ -96,6 +96,10 @@ class Resolver(References):
         if self._tables.is_variable(name) and not is_written_with_table(column) and not any(
                 self._may_have(source, name, surely=True) for source in plain_sources(scope).values()):
             return Found()
+        if is_renamed(scope.expression, name) and isinstance(column.this, exp.Identifier) and "start" not in column.this.meta:
+            starred = source_named(scope, table)
+            base = self._tables.of(starred) if isinstance(starred, exp.Table) else None
+            return Found(reasons=frozenset({f"star-unresolved:{base.name if base is not None else '?'}"}))
         if table:
             pivoted = pivot_named(scope, table)
             if pivoted is not None:

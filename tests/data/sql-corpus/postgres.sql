@@ -1446,7 +1446,7 @@ with d(a, name) as (select id, name from hr.dept) select k.top, k.name from d as
 --# name: no schema, names given to a star stand for columns nobody knows
 schema: none
 status: partial
-reason: unresolved-column:second
+reason: star-unresolved:crates
 first = crates.label
 second = ?
 --
