@@ -40,7 +40,7 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
 
     found = changes(read_schemas(base, dialect), read_schemas(head, dialect))
     checked = _check(Target(server, token, data), found) if found else []
-    report = markdown(checked)
+    report = markdown(checked, fail_on)
     for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof")), "w"),
                              (junit, junit and formats.junit(checked, fail_on), "w")):
         if file is not None:
@@ -76,7 +76,9 @@ def _check(target: Target, found: Sequence[Change]) -> list[Checked]:
 
 async def _impact(ask: Ask, change: Change, at: dict[str, Any] | None) -> Impact:
     """The impact of a change, or why it cannot be told: nothing, or more than one thing, is called so."""
-    body = await ask(documents.RESOLVE, {"ref": {"name": change.name}})
+    if change.kind == "not-followed":
+        return None, "what this statement takes away cannot be followed"
+    body = await ask(documents.RESOLVE, {"ref": {"name": change.name, "kinds": ["DATASET" if change.column is None else "COLUMN"]}})
     if body.get("errors"):
         error = error_of(body["errors"][0])
         if error.code == "ambiguous-name":
@@ -85,7 +87,10 @@ async def _impact(ask: Ask, change: Change, at: dict[str, Any] | None) -> Impact
     entity = body["data"]["entity"]["entity"]
     if entity is None:
         return None, f"nothing recorded is called {change.name}"
-    body = await ask(documents.IMPACT, {"change": {"kind": change.kind.upper().replace("-", "_"), "urn": entity["urn"]}, **({"at": at} if at else {})})
+    asked = {"kind": change.kind.upper().replace("-", "_"), "urn": entity["urn"]}
+    if change.after is not None:
+        asked |= {"type": change.after, **({"typeBefore": change.before} if change.before is not None else {})}
+    body = await ask(documents.IMPACT, {"change": asked, **({"at": at} if at else {})})
     if body.get("errors"):
         raise error_of(body["errors"][0])
     found: dict[str, Any] = body["data"]["impact"]

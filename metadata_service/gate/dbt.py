@@ -1,78 +1,109 @@
 """Schemas of dbt's artifacts: what somebody described, and what compiled SQL selects."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from metadata_service.gate.schemas import Column, Table
+from metadata_service.gate.schemas import Column, Schemas, Table
+from metadata_service.projector.feature_hash import fold_sql
+from metadata_service.queries.column_types import spelled
 
 __all__ = ["read_catalog", "read_manifest"]
 
 RELATIONS: Final = ("model", "seed", "snapshot", "source")
+DIALECTS: Final = {"sqlserver": "tsql", "synapse": "tsql", "fabric": "tsql", "glue": "spark"}  # adapters that are called otherwise than their SQL
+_JINJA_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
-def read_manifest(document: Mapping[str, Any], dialect: str | None) -> dict[str, Table]:
-    """The relations of a manifest.json."""
-    dialect = dialect or str(_dict(document.get("metadata")).get("adapter_type") or "") or None
-    tables: dict[str, Table] = {}
-    for node in (*_dict(document.get("sources")).values(), *_dict(document.get("nodes")).values()):
-        if node.get("resource_type") not in RELATIONS or _dict(node.get("config")).get("materialized") == "ephemeral":
+def read_manifest(document: Mapping[str, Any], dialect: str | None) -> Schemas:
+    """The relations of a manifest.json.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it has not the shape of one.
+    """
+    dialect = dialect or _dialect(document)
+    found = Schemas()
+    known: dict[str, dict[str, str]] = {}  # of which all columns are known, for models that select `*`
+    for node in _in_order({**document.get("sources", {}), **document["nodes"]}):
+        if node["resource_type"] not in RELATIONS or _dict(node.get("config")).get("materialized") == "ephemeral":
             continue
         name = ".".join(str(part) for part in (node.get("database"), node.get("schema"), node.get("identifier") or node.get("alias") or node["name"]) if part)
-        described = {str(column["name"]): _described(column, dialect) for column in _dict(node.get("columns")).values()}
-        tables[name] = _relation(name, node, described, dialect)
-    return tables
+        contract = bool(_dict(_dict(node.get("config")).get("contract")).get("enforced"))
+        described = {str(column["name"]): _described(column, dialect, contract) for column in _dict(node.get("columns")).values()}
+        table = found.tables[name] = _relation(name, node, described, dialect, known)
+        if table.whole:
+            known[name] = {column: said.type or "UNKNOWN" for column, said in table.columns.items()}
+    return found
 
 
-def read_catalog(document: Mapping[str, Any]) -> dict[str, Table]:
-    """The relations of a catalog.json: what the warehouse itself said."""
-    tables: dict[str, Table] = {}
-    for node in (*_dict(document.get("sources")).values(), *_dict(document.get("nodes")).values()):
-        meta = _dict(node.get("metadata"))
-        name = ".".join(str(part) for part in (meta.get("database"), meta.get("schema"), meta.get("name")) if part)
-        tables[name] = Table(name, {str(column["name"]): Column(column.get("type")) for column in _dict(node.get("columns")).values()}, True)
-    return tables
+def read_catalog(document: Mapping[str, Any]) -> Schemas:
+    """The relations of a catalog.json: what the warehouse itself said.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it has not the shape of one.
+    """
+    found = Schemas()
+    for node in (*document.get("sources", {}).values(), *document["nodes"].values()):
+        meta = node["metadata"]
+        name = ".".join(str(part) for part in (meta.get("database"), meta.get("schema"), meta["name"]) if part)
+        columns = {str(column["name"]): Column(spelled(str(column["type"]), None) if column.get("type") else None) for column in node["columns"].values()}
+        found.tables[name] = Table(name, columns, True, origin=node.get("unique_id"), folds=True)
+    return found
 
 
-def _described(column: Mapping[str, Any], dialect: str | None) -> Column:
-    required = any(_dict(each).get("type") == "not_null" for each in column.get("constraints") or ())
-    return Column(_type(column.get("data_type"), dialect), False if required else None)
+def _dialect(document: Mapping[str, Any]) -> str | None:
+    """The dialect of the project's adapter; None if there is no parser for it."""
+    adapter = str(_dict(document.get("metadata")).get("adapter_type") or "")
+    name = DIALECTS.get(adapter, adapter)
+    try:
+        from sqlglot import Dialect
+    except ModuleNotFoundError:  # the `sql` extra
+        return name or None
+    return name if Dialect.get(name) is not None else None
 
 
-def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None) -> Table:
-    file = node.get("original_file_path")
+def _in_order(nodes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every node after those it depends on."""
+    done = set[str]()
+    for start in nodes:
+        waiting = [(start, False)]
+        while waiting:
+            key, ready = waiting.pop()
+            if ready:
+                yield nodes[key]
+            elif key not in done:
+                done.add(key)
+                above = _dict(nodes[key].get("depends_on")).get("nodes") or ()
+                waiting += [(key, True), *((each, False) for each in above if each in nodes and each not in done)]
+
+
+def _described(column: Mapping[str, Any], dialect: str | None, contract: bool) -> Column:
+    required = any(_dict(each).get("type") in ("not_null", "primary_key") for each in column.get("constraints") or ())
+    said = column.get("data_type")
+    return Column(spelled(str(said), dialect) if said else None, False if required else True if contract else None)
+
+
+def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None, known: Mapping[str, Mapping[str, str]]) -> Table:
+    file, origin = node.get("original_file_path"), node.get("unique_id")
     raw, compiled = node.get("raw_code"), node.get("compiled_code")
     if node.get("language") != "sql" or not (raw or compiled):
-        return Table(name, described, False, file, None if raw is None else str(raw))
-    selected = _selected(str(compiled), dialect) if compiled else None
-    if selected is None:
-        return Table(name, described, False, file, " ".join(str(raw or compiled).split()))
-    columns = {column: Column(described.get(column, Column()).type, described.get(column, Column()).nullable, made) for column, made in selected[0].items()}
-    return Table(name, columns, True, file, selected[1])
-
-
-def _selected(sql: str, dialect: str | None) -> tuple[dict[str, str], str] | None:
-    """Column -> expression, and the rest of the query, of a compiled model; None if what it selects cannot be told for certain."""
+        code = raw or _dict(node.get("checksum")).get("checksum")  # Python, or the rows of a seed
+        return Table(name, described, False, file, None if code is None else str(code), origin=origin, folds=True)
+    text = fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled)))
+    if not compiled:
+        return Table(name, described, False, file, None, text, origin=origin, folds=True)
     try:
-        from ingest_hooks.sql import column_lineage
-        from metadata_service.gate.ddl import layout, without_projections
+        from metadata_service.gate.selected import selected
     except ModuleNotFoundError:  # the `sql` extra; without it the described columns have to do
-        return None
-    found = column_lineage(sql, dialect=dialect, schema=None)
-    if not found.outputs or any(column.via_star or "*" in column.name for column in found.outputs):
-        return None
-    rest = without_projections(sql, dialect)
-    return None if rest is None else ({column.name: layout(column.expression, dialect) for column in found.outputs}, rest)
-
-
-def _type(said: object, dialect: str | None) -> str | None:
-    if not said:
-        return None
-    try:
-        from metadata_service.gate.ddl import type_name
-    except ModuleNotFoundError:
-        return str(said)
-    return type_name(str(said), dialect)
+        return Table(name, described, False, file, fold_sql(str(compiled)), text, origin=origin, folds=True)
+    query = selected(str(compiled), dialect, known)
+    if query.columns is None:
+        return Table(name, described, False, file, query.code, text, query.reads, origin, True)
+    said = {column.casefold(): each for column, each in described.items()}
+    columns = {column: Column(said[column.casefold()].type, said[column.casefold()].nullable, made) if column.casefold() in said else Column(made=made)
+               for column, made in query.columns.items()}
+    return Table(name, columns, True, file, query.code, text, query.reads, origin, True)
 
 
 def _dict(value: Any) -> dict[str, Any]:

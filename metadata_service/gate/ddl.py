@@ -1,123 +1,221 @@
-"""Schemas of SQL scripts, and SQL in one layout. Needs the `sql` extra."""
+"""Schemas of SQL scripts. Needs the `sql` extra."""
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from ingest_hooks.sql import column_lineage
 from lineproof_schema.errors import LineproofError
-from metadata_service.gate.schemas import Column, Table
+from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table, same_name
+from metadata_service.gate.selected import selected
+from metadata_service.queries.column_types import spelled
 
-__all__ = ["apply_script", "layout", "type_name", "without_projections"]
+__all__ = ["apply_script"]
+
+MAX_SHOWN: Final = 100  # characters of a statement that cannot be followed
+_TAKES_AWAY: Final = re.compile(r"\b(alter|drop|rename|sp_rename|swap)\b", re.IGNORECASE)
+_CHANGES_NO_COLUMN: Final = re.compile(  # of those, what readers do not notice
+    r"\b(owner\s+to|(attach|detach)\s+partition|row\s+level\s+security|set\s+tblproperties|(enable|disable)\s+\w+|(drop|alter)\s+"
+    r"(index|constraint|sequence|function|procedure|trigger|role|user|policy|extension|default|partition|foreign\s+key|primary\s+key))\b", re.IGNORECASE)
+_RENAME_COLUMN: Final = re.compile(  # of which the parser makes another name of the table
+    r"(\balter\s+table\b[^;]*?\brename\s+)(?!(?:to|column|constraint|index|key|as)\b)([\w\"`]+\s+to\b)", re.IGNORECASE)
+_RENAME_TABLE: Final = re.compile(r"(?:table\s+)?([\w.`\"]+)\s+to\s+([\w.`\"]+)", re.IGNORECASE)
+_HARMLESS: Final = (exp.Query, exp.DML, exp.Grant, exp.Comment, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Analyze, exp.TruncateTable, exp.Revoke)
+logging.getLogger("sqlglot").addFilter(lambda record: "Falling back to parsing as a 'Command'" not in str(record.msg))  # the gate tells it itself
 
 
-def apply_script(tables: dict[str, Table], sql: str, file: str, dialect: str | None) -> None:
-    """Apply the `create`, `alter` and `drop` statements of a script to `tables`, in order; other statements change no schema.
+def apply_script(schemas: Schemas, sql: str, file: str, dialect: str | None) -> None:
+    """Apply the `create`, `alter` and `drop` statements of a script to `schemas`, in order. What they take away from tables that nothing here made, and
+    what of them cannot be followed, is said beside the tables; other statements change no schema.
 
     Raises:
         LineproofError: `invalid-argument`: it cannot be read as SQL of the dialect.
     """
     try:
-        statements = sqlglot.parse(sql, read=dialect)
+        statements = sqlglot.parse(_RENAME_COLUMN.sub(r"\1column \2", sql), read=dialect)
     except (SqlglotError, ValueError, RecursionError) as error:
         raise LineproofError(f"{file} cannot be read as {dialect or 'generic'} SQL: {str(error).splitlines()[0]}", code="invalid-argument") from error
+    script = _Script(schemas, file, dialect)
     for statement in statements:
-        if isinstance(statement, exp.Create) and statement.kind in ("TABLE", "VIEW"):
-            _create(tables, statement, file, dialect)
-        elif isinstance(statement, exp.Drop) and statement.args.get("kind") in ("TABLE", "VIEW"):
+        if statement is not None:
+            script.apply(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    schemas: Schemas
+    file: str
+    dialect: str | None
+
+    def apply(self, statement: exp.Expr) -> None:
+        kind = str(statement.args.get("kind") or "").upper()
+        if isinstance(statement, exp.Create):
+            if kind in ("TABLE", "VIEW") and statement.find(exp.TemporaryProperty) is None:
+                self._create(statement)
+        elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW"):
             for dropped in statement.args.get("tables") or [statement.this]:
-                tables.pop(_name(dropped), None)
-        elif isinstance(statement, exp.Alter) and statement.args.get("kind") == "TABLE":
-            _alter(tables, statement, file, dialect)
+                self._drop(_name(dropped), bool(statement.args.get("exists")), _line(dropped))
+        elif isinstance(statement, exp.Drop) and kind == "SCHEMA":
+            for dropped in statement.args.get("tables") or [statement.this]:
+                inside = f"{_name(dropped)}.".casefold()
+                for name in [each for each in self.schemas.tables if each.casefold().startswith(inside) or f".{inside}" in each.casefold()]:
+                    del self.schemas.tables[name]
+        elif isinstance(statement, exp.Alter) and kind in ("TABLE", "VIEW"):
+            for action in statement.args.get("actions") or ():
+                self._alter(_name(statement.this), action, statement)
+        elif isinstance(statement, exp.Command) and str(statement.this).upper() == "RENAME" and _RENAME_TABLE.search(str(statement.expression)):
+            for old, new in _RENAME_TABLE.findall(str(statement.expression)):
+                said = exp.to_table(old, dialect=self.dialect)
+                self._rename(_name(said), self._known(_name(said)), exp.to_table(new, dialect=self.dialect))
+        elif not isinstance(statement, _HARMLESS):
+            self._not_followed(statement)
 
+    def _not_followed(self, statement: exp.Expr) -> None:
+        text = " ".join(statement.sql(self.dialect, comments=False).split())
+        if _TAKES_AWAY.search(text) and not _CHANGES_NO_COLUMN.search(text):
+            self.schemas.said.append(Change("not-followed", "", None, text[:MAX_SHOWN], self.file, _line(statement)))
 
-def layout(sql: str, dialect: str | None) -> str:
-    """An expression in one layout, without comments; as it is if it cannot be read."""
-    try:
-        return str(sqlglot.parse_one(sql, read=dialect).sql(dialect, comments=False))
-    except (SqlglotError, ValueError, RecursionError):
-        return " ".join(sql.split())
+    def _known(self, name: str) -> str | None:
+        """The name under which a table is known: as it is written in any case, or the one of which one is the end of the other."""
+        names = list(self.schemas.tables)
+        exact = [each for each in names if each.casefold() == name.casefold()]
+        found = exact or [each for each in names if same_name(each, name)]
+        return found[0] if len(found) == 1 else None
 
+    def _said(self, kind: Kind, table: str, column: str | None, detail: str | None, line: int | None, after: str | None = None) -> None:
+        self.schemas.said.append(Change(kind, table, column, detail, self.file, line, None, after))
 
-def without_projections(sql: str, dialect: str | None) -> str | None:
-    """A query in one layout, with nothing between `select` and `from`; None if it cannot be read."""
-    try:
-        tree = sqlglot.parse_one(sql, read=dialect)
-    except (SqlglotError, ValueError, RecursionError):
-        return None
-    for select in tree.find_all(exp.Select):
-        select.set("expressions", [exp.Star()])
-    return str(tree.sql(dialect, comments=False))
+    def _create(self, statement: exp.Create) -> None:
+        target = statement.this
+        listed = target.expressions if isinstance(target, exp.Schema) else []
+        name = _name(target.this if isinstance(target, exp.Schema) else target)
+        known = next((each for each in self.schemas.tables if each.casefold() == name.casefold()), None)
+        if known is not None:
+            if statement.args.get("exists"):
+                return
+            del self.schemas.tables[known]
+        name = known or name
+        keys = {column.name.casefold() for each in listed for key in each.find_all(exp.PrimaryKey) for column in key.find_all(exp.Identifier)}
+        columns = {each.name: self._column(each, each.name.casefold() in keys) for each in listed if isinstance(each, exp.ColumnDef)}
+        copied = statement.find(exp.LikeProperty) or statement.args.get("clone")
+        if columns:
+            self.schemas.tables[name] = Table(name, columns, copied is None, self.file, origin=name, folds=True)
+        elif statement.expression is not None:
+            self.schemas.tables[name] = self._of_query(name, [each.name for each in listed], statement.expression)
+        else:
+            of = self._known(_name(copied.this)) if copied is not None and isinstance(copied.this, exp.Table) else None
+            like = self.schemas.tables[of] if of is not None else Table(name, {}, False)
+            self.schemas.tables[name] = replace(like, name=name, file=self.file, origin=name, folds=True)
 
+    def _of_query(self, name: str, named: list[str], query: exp.Expr) -> Table:
+        known = {each.name: {column: said.type or "UNKNOWN" for column, said in each.columns.items()} for each in self.schemas.tables.values() if each.whole}
+        found = selected(query.sql(self.dialect), self.dialect, known)
+        made = found.columns or {}
+        names = named if len(named) == len(made) else list(made)
+        columns = {column: Column(made=each) for column, each in zip(names, made.values(), strict=True)}
+        return Table(name, columns, found.columns is not None, self.file, found.code, found.code, found.reads, name, True)
 
-def type_name(text: str, dialect: str | None) -> str:
-    """A type in one spelling: `int4` and `INTEGER` of PostgreSQL are the same."""
-    try:
-        return str(exp.DataType.build(text, dialect=dialect).sql())
-    except (SqlglotError, ValueError):
-        return text.upper()
+    def _column(self, said: exp.ColumnDef, key: bool = False) -> Column:
+        kinds = [constraint.args.get("kind") for constraint in said.args.get("constraints") or ()]
+        required = any(isinstance(kind, exp.PrimaryKeyColumnConstraint) or (isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"))
+                       for kind in kinds)
+        return Column(self._type(said.kind), not (key or required), line=_line(said))
 
+    def _type(self, kind: exp.DataType | None) -> str | None:
+        return None if kind is None else spelled(kind.sql(self.dialect), self.dialect)
 
-def _name(table: exp.Expression) -> str:
-    return ".".join(part.name for part in table.parts) if isinstance(table, exp.Table) else table.name
+    def _drop(self, name: str, if_exists: bool, line: int | None) -> None:
+        known = self._known(name)
+        if known is not None:
+            del self.schemas.tables[known]
+        elif not if_exists or not self.schemas.tables:
+            self._said("drop-dataset", name, None, None, line)
 
+    def _alter(self, said: str, action: exp.Expr, statement: exp.Alter) -> None:
+        name = self._known(said)
+        table = self.schemas.tables[name] if name is not None else None
+        if isinstance(action, exp.AlterRename):
+            self._rename(said, name, action.this)
+        elif isinstance(action, exp.SwapTable):
+            other = self._known(_name(action.this))
+            if table is None or other is None or name is None:
+                self._not_followed(statement)
+            else:
+                one, two = table, self.schemas.tables[other]
+                self.schemas.tables.update({name: replace(two, name=name, file=self.file), other: replace(one, name=other, file=self.file)})
+        elif isinstance(action, exp.Command):
+            dropped = re.fullmatch(r"\(?\s*[\"`\[]?(\w+)[\"`\]]?\s*\)?", str(action.expression or "")) if str(action.this).upper() == "DROP" else None
+            if dropped is None:
+                self._not_followed(statement)
+            else:  # `drop x` without the word `column`, which only some dialects are parsed with
+                self._columns(said, table, [(dropped[1], None, None)], _line(statement))
+        else:
+            self._columns(said, table, list(self._done(action, table)), _line(action))
 
-def _create(tables: dict[str, Table], statement: exp.Create, file: str, dialect: str | None) -> None:
-    target = statement.this
-    name = _name(target.this if isinstance(target, exp.Schema) else target)
-    if statement.args.get("exists") and name in tables:
-        return
-    columns = {each.name: _column(each) for each in (target.expressions if isinstance(target, exp.Schema) else ()) if isinstance(each, exp.ColumnDef)}
-    if columns:
-        tables[name] = Table(name, columns, True, file)
-        return
-    found = column_lineage(statement.sql(dialect), dialect=dialect, schema={known: _types(table) for known, table in tables.items()})
-    made = {column.name: Column(made=layout(column.expression, dialect)) for column in found.outputs if not column.via_star or "*" not in column.name}
-    rest = without_projections(statement.expression.sql(dialect), dialect) if statement.expression is not None else None
-    tables[name] = Table(name, made, bool(made) and len(made) == len(found.outputs), file, rest)
-
-
-def _types(table: Table) -> Mapping[str, str]:
-    return {name: column.type or "UNKNOWN" for name, column in table.columns.items()}
-
-
-def _column(said: exp.ColumnDef) -> Column:
-    kinds = [constraint.args.get("kind") for constraint in said.args.get("constraints") or ()]
-    required = any((isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null")) or isinstance(kind, exp.PrimaryKeyColumnConstraint)
-                   for kind in kinds)
-    return Column(said.kind.sql() if said.kind is not None else None, not required, line=said.this.meta.get("line"))
-
-
-def _alter(tables: dict[str, Table], statement: exp.Alter, file: str, dialect: str | None) -> None:
-    name = _name(statement.this)
-    table = tables.get(name)
-    if table is None:  # altered without having been created here: nothing is known of its other columns
-        return
-    columns = dict(table.columns)
-    for action in statement.args.get("actions") or ():
+    def _done(self, action: exp.Expr, table: Table | None) -> Iterator[tuple[str | None, str | None, Column | None]]:
+        """What an action does to columns: (name before, name after, column after)."""
         if isinstance(action, exp.ColumnDef):
-            columns[action.name] = _column(action)
-        elif isinstance(action, exp.Drop):
-            for dropped in action.args.get("tables") or [action.this]:
-                columns.pop(dropped.name, None)
+            yield None, action.name, self._column(action)
+        elif isinstance(action, exp.Drop) and str(action.args.get("kind") or "COLUMN").upper() in ("COLUMN", "COLUMNS"):
+            dropped = [item for each in action.args.get("tables") or [action.this] for item in (each.expressions if isinstance(each, exp.Schema) else [each])]
+            yield from ((each.name, None, None) for each in dropped if table is not None or not action.args.get("exists"))
         elif isinstance(action, exp.RenameColumn):
-            columns = {(action.args["to"].name if column == action.this.name else column): said for column, said in columns.items()}
-        elif isinstance(action, exp.AlterColumn):
-            columns[action.this.name] = _altered(columns.get(action.this.name, Column()), action)
-        elif isinstance(action, exp.AlterRename):
-            tables.pop(name)
-            *place, _ = name.split(".")
-            name = ".".join([*place, action.this.name])
-    tables[name] = replace(table, name=name, columns=columns, file=file)
+            yield action.this.name, action.args["to"].name, None
+        elif isinstance(action, exp.AlterColumn) and (action.args.get("dtype") is not None or action.args.get("allow_null") is not None):
+            nullable = action.args.get("allow_null")
+            yield (action.this.name, action.this.name, Column(self._type(action.args.get("dtype")),
+                                                              None if nullable is None else bool(nullable) or bool(action.args.get("drop"))))
+        elif isinstance(action, exp.ModifyColumn):
+            old = action.args.get("rename_from")
+            yield action.this.name if old is None else old.name, action.this.name, self._column(action.this)
+
+    def _columns(self, said: str, table: Table | None, done: list[tuple[str | None, str | None, Column | None]], line: int | None) -> None:
+        for before, after, column in done:
+            if table is None:  # nothing here made it, and nothing else is known of its columns
+                if before is not None and before != after:
+                    self._said("drop-column", said, before, after and f"renamed to {after}", line)
+                elif before is not None and column is not None and column.type is not None:
+                    self._said("retype-column", said, before, f"to {column.type}", line, column.type)
+                elif before is not None and column is not None and column.nullable:
+                    self._said("change-nullability", said, before, "may be null from now on", line)
+                continue
+            table = self.schemas.tables[table.name] = replace(table, columns=_changed(table, before, after, column, line), file=self.file)
+
+    def _rename(self, said: str, known: str | None, to: exp.Expr) -> None:
+        new = _name(to)
+        if known is None:
+            self._said("drop-dataset", said, None, f"renamed to {new}", _line(to))
+            return
+        table = self.schemas.tables.pop(known)
+        new = new if "." in new else ".".join([*known.split(".")[:-1], new])
+        self.schemas.tables[new] = replace(table, name=new, file=self.file)
 
 
-def _altered(column: Column, action: exp.AlterColumn) -> Column:
-    if action.args.get("dtype") is not None:
-        column = replace(column, type=action.args["dtype"].sql())
-    if action.args.get("allow_null") is not None:
-        column = replace(column, nullable=bool(action.args["allow_null"]) or bool(action.args.get("drop")))
-    return column
+def _changed(table: Table, before: str | None, after: str | None, column: Column | None, line: int | None) -> dict[str, Column]:
+    """The columns of a table after one has become another."""
+    wanted = None if before is None else next((name for name in table.columns if name.casefold() == before.casefold()), None)
+    old = table.columns.get(wanted) if wanted is not None else None
+    if after is None:
+        return {name: each for name, each in table.columns.items() if name != wanted}
+    if old is None:
+        return {**table.columns, after: column or Column(line=line)}
+    new = old if column is None else Column(column.type or old.type, old.nullable if column.nullable is None else column.nullable, old.made)
+    name = after if before is None or after.casefold() != before.casefold() else str(wanted)
+    new = replace(new, line=line or new.line, was=old.was or wanted if name != wanted else old.was)
+    return {(name if each == wanted else each): (new if each == wanted else said) for each, said in table.columns.items()}
+
+
+def _name(table: exp.Expr) -> str:
+    if isinstance(table, exp.Table):
+        return ".".join(str(part.name) for part in table.parts if part.name)
+    return str(table.name)
+
+
+def _line(node: exp.Expr) -> int | None:
+    return next((int(each.meta["line"]) for each in node.find_all(exp.Identifier) if "line" in each.meta), None)

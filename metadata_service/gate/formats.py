@@ -14,7 +14,8 @@ __all__ = ["junit", "sarif"]
 
 SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES: Final = {"drop-dataset": "A table goes away", "drop-column": "A column goes away", "retype-column": "A column gets another type",
-                "change-nullability": "A column begins or ceases to hold nulls", "change-values": "The same column, with another meaning"}
+                "change-nullability": "A column begins or ceases to hold nulls", "change-values": "The same column, with another meaning",
+                "not-followed": "A statement that cannot be followed"}
 MAX_NAMED: Final = 10  # in a message
 MAX_PLACES: Final = 100  # related locations of one result
 

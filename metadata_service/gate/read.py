@@ -6,7 +6,7 @@ from typing import Final
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.documents import read_document
-from metadata_service.gate.schemas import Table
+from metadata_service.gate.schemas import Schemas
 
 __all__ = ["read_schemas"]
 
@@ -15,7 +15,7 @@ SCRIPTS: Final = (".sql", ".ddl")
 DOCUMENTS: Final = (".json", ".avsc")
 
 
-def read_schemas(path: Path, dialect: str | None = None) -> dict[str, Table]:
+def read_schemas(path: Path, dialect: str | None = None) -> Schemas:
     """The tables of a project, by name: `database.schema.table` as the warehouse calls them.
 
     A file is dbt's manifest.json (described columns; of compiled models also what their SQL selects) or catalog.json, SQL (`create`, `alter` and
@@ -29,6 +29,8 @@ def read_schemas(path: Path, dialect: str | None = None) -> dict[str, Table]:
     Raises:
         LineproofError: `invalid-argument`: none of these.
     """
+    if dialect is not None:
+        _check(dialect)
     if not path.is_dir():
         return _read([path], dialect)
     manifest = next((each for each in (path / "manifest.json", path / "target" / "manifest.json") if each.is_file()), None)
@@ -38,23 +40,42 @@ def read_schemas(path: Path, dialect: str | None = None) -> dict[str, Table]:
     return _read(files, dialect)
 
 
-def _read(files: list[Path], dialect: str | None) -> dict[str, Table]:
-    tables: dict[str, Table] = {}
+def _check(dialect: str) -> None:
+    try:
+        from sqlglot import Dialect
+    except ModuleNotFoundError as error:
+        raise LineproofError("reading SQL needs the sql extra: pip install lineproof[sql]", code="invalid-argument") from error
+    if Dialect.get(dialect) is None:
+        raise LineproofError(f"no dialect is called {dialect!r}; there are {', '.join(sorted(filter(None, Dialect.classes)))}", code="invalid-argument")
+
+
+def _read(files: list[Path], dialect: str | None) -> Schemas:
+    schemas = Schemas()
     for file in files:
         text = _text(file)
         if file.suffix in SCRIPTS:
             from metadata_service.gate.ddl import apply_script
 
-            apply_script(tables, text, str(file), dialect)
+            apply_script(schemas, text, _shown(file), dialect)
         else:
-            tables.update(read_document(text, file, dialect))
-    return tables
+            found = read_document(text, file, _shown(file), dialect)
+            schemas.tables.update(found.tables)
+    return schemas
+
+
+def _shown(file: Path) -> str:
+    """A file as a pull request calls it: from the root of its repository, else from here."""
+    whole = file.resolve()
+    for folder in (*(each for each in whole.parents if (each / ".git").exists()), Path.cwd()):
+        if whole.is_relative_to(folder):
+            return whole.relative_to(folder).as_posix()
+    return file.as_posix()
 
 
 def _text(file: Path) -> str:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise LineproofError(f"{file} has more than {MAX_BYTES} bytes", code="invalid-argument")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise LineproofError(f"{file} cannot be read: {error}", code="invalid-argument") from error

@@ -73,8 +73,11 @@ def test_another_meaning_is_told_by_column_and_another_filter_by_table(tmp_path:
     assert between(tmp_path, base, manifest(m="select a, speed * 1.6 as kmh from t")) == [("change-values", "w.raw.m", "which rows it has may change")]
 
 
-def test_a_star_hides_what_a_model_selects_so_nothing_is_claimed(tmp_path: Path) -> None:
-    assert between(tmp_path, manifest(m="select a, b from t"), manifest(m="select * from t")) == []
+def test_what_a_star_hides_is_not_called_unchanged(tmp_path: Path) -> None:
+    unknown = [("change-values", "w.raw.m", "its code changed; whether its columns did is not known")]
+    assert between(tmp_path, manifest(m="select a, b from t"), manifest(m="select * from t")) == unknown
+    assert between(tmp_path, manifest(m="select * from t"), manifest(m="select a, b from t")) == unknown
+    assert between(tmp_path, manifest(m="select * from t"), manifest(m="select * from u")) == [("change-values", "w.raw.m", "its code changed")]
 
 
 def test_a_catalog_is_read(tmp_path: Path) -> None:
@@ -91,10 +94,10 @@ def test_sql_scripts_are_applied_statement_by_statement(tmp_path: Path) -> None:
         alter table s.a drop column y; alter table s.a rename column z to zz; alter table s.a alter column x type bigint;
         alter table s.a add column more int; drop table s.b; create or replace view s.v as select x from s.a; insert into s.a select 1"""
     assert between(tmp_path, base, head, ".sql", "postgres") == [
-        ("drop-dataset", "s.b", None), ("drop-column", "s.a.y", None), ("drop-column", "s.a.z", None), ("drop-column", "s.v.y", None),
+        ("drop-dataset", "s.b", None), ("drop-column", "s.a.y", None), ("drop-column", "s.a.z", "renamed to zz"), ("drop-column", "s.v.y", None),
         ("retype-column", "s.a.x", "INT → BIGINT")]
     nullable = base + "; alter table s.a alter column x drop not null; alter table s.a rename to c"
-    assert between(tmp_path, base, nullable, ".sql", "postgres") == [("drop-dataset", "s.a", None)]
+    assert between(tmp_path, base, nullable, ".sql", "postgres") == [("drop-dataset", "s.a", "renamed to s.c")]
     assert between(tmp_path, base, base.replace("int not null", "int"), ".sql", "postgres") == [("change-nullability", "s.a.x", "may be null from now on")]
 
 
