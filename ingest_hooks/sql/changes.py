@@ -15,23 +15,35 @@ Pair = tuple[str, exp.Expr]  # column, value
 
 
 def update(statement: exp.Update) -> tuple[Reduced, ...]:
-    """The assigned columns, from the table itself and what stands in FROM."""
+    """The assigned columns, from the table itself and what stands in FROM; in MySQL, of several tables."""
     target = statement.this
     if not isinstance(target, exp.Table):
         return (Reduced("update", status="unknown", reason="statement:update"),)
-    select = _select(_pairs(statement.expressions, target))
     source = statement.args.get("from_")
     others = [source.this, *(statement.args.get("joins") or ())] if isinstance(source, exp.From) else list(statement.args.get("joins") or ())
-    named = next((table for table in others if isinstance(table, exp.Table) and table.alias == target.name), None)
-    if named is not None:  # UPDATE o SET … FROM orders o
-        target = exp.Table(this=named.this.copy(), db=named.args.get("db"), catalog=named.args.get("catalog"))
-        _from(select, others)
+    read = [table.this if isinstance(table, exp.Join) else table for first in (target, *others) for table in (first, *(first.args.get("joins") or ()))][1:]
+    named = next((table for table in read if isinstance(table, exp.Table) and table.alias == target.name), None)
+    sources = others
+    if named is not None:  # UPDATE o SET … FROM orders o, UPDATE o SET … FROM customers c JOIN orders o
+        target = named
     else:
-        _from(select, [target.copy(), *others])
-    if statement.args.get("where") is not None:
-        select.set("where", statement.args["where"])
-    adopt_ctes(statement, select)
-    return (Reduced("update", (), target, status="partial", reason="update-keeps-other-values", assigned=(select,)),)
+        sources = [target, *others]
+    owners: dict[exp.Table, list[exp.Expr]] = {}
+    for each in statement.expressions:
+        column = each.this if isinstance(each, exp.EQ) and isinstance(each.this, exp.Column) else None
+        owner = next((table for table in read if column is not None and isinstance(table, exp.Table) and column.table
+                      and len(column.parts) == 2 and table.alias_or_name.casefold() == column.table.casefold()), target)
+        owners.setdefault(owner, []).append(each)
+    found: list[Reduced] = []
+    for owner, assignments in owners.items() or [(target, [])]:
+        select = _select(_pairs([each.copy() for each in assignments], owner))
+        _from(select, [table.copy() for table in sources])
+        if statement.args.get("where") is not None:
+            select.set("where", statement.args["where"].copy())
+        adopt_ctes(statement.copy() if len(owners) > 1 else statement, select)
+        written = exp.Table(this=owner.this.copy(), db=owner.args.get("db"), catalog=owner.args.get("catalog"))
+        found.append(Reduced("update", (), written, status="partial", reason="update-keeps-other-values", assigned=(select,)))
+    return tuple(reversed(found))
 
 
 def delete(statement: exp.Delete) -> tuple[Reduced, ...]:
@@ -53,6 +65,7 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
     if not isinstance(target, exp.Table) or using is None or whens is None:
         return (Reduced("merge", status="unknown", reason="statement:merge"),)
     assigned: list[exp.Query] = []
+    placed: list[exp.Query] = []  # INSERT VALUES (…) without the columns' names
     deciding: list[exp.Query] = []
     for when in whens.expressions:
         if not when.args.get("matched"):  # there is a row of one side only
@@ -64,10 +77,13 @@ def merge(statement: exp.Merge) -> tuple[Reduced, ...]:
             select = select.where(when.args["condition"], copy=False)
         adopted = statement.copy()
         adopt_ctes(adopted, select)
-        (deciding if values is None else assigned).append(select)
-    status: Status = "partial" if assigned else "unknown"
-    return (Reduced("merge", (), target, status=status, reason="merge-keeps-other-values" if assigned else "statement:merge", assigned=tuple(assigned),
-                    deciding=tuple(deciding)),)
+        then = when.args.get("then")
+        by_place = isinstance(then, exp.Insert) and then.this is None
+        (deciding if values is None else placed if by_place else assigned).append(select)
+    writes = bool(assigned or placed)
+    status: Status = "partial" if writes else "unknown"
+    return (Reduced("merge", tuple(placed), target, status=status, reason="merge-keeps-other-values" if writes else "statement:merge",
+                    assigned=tuple(assigned), deciding=tuple(deciding)),)
 
 
 def _belong_to(side: exp.Expr, when: exp.Expr) -> None:
@@ -91,6 +107,8 @@ def _merged_values(then: exp.Expr | None, source: str, target: exp.Table) -> exp
             values = values.expressions[0]
         if isinstance(then.this, exp.Star) or (isinstance(then.this, exp.Var) and then.this.name.upper() == "ROW"):
             return exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier(source)))
+        if then.this is None and isinstance(values, exp.Tuple):
+            return exp.select(*(_or_default(value) for value in values.expressions))
         if isinstance(then.this, exp.Tuple) and isinstance(values, exp.Tuple):
             return _select([(column.name, _or_default(value)) for column, value in zip(then.this.expressions, values.expressions, strict=False)])
     return None

@@ -28,7 +28,7 @@ __all__ = ["PARSER", "column_lineage"]
 PARSER = f"sqlglot {version('sqlglot')}"
 MAX_SQL = 2_000_000  # characters; a longer text is data written as SQL, and would hold the caller for seconds
 MAX_SELECTS = 5_000  # SELECTs in what writes one table; scopes over more are built for minutes
-_BY_POSITION = frozenset({"insert", "copy"})  # these fill columns that are there; others make their own
+_BY_POSITION = frozenset({"insert", "copy", "merge"})  # these fill columns that are there; others make their own
 # what sqlglot raises on SQL it does not know: its own errors, and those of a tree that has not the shape it expects
 _BROKEN = (SqlglotError, ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError)
 _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")

@@ -171,7 +171,7 @@ class Timing:
 class SqlLineage:
     """Column lineage of one statement. `inputs` are base tables; `output` is the table written: the one asked for, else the one the statement names.
 
-    `target` is the table that the statement itself names as written, if it names one, whatever was asked for.
+    `target` is the table that the statement itself names as written (in full where USE says the rest), if it names one, whatever was asked for.
     `status` is `complete` only if every output column is; whatever could not be followed is named in `reasons`.
     """
 

@@ -137,6 +137,9 @@ class _Naming:
         sources = {alias: source for alias, (_, source) in scope.selected_sources.items() if isinstance(source, exp.Table | Scope)}
         if not isinstance(select, exp.Select) or not any(self.is_open(source) for source in sources.values()):
             return
+        outer, is_inside_another = scope.parent, False  # `VALUES ((SELECT max(id) FROM t))` reads nothing around the query
+        while outer is not None and not is_inside_another:
+            outer, is_inside_another = outer.parent, bool(outer.selected_sources)
         only = next(iter(sources.values())) if len(sources) == 1 else None
         alone = isinstance(only, exp.Table) and self.tables.of(only) is not None
         known = {item.alias for item in select.expressions if isinstance(item, exp.Alias)} if alone else {
@@ -147,7 +150,8 @@ class _Naming:
                 continue
             if alone and isinstance(only, exp.Table) and column.name not in known and not self.tables.is_variable(column.name):
                 column.set("table", exp.to_identifier(next(iter(sources)), quoted=True))  # its own, most likely
-                self.tables.assumed.add((only.name, column.name))
+                if is_inside_another:
+                    self.tables.assumed.add((only.name, column.name))
             elif alone or column.name not in known:
                 self.tables.set_aside(column)
 

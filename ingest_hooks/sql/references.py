@@ -125,6 +125,32 @@ class References(ABC):
             reasons.add(f"assumed-own-column:{name}")
         return Found(frozenset({InputColumn(table.name, known[0] if known else self._tables.spelled(name), "DIRECT", "IDENTITY")}), frozenset(reasons))
 
+    def _unknown_below(self, scope: Scope, star: exp.Expr, seen: frozenset[int] = frozenset()) -> Iterator[str]:
+        """The tables of unknown columns that a star stands for, through the stars of queries in between."""
+        named = star.table if isinstance(star, exp.Column) else None
+        for name, source in plain_sources(scope).items():
+            if named and name != named and named in plain_sources(scope):
+                continue
+            if isinstance(source, exp.Table):
+                table = self._tables.of(source)
+                cte = scope.cte_sources.get(source.name) if table is None else None
+                if table is not None and table.columns is None:
+                    yield table.name
+                source = cte if isinstance(cte, Scope) else source
+            if isinstance(source, Scope) and id(source) not in seen:
+                for branch in self._branches(source):
+                    for item in selects_of(branch):
+                        if item.is_star:
+                            yield from self._unknown_below(branch, item, seen | {id(source)})
+
+    def _branches(self, scope: Scope) -> Iterator[Scope]:
+        """The SELECTs of a set operation, or the one there is."""
+        scope = self._whole_cte(scope)
+        if not scope.set_operation_scopes:
+            yield scope
+        for branch in scope.set_operation_scopes:
+            yield from self._branches(branch)
+
     def _grouped_by_pivots(self, scope: Scope) -> Iterator[Found]:
         for node in pivoted_nodes(scope):
             source = pivot_source(scope, node)

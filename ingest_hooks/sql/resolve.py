@@ -222,8 +222,7 @@ class Resolver(References):
         step = Projection(select, query)
         value = select.unalias() if isinstance(select, exp.Alias) else select
         if select.is_star:
-            unknown = {table.name for source in plain_sources(scope).values() if isinstance(source, exp.Table)
-                       and (table := self._tables.of(source)) is not None and table.columns is None}
+            unknown = set(self._unknown_below(scope, select))
             return Found(reasons=frozenset({f"star-unresolved:{','.join(sorted(unknown)) or '?'}"}), steps=(step,), made_at=step)
         if self._several and value.find(exp.Columns) is not None:
             return Found(reasons=frozenset({"columns-expression"}), steps=(step,), made_at=step)

@@ -16,6 +16,7 @@ __all__ = ["is_parameter", "rewrite"]
 LONG_CHAIN: Final = 32  # operands; longer ones are as deep as they are long, and every change to a leaf touches all above it
 _HOLDS_ITS_VALUE: Final = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.First, exp.Last, exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.Order,
                            exp.Limit)
+_FORMATS: Final = frozenset({"avro", "binaryfile", "csv", "delta", "iceberg", "json", "orc", "parquet", "text", "xml"})
 _CHAINS: Final = (exp.And, exp.Or, exp.DPipe, exp.Union)
 
 
@@ -111,7 +112,13 @@ def _words(node: exp.Expr) -> set[str]:
 
 
 def _name_in_a_string(table: exp.Table) -> None:
-    """`IDENTIFIER('a.b')` and `IDENTIFIER(b)` are tables of these names, whose parser takes them for functions; `IDENTIFIER($name)` is any."""
+    """`IDENTIFIER('a.b')` and `IDENTIFIER(b)` are tables of these names, whose parser takes them for functions; `IDENTIFIER($name)` is any.
+
+    Spark's parquet.`/in/day` is the file.
+    """
+    if table.db.casefold() in _FORMATS and "/" in table.name:
+        table.set("db", None)
+        return
     around, call = table.parent, table.this
     if isinstance(around, exp.Schema) and table.name.upper() == "IDENTIFIER" and len(around.expressions) == 1 \
             and not isinstance(around.expressions[0], exp.Identifier | exp.ColumnDef):  # INSERT INTO identifier('a.b') …

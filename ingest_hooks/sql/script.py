@@ -14,6 +14,7 @@ from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
+from ingest_hooks.sql.home import Home
 from ingest_hooks.sql.model import Status
 from ingest_hooks.sql.own_tables import Own
 from ingest_hooks.sql.parsing import parse_statement
@@ -66,6 +67,7 @@ def read_script(sql: str, tool: Dialect) -> Script:
     sql, tokens = _without_control(body if body is not None else sql, tool)
     script = Script(tokens=tokens, routine=routine, variables=_variables(tokens) | parameters)
     parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS for token in part)]
+    home = Home(tool)
     for part in parts:
         try:
             parsed = parse_statement(part, sql, tool)
@@ -76,6 +78,8 @@ def read_script(sql: str, tool: Dialect) -> Script:
             continue
         for statement in parsed:
             script.variables |= _parameters_of(statement)
+            home.moves(statement, [token.text for token in part])
+            home.name(statement)
             if not _is_harmless(statement) or len(parts) == 1:
                 script.statements += reduce_statement(statement)
             elif isinstance(statement, exp.Alter):

@@ -10,6 +10,59 @@
 --# tables: hr.dept(id int, name text, loc text)
 --# tables: hr.audit(emp int, old numeric, new numeric, at timestamptz)
 
+--# name: schema by search path
+writes: audit.log
+id = shop.payments.id
+what = shop.payments.currency
+--
+set search_path to shop;
+insert into audit.log (id, what) select id, currency from payments
+
+--# name: a search path of several schemas says of none
+schema: none
+writes: kept
+id = payments.id
+--
+set search_path to shop, public;
+create table kept as select id from payments
+
+--# name: merge that inserts by position
+writes: audit.log
+status: partial
+reason: merge-keeps-other-values
+id = public.orders.id
+at =
+what = T:public.orders.status public.orders.status
+rows = J:public.orders.id J:audit.log.id
+--
+merge into audit.log l using orders o on o.id = l.id
+when matched then update set what = o.status
+when not matched then insert values (o.id, now(), upper(o.status))
+
+--# name: a query in values reads nothing around it
+schema: none
+writes: kept
+many = A:far.id
+--
+insert into kept (many) values ((select count(id) from far))
+
+--# name: a star of one of two unknown tables
+schema: none
+status: unknown
+reason: star-unresolved:near
+rows = J:near.id J:far.id
+* = ?
+--
+select near.* from near join far on far.id = near.id
+
+--# name: an unknown star below common table expressions
+schema: none
+status: unknown
+reason: star-unresolved:far,near
+* = ?
+--
+with a as (select * from far), b as (select * from a union all select * from near) select * from b
+
 --# name: schema-qualified
 id = public.orders.id
 what = audit.log.what

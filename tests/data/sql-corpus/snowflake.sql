@@ -8,6 +8,20 @@
 --# tables: P.S.T1(ID NUMBER, A NUMBER, B VARCHAR, V VARIANT, TS TIMESTAMP)
 --# tables: P.S.T2(ID NUMBER, C NUMBER, "d" VARCHAR)
 
+--# name: database and schema by use
+schema: none
+writes: shop.daily.totals
+total = A:shop.raw.sales.amount
+day = shop.daily.days.day
+rows = J:shop.raw.sales.day J:shop.daily.days.day G:shop.daily.days.day
+--
+use warehouse small;
+use database shop;
+use schema daily;
+create or replace table totals as
+with sold as (select day, amount from raw.sales)
+select sum(sold.amount) as total, days.day from sold join days on days.day = sold.day group by days.day
+
 --# name: unquoted names are found whatever their case
 id = DB.PUBLIC.ORDERS.ID
 total = T:DB.PUBLIC.ORDERS.AMOUNT T:DB.PUBLIC.ORDERS.DISCOUNT
@@ -447,7 +461,7 @@ key = T:RAW.APP.ACCOUNTS.ID! T:RAW.APP.ACCOUNTS.NAME!
 select md5(concat_ws('-', id::varchar, coalesce(name, ''))) as key from accounts
 
 --# name: script that builds a mart through two temporary tables
-writes: mart
+writes: raw.app.mart
 plan = RAW.APP.ACCOUNTS.PLAN
 n =
 rows = F:RAW.APP.EVENTS.KIND J:RAW.APP.EVENTS.ACCOUNT_ID J:RAW.APP.ACCOUNTS.ID G:RAW.APP.ACCOUNTS.PLAN

@@ -7,6 +7,31 @@
 --# tables: w.fact(k bigint, cust bigint, amt double, dt date, arr array<int>, m map<string,int>, s struct<a:int,b:struct<c:string>>)
 --# tables: w.cust(id bigint, nm string, seg string)
 
+--# name: schema by use
+schema: none
+writes: lake.names
+name = lake.users.name
+--
+use lake;
+insert into names select name from users
+
+--# name: catalog and schema by use
+schema: none
+writes: main.lake.names
+name = main.lake.users.name
+first = main.raw.people.first
+--
+use catalog main;
+use lake;
+create table names as select users.name, people.first from users cross join raw.people
+
+--# name: files by their paths
+schema: none
+writes: /mnt/out/users
+name = T:/mnt/in/users.json.name
+--
+insert overwrite table delta.`/mnt/out/users` select upper(name) as name from json.`/mnt/in/users.json`
+
 --# name: insert overwrite
 writes: db.out
 id = db.orders.id
