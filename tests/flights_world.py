@@ -114,7 +114,8 @@ class World:
 
     def _append(self, payload_type: str, payload: dict[str, Any], event_type: str, event_id: str, key: SigningKey) -> int:
         envelope = sign_envelope(payload_type, json.dumps(payload).encode(), key)
-        entry = NewEntry(envelope, payload_type, event_type, self.tenant, key.keyid, "PRODUCER", None, SOURCE, event_id)
+        by = "SERVICE" if key is self.log.notary else "PRODUCER"
+        entry = NewEntry(envelope, payload_type, event_type, self.tenant, key.keyid, by, None, SOURCE, event_id)
         ack: Any = self.log.appender.submit(entry).result(10)
         return int(ack.index)
 

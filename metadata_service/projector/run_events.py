@@ -86,6 +86,12 @@ def _provenance(draft: Draft, at: RunEvent) -> None:
     once(draft, at, "OF", at.job)
     if at.code is not None:
         enrich(draft, at.code)
+        for name in ("image", "lockfile"):  # a version of code keeps those it came with; a run may have others
+            if at.code.facts.get(name) not in (None, draft.fact(at.code.transformation, name)):
+                draft.revise(at.run, name, at.code.facts[name])
+        digest = as_text(as_dict(at.event.job.facets.get("lineproof_transformation")).get("parametersDigest")) if at.event.job is not None else None
+        if digest is not None:
+            draft.revise(at.run, "parametersDigest", digest)
         draft.touch(at.code.transformation, "mention")
         once(draft, at, "EXECUTED", at.code.transformation)
     if at.state["commit"] is not None:

@@ -18,9 +18,10 @@ from metadata_service.queries.trace_shapes import CodeChange, ExpressionChange, 
 
 __all__ = ["code_changes", "failed_checks"]
 
+DERIVED = "lineproof.derivation.v1"
 VERSIONS_BACK = 5  # how many earlier versions of each piece of code are looked at
 MAX_CHANGES = 50
-NEIGHBOUR_LIMIT = 5_000
+HISTORY_LIMIT = 20_000  # edges that ever led into the columns of one change
 
 
 async def code_changes(context: QueryContext, edges: Sequence[Edge], value: ValuePath, since: datetime | None) -> tuple[CodeChange, ...]:
@@ -87,16 +88,15 @@ async def failed_checks(context: QueryContext, urns: Sequence[str], raw: Collect
 
 
 async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
-    """How the same job made the same columns just before."""
-    earlier = group[0].from_ - 1
-    if earlier < 0:
-        return []
-    family = group[0].family
+    """How the same job made the same columns before, by the code that was last seen to make them so: a parser lags behind the runs whose code it reads."""
+    began = group[0].from_
     columns = sorted({edge.downstream for edge in group})
-    edges = await context.graph.neighbours(columns, "UPSTREAM", [family], earlier, NEIGHBOUR_LIMIT)
-    same_job = [edge for edge in edges if edge.via == group[0].via and edge.transformation != group[0].transformation]
-    newest = max((edge.from_ for edge in same_job), default=0)
-    return [edge for edge in same_job if edge.transformation == next(other.transformation for other in same_job if other.from_ == newest)]
+    edges = await context.graph.edge_history(columns, [group[0].family], 0, began, HISTORY_LIMIT)
+    same_job = [edge for edge in edges if edge.via == group[0].via and edge.transformation != group[0].transformation and edge.from_ < began]
+    if not same_job:
+        return []
+    last = max(same_job, key=lambda edge: (min(edge.to, began), edge.from_))
+    return [edge for edge in same_job if edge.transformation == last.transformation and min(edge.to, began) == min(last.to, began)]
 
 
 def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> CodeChange:
@@ -138,6 +138,9 @@ async def _dated(context: QueryContext, found: Sequence[CodeChange]) -> tuple[Co
     dated = []
     for change in found:
         entry = await context.graph.outcome(change.opened_by)
+        code = rows.get(change.transformation or "")
+        if entry is not None and code is not None and entry.event_type == DERIVED:  # the parser spoke, and long after the code may have
+            entry = await context.graph.outcome(code.from_ - 1)
         logged = of_micros(entry.received) if entry is not None else None
         claimed = of_micros(entry.claimed) if entry is not None and entry.claimed is not None else logged
         dated.append(replace(change, commit=known.get(named.get(change.transformation or "", "")), at=claimed, logged_at=logged))

@@ -65,8 +65,8 @@ async def data_suspects(context: QueryContext, dataset: str, history: Sequence[R
     return found
 
 
-async def missing_run(context: QueryContext, dataset: str, history: Sequence[RevisionRow], known: Mapping[str, VersionRef]) -> Suspect | None:
-    """That a dataset with a rhythm has had no new version for longer than that, at the position."""
+async def missing_run(context: QueryContext, dataset: str, history: Sequence[RevisionRow], known: Mapping[str, VersionRef], start: int) -> Suspect | None:
+    """That a dataset with a rhythm became overdue within the window: when the window ends it is, and by what was told before it, it was not."""
     made = [str(row.value) for row in _made(history)][-USUAL:]
     if len(made) <= 3 or context.size == 0:  # fewer make no rhythm
         return None
@@ -75,11 +75,13 @@ async def missing_run(context: QueryContext, dataset: str, history: Sequence[Rev
     times = sorted(at for version in lately
                    if (at := version.committed_at or (written[version.run].ended_at if version.run in written else None)) is not None)
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times) if later > earlier]
-    entry = await context.graph.outcome(context.size - 1)
-    if len(gaps) < 3 or entry is None:
+    last = await context.graph.outcome(context.size - 1)
+    before = await context.graph.outcome(start - 1) if start > 0 else None
+    if len(gaps) < 3 or last is None:
         return None
-    usually, silent = median(gaps), (of_micros(entry.received) - times[-1]).total_seconds()
-    if silent <= OVERDUE * usually:
+    usually, silent = median(gaps), (of_micros(last.received) - times[-1]).total_seconds()
+    already = (of_micros(before.claimed) - times[-1]).total_seconds() if before is not None and before.claimed is not None else 0.0
+    if silent <= OVERDUE * usually or already > OVERDUE * usually:
         return None
     said = f"no new version of {called(dataset)} for {timedelta(seconds=int(silent))}, usually every {timedelta(seconds=int(usually))}"
     return _suspect(SuspectKind.RUN_MISSING, dataset, said, None, None, None, None, times[-1])

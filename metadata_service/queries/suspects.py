@@ -23,6 +23,7 @@ from metadata_service.queries.phrases import called, shortened, spoken
 from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Level, as_time
 from metadata_service.queries.suspect_data import data_suspects, looked_at, missing_run
+from metadata_service.queries.suspect_runs import run_suspects
 from metadata_service.queries.suspect_shapes import OpaqueStep, Suspect, SuspectKind, Suspects
 from metadata_service.queries.trace_shapes import CodeChange
 from metadata_service.queries.trace_walk import Walked, walk
@@ -35,6 +36,7 @@ SCORES: Final = {  # by kind, before distance and influence
     SuspectKind.CODE: 90, SuspectKind.QUALITY: 85, SuspectKind.VOLUME: 75, SuspectKind.DISTRIBUTION: 72, SuspectKind.SCHEMA: 70, SuspectKind.RUN_FAILED: 65,
     SuspectKind.RUN_MISSING: 62, SuspectKind.INPUT_VERSION: 60, SuspectKind.ALIAS: 60, SuspectKind.CONFIG: 55, SuspectKind.ENVIRONMENT: 50,
     SuspectKind.DATA: 15}
+OF_CODE: Final = frozenset({SuspectKind.CODE, SuspectKind.CONFIG, SuspectKind.ENVIRONMENT})
 OFF_THE_PATH: Final = 45  # less, for a change that leaves alone how the traced columns are computed
 ROWS_ONLY: Final = 35  # less, for what only decides which rows there are
 MAX_DISTANCE: Final = 10  # less at most, one per step away
@@ -94,13 +96,15 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     if len(holders) > MAX_DATASETS:
         context.notes.truncate(f"history of datasets (the nearest {MAX_DATASETS} of {len(holders)})")
     raw = set(holders) - {holder(edge.downstream) for edge in found.edges}
-    histories = {each: await context.graph.revisions(each, context.at) for each in holders[:MAX_DATASETS]}
+    histories = {each: _read(found, each, await context.graph.revisions(each, context.at)) for each in holders[:MAX_DATASETS]}
     known = await versions(context, {version for history in histories.values() for version in looked_at(history, start)})
     for each, history in histories.items():
         rows += _of_facts(path, each, history, start)
         rows += [_weighed(path, suspect) for suspect in await data_suspects(context, each, history, known, start, path.columns(each), raw=each in raw)]
-        late = await missing_run(context, each, history, known)
+        late = await missing_run(context, each, history, known, start) if not _held(found, each) else None
         rows += [_weighed(path, late)] if late is not None else []
+    told = {(holder(row.urn), row.job) for row in rows if row.kind in OF_CODE}
+    rows += [_weighed(path, row, OFF_THE_PATH if less else 0) for row, less in await run_suspects(context, found, histories, known, start, told, raw)]
     rows += await _of_pins(context, path, visible, start)
     rows += await _of_features(context, path, [each for each in holders if ":feature-version:" in each], start)
     rows += await _of_failed_runs(context, path, {edge.via: holder(edge.downstream) for edge in visible if edge.via is not None}, start)
@@ -109,6 +113,21 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size,
                     tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked),
                     tuple(sorted(rows, key=lambda row: (-row.score, row.distance, row.urn, row.kind.value))), tuple(OpaqueStep(*each) for each in opaque))
+
+
+def _held(found: Walked, dataset: str) -> bool:
+    """Whether the walk stands at an older version of the dataset, which its reader named."""
+    return found.sizes.get(dataset) is not None and dataset in found.version
+
+
+def _read(found: Walked, dataset: str, history: Sequence[RevisionRow]) -> list[RevisionRow]:
+    """The history of a dataset as far as what was read of it goes: of what its reader held back only checks of that very version came later."""
+    size = found.sizes.get(dataset)
+    if size is None or dataset not in found.version:
+        return list(history)
+    version = found.version[dataset]
+    return [row for row in history if row.from_ <= size or (row.fact.startswith("quality:") and isinstance(row.value, Mapping)
+                                                            and row.value.get("version") in (version.id, version.urn))]
 
 
 def _weighed(path: _Path, suspect: Suspect, less: int = 0) -> Suspect:
