@@ -104,7 +104,7 @@ def _declared(draft: Draft, urn: str, event: OpenLineageEvent) -> Words:
 def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, words: Words, entry: Mapping[str, Any] | None = None,
              job: JobPart | None = None) -> None:
     taken_back = taken_back_of(part, job)
-    content = content_of(part, entry, None, taken_back)
+    content = content_of(part, entry, taken_back)
     if taken_back:
         take_back(draft, identity, ("declared",))
     sql = _declared_sql(draft, identity, job, words)

@@ -6,7 +6,7 @@ Source: OpenLineage LineageFacet 1-0-0, ColumnLineageDatasetFacet 1-2-0.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,42 +18,55 @@ from metadata_service.projector.names import column_of, dataset_urn, job_urn
 from metadata_service.projector.plain import as_dict, as_list, as_place, as_text
 
 __all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
-           "sourceless", "superseded", "taken_back_of"]
+           "sourceless", "superseded", "taken_back_of", "union_of"]
 
 CONTENT_FACETS: Final = ("lineage", "columnLineage", "lineproof_columns")
 JOB_LINEAGE: Final = "jobLineage"  # what the job's `lineage` facet says of the dataset
 Shows = tuple[list[Shown], int, list[str]]  # the edges, the rank of the best basis used, and the columns that it speaks of
+Heard = Mapping[str, Mapping[str, list[int]]]
 _Position = Mapping[str, Any]
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
-def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, before: Mapping[str, Any] | None, taken_back: Collection[str] = (),
-               stands: Callable[[str], bool] = lambda name: True) -> dict[str, Any] | None:
-    """What edges of this output are computed from, merged over what the run's other events said; None if nothing precise was said.
-
-    Args:
-        part: The output as the event names it.
-        entry: What the job's `lineage` facet says of it: kept as `jobLineage`, beside the dataset's own.
-        before: The content so far.
-        taken_back: The names that the event takes back.
-        stands: Whether what the event says under a name is the run's last word on it, so that it replaces and takes back what was said before.
-    """
-    content = dict(before or {})
-    gone = set(content.pop("gone", ()))
+def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, taken_back: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """What an event says by itself of what edges of this output are computed from; what it says of the dataset in the job's `lineage` facet, `entry`,
+    stands as `jobLineage` beside the dataset's own."""
     said = {name: {key: value for key, value in part.facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
             if isinstance(part.facets.get(name), dict) and name not in taken_back}
     if entry is not None and JOB_LINEAGE not in taken_back:
         said[JOB_LINEAGE] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
-    for name, facet in said.items():
-        last, weight = stands(name), _weight(name, facet)
-        if weight and ((last and weight >= _weight(name, content.get(name))) or weight > _weight(name, content.get(name))) and (last or name not in gone):
-            content[name] = facet
-            gone.discard(name)
+    return {name: facet for name, facet in said.items() if _weight(name, facet)}
+
+
+def union_of(content: Mapping[str, Any] | None, heard: Heard, said: Mapping[str, Any], taken_back: Collection[str],
+             order: list[int]) -> tuple[dict[str, Any] | None, dict[str, dict[str, list[int]]]]:
+    """What a run's events together say of an output, whatever the order they come in: of each facet the last word of those that say most, unless it was
+    taken back later.
+
+    Args:
+        content: The union so far; under `gone` the names that were taken back and not said again.
+        heard: Of each name when what is held was said (`held`), and when it was taken back (`gone`).
+        said: What one more event says.
+        taken_back: The names that it takes back.
+        order: When it was said.
+
+    Returns:
+        The union and what was heard, with this event; None if nothing precise was said.
+    """
+    now = {name: facet for name, facet in (content or {}).items() if name != "gone"}
+    when = {name: dict(at) for name, at in heard.items()}
     for name in taken_back:
-        if stands(name):
-            content.pop(name, None)
-            gone.add(name)
-    return {**content, **({"gone": sorted(gone)} if gone else {})} or None
+        if order >= when.setdefault(name, {}).get("gone", order):
+            when[name]["gone"] = order
+        if name in now and order >= when[name].get("held", order):
+            del now[name]
+    for name, facet in said.items():
+        at = when.setdefault(name, {})
+        weight, held = _weight(name, facet), _weight(name, now.get(name))
+        if order > at.get("gone", []) and (weight > held or (weight == held and order >= at.get("held", order))):
+            now[name], at["held"] = facet, order
+    gone = sorted(name for name, at in when.items() if "gone" in at and name not in now)
+    return {**now, **({"gone": gone} if gone else {})} or None, when
 
 
 def _weight(name: str, facet: Any) -> int:
@@ -166,10 +179,12 @@ def as_declared(edge: Shown, inputs: Collection[str]) -> Shown:
     return replace(edge, basis="declared", status="unknown" if edge.basis == "inputsOutputs" else edge.status)
 
 
-def sourceless(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> list[str]:
-    """Columns that are said to take their value from no column: constants, counters, the time of day."""
-    return sorted(name for name, field in _told(content, derivation).items()
-                  if field.get("status") not in ("partial", "unknown") and not any(map(_gives_value, field["from"])))
+def sourceless(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Columns that are said to take their value from no column (constants, counters, the time of day), each with where that stands: no edge can say it."""
+    facts = {**as_dict((derivation or {}).get("columns")), **as_dict(as_dict((content or {}).get("lineproof_columns")).get("fields"))}
+    return {name: {key: value for key in _PLACE if (value := as_dict(facts.get(name)).get(key)) is not None}
+            for name, field in sorted(_told(content, derivation).items())
+            if field.get("status") not in ("partial", "unknown") and not any(map(_gives_value, field["from"]))}
 
 
 def _gives_value(item: Any) -> bool:

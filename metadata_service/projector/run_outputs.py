@@ -17,7 +17,7 @@ from metadata_service.projector.dataset_facts import (
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edges import RANKS, SetId, basis_of, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
-from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of
+from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of, union_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
@@ -30,6 +30,7 @@ from metadata_service.projector.runs import (
     instant,
     is_terminal,
     once,
+    order_of,
 )
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import last_said
@@ -114,9 +115,12 @@ def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
     state = at.state
-    known = state["out"].get(urn)
-    content = content_of(part, entry, draft.state(content_key(known)) if known is not None else None, taken_back_of(part, at.event.job),
-                         lambda name: at.words.last(at.job, "lineage") if name == JOB_LINEAGE else at.words.last(urn, name))
+    known, taken_back = state["out"].get(urn), taken_back_of(part, at.event.job)
+    new = content_of(part, entry, taken_back)
+    content = draft.state(content_key(known)) if known is not None else None
+    if new or taken_back:
+        content, heard = union_of(content, as_dict(state.get("heard")).get(urn, {}), new, taken_back, list(order_of(at.event)))
+        state["heard"] = {**as_dict(state.get("heard")), urn: heard}
     digest = digest_of(content) if content is not None else None
     if digest is not None and digest != known and draft.state(content_key(digest)) is None:
         draft.put(content_key(digest), plain(content))
@@ -151,8 +155,13 @@ def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, 
 
 def _own_contents(at: RunEvent, parts: Mapping[tuple[str, str], DatasetPart], entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
     """What an event says of its outputs by itself, which others of the run may have said better: a run shows the union of its events."""
-    own = {dataset_urn(*key): content_of(part, entries.get(key), None, taken_back_of(part, at.event.job)) for key, part in parts.items()}
-    return {urn: {name: facet for name, facet in content.items() if name != "gone"} for urn, content in own.items() if content is not None}
+    own: dict[str, Any] = {}
+    for key, part in parts.items():
+        urn, order = dataset_urn(*key), list(order_of(at.event))
+        heard = as_dict(at.state.get("heard")).get(urn, {})
+        said = content_of(part, entries.get(key), taken_back_of(part, at.event.job))
+        own[urn] = {name: facet for name, facet in said.items() if order > heard.get(name, {}).get("gone", [])}
+    return own
 
 
 def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool, own: Mapping[str, Any] | None = None) -> None:
@@ -188,9 +197,8 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
 
 
 def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    """Add what an event shows by itself, but for what others of the run took back or said more precisely."""
-    said = {name: facet for name, facet in own.items() if name not in content.get("gone", ())}
-    shown, rank, told = show(identity.output, (), said, None)
+    """Add what an event shows by itself, but for what others of the run said more precisely."""
+    shown, rank, told = show(identity.output, (), own, None)
     ready_endpoints(draft, shown)
     if shown and rank >= show(identity.output, (), content, None)[1]:
         merge(draft, identity, shown, rank=0, firm=False, behind=True, told=(basis_of(rank), told))

@@ -129,7 +129,7 @@ async def test_taking_an_entry_back_takes_back_what_followed_from_it(world: Worl
 
 async def test_a_repeated_run_says_nothing_new(world: World) -> None:
     for number in range(3):
-        facets = {"schema": columns("a", "b"), "columnLineage": for_all(("x", "k"))}
+        facets: Event = {"schema": columns("a", "b"), "columnLineage": for_all(("x", "k"))}
         world.log.lineage(run_event("a", f"r{number}", outputs=[ds("t", **facets)], minutes=number))
     await world.project()
     assert world.columns() == {("t.a", "x.k"), ("t.b", "x.k")}

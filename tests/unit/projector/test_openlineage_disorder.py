@@ -80,6 +80,10 @@ STORIES: dict[str, tuple[list[Event], dict[tuple[str, str], Any], set[tuple[str,
     "columns, then only that they are made of nothing": (
         [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}), told(2, "COMPLETE", out={"columnLineage": by_column(a="")})],
         {}, {("t", "x")}),
+    "three that disagree, of which the last names no source": (
+        [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x", b="")}),
+         told(2, "RUNNING", out={"columnLineage": by_column(a="y")}), told(3, "COMPLETE", out={"columnLineage": by_column(a="", b="")})],
+        {(TARGET, "sourceless"): None, (TARGET, "facet:columnLineage"): by_column(a="", b="")}, {("t", "x"), ("t", "y")}),
     "lineage after columns": (
         [told(1, "START", inputs=("x", "y"), out={"columnLineage": by_column(a="x")}), told(2, "COMPLETE", out={"lineage": explicit("y")})], {}, {("t", "y")}),
     "columns after lineage": (
