@@ -4,22 +4,16 @@
 """
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tests.dbt_build import RUN
-from tests.sql_corpus import Source, read_sources
+from tests.dbt_build import dbt_build
+from tests.sql_corpus import Source, read_sources, unmarked
 
 FOLDER = Path(__file__).parent / "data" / "jinja-corpus"
-_MARK = re.compile("«([^»]*)»")
 
 Place = tuple[str, int, int]  # file, line, column
 Facets = dict[str, dict[str, Any]]  # by model: its output's facets
@@ -42,17 +36,15 @@ def write_project(folder: Path) -> Expected:
     for path in sorted(FOLDER.rglob("*")):
         if not path.is_file() or path.name in ("README.md", "expected.txt"):
             continue
-        text, inside = path.read_text(encoding="utf-8"), path.relative_to(FOLDER)
-        while (mark := _MARK.search(text)) is not None:
-            before = text[:mark.start()]
-            place = (inside.as_posix(), before.count("\n") + 1, mark.start() - before.rfind("\n"))
-            for name in mark[1].split(","):
+        inside = path.relative_to(FOLDER)
+        text, marks = unmarked(path.read_text(encoding="utf-8"))
+        for said, line, column in marks:
+            for name in said.split(","):
                 whole = name.lstrip("~") if "." in name else f"{path.stem}.{name.lstrip('~')}"
-                if mark[1].startswith("~"):
+                if said.startswith("~"):
                     expected.unplaced.add(whole)
                 else:
-                    (expected.macros if "macros" in inside.parts else expected.places)[whole] = place
-            text = before + text[mark.end():]
+                    (expected.macros if "macros" in inside.parts else expected.places)[whole] = (inside.as_posix(), line, column)
         (folder / inside).parent.mkdir(parents=True, exist_ok=True)
         (folder / inside).write_text(text, encoding="utf-8")
     for line in filter(None, (FOLDER / "expected.txt").read_text(encoding="utf-8").splitlines()):
@@ -66,7 +58,7 @@ def write_project(folder: Path) -> Expected:
 
 def build(folder: Path) -> tuple[Expected, Facets]:
     """Build the project with real dbt in `folder`: what is expected, and the output facets that the hook told of each node."""
-    project, database, out = folder / "shop", folder / "shop.duckdb", folder / "events.json"
+    project, database = folder / "shop", folder / "shop.duckdb"
     expected = write_project(project)
     with duckdb.connect(str(database)) as connection:
         connection.execute("create schema raw")
@@ -74,11 +66,9 @@ def build(folder: Path) -> tuple[Expected, Facets]:
                            "timestamp '2026-01-01' + to_hours(range::integer) as ordered_at, (range * 10)::integer as amount_cents, 'paid' as status "
                            "from range(20)")
         connection.execute("create table main.incremental (id integer, amount double)")  # so that it is built on
-    done = subprocess.run([sys.executable, "-c", RUN, str(project), str(out)], env={**os.environ, "SHOP_DUCKDB": str(database), "DO_NOT_TRACK": "1"},
-                          capture_output=True, text=True, timeout=300, check=False)
-    built = json.loads(out.read_text()) if out.exists() else {"success": False}
+    built = dbt_build(project, SHOP_DUCKDB=str(database))
     if not built["success"]:
-        raise RuntimeError(done.stdout + done.stderr)
+        raise RuntimeError("dbt could not build the corpus")
     ended = [event for kind, event in built["events"] if kind == "openlineage" and event["eventType"] == "COMPLETE" and event["outputs"]]
     return expected, {event["outputs"][0]["name"].rpartition(".")[2]: event["outputs"][0]["facets"] for event in ended}
 

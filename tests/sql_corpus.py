@@ -104,7 +104,8 @@ def _read(path: Path) -> Iterator[Case]:
         said, sql = block.split("\n--\n", 1)
         name, *lines = said.splitlines()
         case = Case(path.stem, name.strip(), "", schema)
-        case.sql, case.places = _unmarked(sql.rstrip("\n"))
+        case.sql, marks = unmarked(sql.rstrip("\n"))
+        case.places = {column: (line, at) for said, line, at in marks for column in said.split(",")}
         for line in filter(None, lines):
             _say(case, line)
         yield case
@@ -132,14 +133,14 @@ def read_sources(text: str) -> Iterator[Source]:
         yield column + hidden, _SUBTYPES[kind or "I"]
 
 
-def _unmarked(sql: str) -> tuple[str, dict[str, tuple[int, int]]]:
-    places: dict[str, tuple[int, int]] = {}
-    while (mark := _MARK.search(sql)) is not None:
-        before = sql[:mark.start()]
-        place = (before.count("\n") + 1, mark.start() - before.rfind("\n"))
-        places.update(dict.fromkeys(mark[1].split(","), place))
-        sql = before + sql[mark.end():]
-    return sql, places
+def unmarked(text: str) -> tuple[str, list[tuple[str, int, int]]]:
+    """The text without its marks `«…»`, and of each what stands in it, and line and column of what stands behind it."""
+    marks: list[tuple[str, int, int]] = []
+    while (mark := _MARK.search(text)) is not None:
+        before = text[:mark.start()]
+        marks.append((mark[1], before.count("\n") + 1, mark.start() - before.rfind("\n")))
+        text = before + text[mark.end():]
+    return text, marks
 
 
 def _table(text: str) -> tuple[str, dict[str, str]]:

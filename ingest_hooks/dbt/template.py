@@ -77,14 +77,14 @@ def _with_ephemeral(world: _World, node: Node, compiled: str, file: str) -> Sour
         return None
     own = compiled[:start] + compiled[stop:]
     map_of_own = _of_file(world, node, own, file)
-    pieces = [Piece(0, start, 0, own, map_of_own), Piece(stop, len(compiled), start, own, map_of_own)]
+    pieces = [Piece(0, start, 0, map_of_own), Piece(stop, len(compiled), start, map_of_own)]
     for model, text in ctes:
         inside, end = text.find(_OPENS), text.rfind(_CLOSES)
         if model is not None and 0 <= inside < end:
             query = text[inside + len(_OPENS):end]
             first = at + inside + len(_OPENS)
             their_file = world.path(world.artifacts.path_of(model))
-            pieces.append(Piece(first, first + len(query), 0, query, _of_file(world, model, query, their_file)))
+            pieces.append(Piece(first, first + len(query), 0, _of_file(world, model, query, their_file)))
         at += len(text) + len(", ")
     return Spliced(file, compiled, [piece for piece in pieces if piece.stop > piece.start])
 
@@ -100,7 +100,7 @@ def _file_text(artifacts: Artifacts, node: Node) -> tuple[str, tuple[int, int] |
     raw = str(node.get("raw_code") or "")
     file = artifacts.file_of(node)
     try:
-        text = (artifacts.project_dir / str(file)).read_text(encoding="utf-8")
+        text = (artifacts.project_dir / file).read_text(encoding="utf-8") if file is not None else raw
     except (OSError, ValueError):
         return raw, (1, 1)
     if text.strip() == raw.strip():

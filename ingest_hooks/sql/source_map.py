@@ -15,7 +15,7 @@ from typing import Any
 
 from ingest_hooks.sql.marks import Held, MacroPlace, Marks
 
-__all__ = ["Located", "SourceMap", "line_starts"]
+__all__ = ["Located", "SourceMap"]
 
 MAX_ALIGNED_LINES = 5_000  # difflib is quadratic; a longer template is mapped line for line, marked approximate
 
@@ -51,8 +51,8 @@ class SourceMap:
                  lines: Sequence[tuple[int, int | None]] = (), holds: Sequence[tuple[int, Held | None]] = (), origin: tuple[int, int] = (1, 1)) -> None:
         self.file = file
         self._origin = origin
-        self._raw_starts = line_starts(raw)
-        self._compiled_starts = line_starts(compiled)
+        self._raw_starts = _line_starts(raw)
+        self._compiled_starts = _line_starts(compiled)
         self._compiled = compiled
         self._slices = slices
         self._slice_starts = [part.start for part in slices]
@@ -146,6 +146,11 @@ class SourceMap:
         start = self._compiled_starts[min(line, len(self._compiled_starts)) - 1]
         return start + (column - 1 if column is not None else _indent(self._compiled, start))
 
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character of the compiled text."""
+        line = bisect_right(self._compiled_starts, offset)
+        return line, offset - self._compiled_starts[line - 1] + 1
+
     def spans(self) -> list[tuple[int, Located]]:
         """One (compiled line, place) for every compiled line: the source map as data."""
         return [(number, self.locate(number, None)) for number in range(1, len(self._compiled_starts) + 1)]
@@ -176,7 +181,7 @@ def _without(taken: Sequence[tuple[int, int]], parts: Sequence[tuple[int, int, i
     return [(moved(start), moved(stop), source, literal) for start, stop, source, literal in parts if moved(stop) > moved(start)]
 
 
-def line_starts(text: str) -> list[int]:
+def _line_starts(text: str) -> list[int]:
     """Where each line of a text begins."""
     return [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
 

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingest_hooks.sql.source_map import Located, SourceMap, line_starts
+from ingest_hooks.sql.source_map import Located, SourceMap
 
 __all__ = ["Piece", "Spliced"]
 
@@ -17,7 +17,6 @@ class Piece:
     start: int
     stop: int
     within: int
-    text: str
     source_map: SourceMap
 
 
@@ -35,7 +34,5 @@ class Spliced(SourceMap):
         piece = self._pieces[max(number, 0)]
         if number < 0 or offset >= piece.stop:
             return Located(self.file, None, None, True)
-        inside = offset - piece.start + piece.within
-        starts = line_starts(piece.text)
-        row = bisect_right(starts, inside)
-        return piece.source_map.locate(row, inside - starts[row - 1] + 1 if column is not None else None)
+        row, inside = piece.source_map.position(offset - piece.start + piece.within)
+        return piece.source_map.locate(row, inside if column is not None else None)

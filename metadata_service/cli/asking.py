@@ -67,7 +67,7 @@ def ask_about(target: Target, field: str, document: str, named: str | None, vari
     """
 
     async def work(ask: Ask) -> Answer:
-        urn = named if named is None or named.startswith("urn:") else await _resolve(ask, named)
+        urn = await resolved(ask, named) if named is not None else None
         asked = variables(urn)
         answer = await _data(ask, document, asked)
         if rows is not None:
@@ -147,15 +147,6 @@ async def opened(settings: Settings) -> AsyncIterator[Source]:
         yield Source(caller=caller)
 
 
-async def resolved(source: Source, named: str) -> str:
-    """The URN of what a person named.
-
-    Raises:
-        LineproofError: `not-found`, `ambiguous-name`.
-    """
-    return named if named.startswith("urn:") else await _resolve(source.ask, named)
-
-
 async def _served(settings: Settings) -> str | None:
     """The address of the service that runs on the data directory. A killed one leaves its address behind, where now another may listen."""
     try:
@@ -182,10 +173,17 @@ async def follow_pages(ask: Ask, document: str, asked: Answer, answer: Answer, r
         note(f"There is more: --limit {rows * 2}")
 
 
-async def _resolve(ask: Ask, name: str) -> str:
-    found = (await _data(ask, documents.RESOLVE, {"ref": {"name": name}}))["entity"]["entity"]
+async def resolved(ask: Ask, named: str) -> str:
+    """The URN of what a person named.
+
+    Raises:
+        LineproofError: `not-found`, `ambiguous-name`.
+    """
+    if named.startswith("urn:"):
+        return named
+    found = (await _data(ask, documents.RESOLVE, {"ref": {"name": named}}))["entity"]["entity"]
     if found is None:
-        raise LineproofError(f"nothing is called {name!r}; try: lineproof search {name}", code="not-found")
+        raise LineproofError(f"nothing is called {named!r}; try: lineproof search {named}", code="not-found")
     return str(found["urn"])
 
 

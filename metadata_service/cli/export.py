@@ -117,7 +117,7 @@ def export(entity: Annotated[str | None, typer.Argument(metavar="[ENTITY]", help
 
 async def _export(settings: Settings, entity: str | None, asked: Line, sink: IO[bytes]) -> Line:
     async with opened(settings) as source:
-        urn = await resolved(source, entity) if entity is not None else None
+        urn = await resolved(source.ask, entity) if entity is not None else None
         writer, attempts = _Writer(sink), 0
         while writer.end is None:
             before = writer.cursor

@@ -1,11 +1,8 @@
 """The dbt hook on a real project, run by real dbt: macros over several lines, a loop, windows, a seed, tests, an exposure, a model that fails."""
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,12 +16,11 @@ from ingest_hooks.fp1 import fingerprint_query
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.models import EVENT_TYPES, FACETS
 from lineproof_schema.openlineage import parse_openlineage
-from tests.dbt_build import RUN
+from tests.dbt_build import Built, dbt_build
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
 PROJECT = Path(__file__).parents[2] / "data/dbt_project"
 DATASETS = "duckdb://shop.duckdb"
-Built = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +42,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(project: Path) -> Built:
-    out = project.parents[1] / "events.json"
-    done = subprocess.run([sys.executable, "-c", RUN, str(project), str(out)], env=environment(project), capture_output=True, text=True, timeout=180,
-                          check=False)
-    assert out.exists(), done.stdout + done.stderr
-    found: Built = json.loads(out.read_text())
-    return found
+    return dbt_build(project, **environment(project))
 
 
 def environment(project: Path) -> dict[str, str]:
-    return {**os.environ, "SHOP_DUCKDB": str(project.parents[1] / "shop.duckdb"), "DO_NOT_TRACK": "1"}
+    return {"SHOP_DUCKDB": str(project.parents[1] / "shop.duckdb"), "DO_NOT_TRACK": "1"}
 
 
 def runs(built: Built, job: str) -> dict[str, dict[str, Any]]:

@@ -2,12 +2,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import random
 import string
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,8 @@ import pytest
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.open import open_graph
 from tests.command_line import as_json, lineproof
+from tests.dbt_build import dbt_build
 from tests.flights_world import BOB, World, open_world
-from tests.integration.dbt.test_dbt_hook import RUN
 
 pytest.importorskip("dbt.cli.main", reason="dbt is not installed")
 DATASETS, REPOSITORY = "duckdb://w.duckdb", "git.example.org/any/thing"
@@ -123,12 +120,8 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
                     ["-c", "user.name=Bob Berg", "-c", "user.email=bob@example.org", "commit", "-q", "-m", "Features"]):
         subprocess.run(["git", "-C", str(project), *command], check=True, timeout=30)
     sha = subprocess.run(["git", "-C", str(project), "rev-parse", "HEAD"], check=True, capture_output=True, text=True, timeout=30).stdout.strip()
-    out = folder / "events.json"
-    done = subprocess.run([sys.executable, "-c", RUN, str(project), str(out)], env={**os.environ, "W_DUCKDB": str(folder / "w.duckdb"), "DO_NOT_TRACK": "1"},
-                          capture_output=True, text=True, timeout=240, check=False)
-    assert out.exists(), done.stdout + done.stderr
-    said = json.loads(out.read_text())
-    assert said["success"], done.stdout + done.stderr
+    said = dbt_build(project, W_DUCKDB=str(folder / "w.duckdb"))
+    assert said["success"]
     home = folder / "home"
     asyncio.run(build(home, names, said["events"], sha))
     return Checked(names, home, sha)
