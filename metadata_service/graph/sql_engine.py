@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from metadata_service.graph.errors import GraphUnavailable
-from metadata_service.graph.sql_text import COMPACT, Dialect
+from metadata_service.graph.sql_text import COMPACT, Dialect, Insert
 
 __all__ = ["Database", "Session"]
 
@@ -68,6 +68,15 @@ class Session:
         if parameters:
             with closing(self._connection.cursor()) as cursor:
                 cursor.executemany(self.dialect.render(template), parameters)
+
+    def insert(self, into: Insert, rows: list[tuple[Any, ...]]) -> None:
+        """Add rows, no two of one key. On PostgreSQL they go in one statement: by one each, both ends spend most of their time on the way."""
+        if rows:
+            with closing(self._connection.cursor()) as cursor:
+                if self.dialect.name == "sqlite":
+                    cursor.executemany(self.dialect.insert(into), rows)
+                else:
+                    cursor.execute(self.dialect.insert(into), [list(column) for column in zip(*rows, strict=True)])
 
     def many(self, values: Any) -> Any:
         """A list parameter."""

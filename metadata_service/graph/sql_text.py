@@ -19,6 +19,16 @@ import orjson
 
 from metadata_service.graph.ops import OPEN
 
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows for a table. `columns` with their types on PostgreSQL; `conflict` says what becomes of rows that are there."""
+
+    table: str
+    columns: str
+    conflict: str = ""
+
+
 _NEAR = {"UPSTREAM": ("down_id", "up_id"), "DOWNSTREAM": ("up_id", "down_id")}
 _EDGE = "e.id, e.key, e.family, e.down_id, e.up_id, e.from_, e.opened_by, e.context_id, e.own"
 
@@ -31,28 +41,30 @@ EXISTING = "SELECT n.id, n.urn, n.tenant, n.from_ FROM {texts} CROSS JOIN graph_
 URNS_OF = "SELECT n.id, n.urn FROM {ids} CROSS JOIN graph_node n WHERE n.id = f.value"
 TOP_ID = {table: f"SELECT coalesce(max(id), 0) FROM graph_{table}" for table in ("node", "edge", "context")}
 
-ADD_NODE = "INSERT INTO graph_node (id, urn, kind, namespace, sort_name, folded, tenant, from_) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 MAKE_EXIST = "UPDATE graph_node SET tenant = ?, from_ = ? WHERE id = ? AND from_ IS NULL"
-ADD_REVISION = ("INSERT INTO graph_revision (node_id, fact, from_, to_, value) VALUES (?, ?, ?, ?, ?) "
-                f"ON CONFLICT (node_id, fact, from_) DO UPDATE SET to_ = excluded.to_ WHERE graph_revision.to_ = {OPEN}")
 END_REVISION = f"UPDATE graph_revision SET to_ = ? WHERE node_id = ? AND fact = ? AND from_ = ? AND to_ = {OPEN}"
 DROP_REVISION = f"DELETE FROM graph_revision WHERE node_id = ? AND fact = ? AND from_ = ? AND to_ = {OPEN}"
 CONTEXT_IDS = "SELECT c.hash, c.id FROM {texts} CROSS JOIN graph_context c WHERE c.hash = f.value"
-ADD_CONTEXT = "INSERT INTO graph_context (id, hash, body) VALUES (?, ?, ?)"
-ADD_EDGE = ("INSERT INTO graph_edge (id, key, family, down_id, up_id, from_, to_, opened_by, context_id, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            f"ON CONFLICT (key, from_) DO UPDATE SET to_ = excluded.to_ WHERE graph_edge.to_ = {OPEN}")
 CLOSE_EDGE = f"UPDATE graph_edge SET to_ = ? WHERE key = ? AND from_ = ? AND to_ = {OPEN}"
 DROP_EDGE = f"DELETE FROM graph_edge WHERE key = ? AND from_ = ? AND to_ = {OPEN}"
-ADD_LINK = "INSERT INTO graph_link (src_id, type, dst_id, from_, props) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-PUT_STAT = ("INSERT INTO graph_set_stat (set_id, last_seen, runs) VALUES (?, ?, ?) "
-            "ON CONFLICT (set_id) DO UPDATE SET last_seen = excluded.last_seen, runs = excluded.runs")
-ADD_TOUCH = ("INSERT INTO graph_touch (node_id, idx, role) VALUES (?, ?, ?) "
-             "ON CONFLICT (node_id, idx) DO UPDATE SET role = excluded.role WHERE graph_touch.role <> 'subject'")
-ADD_ENTRY = ("INSERT INTO graph_entry (idx, received, event_type, actor, commit_urn, body) VALUES (?, ?, ?, ?, ?, ?) "
-             "ON CONFLICT (idx) DO UPDATE SET received = excluded.received, event_type = excluded.event_type, actor = excluded.actor, "
-             "commit_urn = excluded.commit_urn, body = excluded.body")
-PUT_STATE = "INSERT INTO graph_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 DROP_STATE = "DELETE FROM graph_state WHERE key = ?"
+
+ADD_NODE = Insert("node", "id bigint, urn text, kind text, namespace text, sort_name text, folded text, tenant text, from_ bigint")
+ADD_REVISION = Insert("revision", "node_id bigint, fact text, from_ bigint, to_ bigint, value text",
+                      f"ON CONFLICT (node_id, fact, from_) DO UPDATE SET to_ = excluded.to_ WHERE graph_revision.to_ = {OPEN}")
+ADD_CONTEXT = Insert("context", "id bigint, hash text, body text")
+ADD_EDGE = Insert("edge", "id bigint, key text, family smallint, down_id bigint, up_id bigint, from_ bigint, to_ bigint, opened_by bigint, "
+                  "context_id bigint, own text",
+                  f"ON CONFLICT (key, from_) DO UPDATE SET to_ = excluded.to_ WHERE graph_edge.to_ = {OPEN}")
+ADD_LINK = Insert("link", "src_id bigint, type text, dst_id bigint, from_ bigint, props text", "ON CONFLICT DO NOTHING")
+PUT_STAT = Insert("set_stat", "set_id text, last_seen bigint, runs bigint",
+                  "ON CONFLICT (set_id) DO UPDATE SET last_seen = excluded.last_seen, runs = excluded.runs")
+ADD_TOUCH = Insert("touch", "node_id bigint, idx bigint, role text",
+                   "ON CONFLICT (node_id, idx) DO UPDATE SET role = excluded.role WHERE graph_touch.role <> 'subject'")
+ADD_ENTRY = Insert("entry", "idx bigint, received bigint, event_type text, actor text, commit_urn text, body text",
+                   "ON CONFLICT (idx) DO UPDATE SET received = excluded.received, event_type = excluded.event_type, actor = excluded.actor, "
+                   "commit_urn = excluded.commit_urn, body = excluded.body")
+PUT_STATE = Insert("state", "key text, value text", "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
 
 STATES = "SELECT s.key, s.value FROM {texts} CROSS JOIN graph_state s WHERE s.key = f.value"
 LINK_EXISTS = ("SELECT 1 FROM graph_node s CROSS JOIN graph_node d CROSS JOIN graph_link l "
@@ -100,6 +112,10 @@ class Dialect:
         """The statement in this dialect."""
         return _render(self.name, template)
 
+    def insert(self, into: Insert) -> str:
+        """The statement that adds rows: one of them on SQLite, an array per column on PostgreSQL."""
+        return _insert(self.name, into)
+
     def many(self, values: Iterable[Any]) -> Any:
         """A list parameter for `{ids}` or `{texts}`."""
         return orjson.dumps(list(values)).decode() if self.name == "sqlite" else list(values)
@@ -109,18 +125,28 @@ class Dialect:
 def _render(dialect: str, template: str) -> str:
     if dialect == "sqlite":
         return template.replace("{ids}", "json_each(?) AS f").replace("{texts}", "json_each(?) AS f")
-    return template.replace("?", "%s").replace("{ids}", "unnest(%s::bigint[]) AS f(value)").replace("{texts}", "unnest(%s::text[]) AS f(value)")
+    # %b: the driver writes an array in binary at a seventh of the cost of its text
+    return template.replace("?", "%s").replace("{ids}", "unnest(%b::bigint[]) AS f(value)").replace("{texts}", "unnest(%b::text[]) AS f(value)")
 
 
 @cache
-def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs", "count", "edges"], *, past: bool) -> str:
+def _insert(dialect: str, into: Insert) -> str:
+    names, types = zip(*(column.split(" ") for column in into.columns.split(", ")), strict=True)
+    rows = f"VALUES ({marks(len(names))})" if dialect == "sqlite" else f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in types)})"
+    return f"INSERT INTO graph_{into.table} ({', '.join(names)}) {rows} {into.conflict}"
+
+
+@cache
+def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs", "count", "claims", "edges"], *, past: bool) -> str:
     """One step of a walk, from a list of node ids.
 
-    `far`: distinct far ids; `pairs`: (near, far, edge id); `count`: (near, number of distinct far); `edges`: whole rows.
+    `far`: distinct far ids; `pairs`: (near, far, edge id); `count`: (near, number of distinct far); `claims`: distinct (near, context id, own);
+    `edges`: whole rows.
     Parameters: ids; in the past: ids, at, ids, at, at.
     """
     near, far = _NEAR[direction]
-    columns = {"far": f"e.{far} AS far", "pairs": f"e.{near} AS near, e.{far} AS far, e.id AS id", "count": f"e.{near} AS near, e.{far} AS far", "edges": _EDGE}
+    columns = {"far": f"e.{far} AS far", "pairs": f"e.{near} AS near, e.{far} AS far, e.id AS id", "count": f"e.{near} AS near, e.{far} AS far",
+               "claims": f"e.{near} AS near, e.context_id AS context, e.own AS own", "edges": _EDGE}
     family = "" if len(families) == 2 else f" AND e.family = {min(families)}"
     scan = f"SELECT {columns[shape]} FROM {{ids}} CROSS JOIN graph_edge e WHERE e.{near} = f.value{family} AND e.to_"
     both = f"{scan} = {OPEN} AND e.from_ <= ? UNION ALL {scan} <> {OPEN} AND e.from_ <= ? AND e.to_ > ?" if past else f"{scan} = {OPEN}"
@@ -129,6 +155,8 @@ def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs"
             return f"SELECT near, count(DISTINCT far) FROM ({both}) AS step GROUP BY near"
         case "far":
             return f"SELECT DISTINCT far FROM ({both}) AS step"
+        case "claims":
+            return f"SELECT DISTINCT near, context, own FROM ({both}) AS step"
         case _:
             return both
 

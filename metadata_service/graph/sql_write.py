@@ -46,12 +46,12 @@ def apply(session: Session, batch: Batch, *, expected_size: int, size: int, root
     ids = _nodes(session, batch)
     _revisions(session, batch, ids)
     _edges(session, batch, ids)
-    session.write(sql_text.ADD_LINK, [(ids[link.src], link.type, ids[link.dst], link.from_, canonical(link.props)) for link in batch.links.values()])
-    session.write(sql_text.PUT_STAT, [(plain(stat.set_id), stat.last_seen, stat.runs) for stat in batch.stats.values()])
-    session.write(sql_text.ADD_TOUCH, [(ids[urn], index, role) for (urn, index), role in batch.touches.items()])
-    session.write(sql_text.ADD_ENTRY, [(entry.index, entry.received, plain(entry.event_type), _plain(entry.actor), _plain(entry.commit), entry_text(entry))
+    session.insert(sql_text.ADD_LINK, [(ids[link.src], link.type, ids[link.dst], link.from_, canonical(link.props)) for link in batch.links.values()])
+    session.insert(sql_text.PUT_STAT, [(plain(stat.set_id), stat.last_seen, stat.runs) for stat in batch.stats.values()])
+    session.insert(sql_text.ADD_TOUCH, [(ids[urn], index, role) for (urn, index), role in batch.touches.items()])
+    session.insert(sql_text.ADD_ENTRY, [(entry.index, entry.received, plain(entry.event_type), _plain(entry.actor), _plain(entry.commit), entry_text(entry))
                                        for entry in batch.entries.values()])
-    session.write(sql_text.PUT_STATE, [(plain(key), canonical(value)) for key, value in batch.states.items() if value is not None])
+    session.insert(sql_text.PUT_STATE, [(plain(key), canonical(value)) for key, value in batch.states.items() if value is not None])
     session.write(sql_text.DROP_STATE, [(plain(key),) for key, value in batch.states.items() if value is None])
 
 
@@ -78,7 +78,7 @@ def _nodes(session: Session, batch: Batch) -> dict[str, int]:
         parsed, op = parse_urn(urn), batch.nodes.get(urn)
         tenant, from_ = (None, None) if op is None else (op.tenant, op.from_)
         rows.append((ids[urn], urn, parsed.kind, plain(parsed.namespace or ""), sort_name(urn), folded(urn), tenant, from_))
-    session.write(sql_text.ADD_NODE, rows)
+    session.insert(sql_text.ADD_NODE, rows)
     return ids
 
 
@@ -91,14 +91,14 @@ def _revisions(session: Session, batch: Batch, ids: dict[str, int]) -> None:
     ended = batch.ended.items()
     session.write(sql_text.END_REVISION, [(to, ids[urn], plain(fact), from_) for (urn, fact, from_), to in ended if from_ < to])
     session.write(sql_text.DROP_REVISION, [(ids[urn], plain(fact), from_) for (urn, fact, from_), to in ended if from_ == to])
-    session.write(sql_text.ADD_REVISION, [(ids[urn], plain(fact), from_, write.to, canonical(write.value))
+    session.insert(sql_text.ADD_REVISION, [(ids[urn], plain(fact), from_, write.to, canonical(write.value))
                                           for (urn, fact, from_), write in batch.revisions.items()])
 
 
 def _edges(session: Session, batch: Batch, ids: dict[str, int]) -> None:
     if batch.edges:
         contexts = _contexts(session, batch.edges.values())
-        session.write(sql_text.ADD_EDGE, [
+        session.insert(sql_text.ADD_EDGE, [
             (number, key, FAMILIES[edge.family], ids[edge.downstream], ids[edge.upstream], from_, edge.to, edge.opened_by, contexts[context_of(edge)[0]],
              own_of(edge))
             for number, ((key, from_), edge) in zip(_next(session, "edge"), batch.edges.items(), strict=False)])
@@ -113,5 +113,5 @@ def _contexts(session: Session, edges: Iterable[Edge]) -> dict[str, int]:
     ids: dict[str, int] = {row[0]: row[1] for row in session.rows(sql_text.CONTEXT_IDS, session.many(bodies))}
     new = [hashed for hashed in bodies if hashed not in ids]
     ids.update(zip(new, _next(session, "context"), strict=False))
-    session.write(sql_text.ADD_CONTEXT, [(ids[hashed], hashed, bodies[hashed]) for hashed in new])
+    session.insert(sql_text.ADD_CONTEXT, [(ids[hashed], hashed, bodies[hashed]) for hashed in new])
     return ids
