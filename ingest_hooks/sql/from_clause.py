@@ -1,6 +1,7 @@
 """What stands in FROM, in forms that scopes can follow: joins without parentheses, each source by a name of its own, its columns by theirs."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from ingest_hooks.sql.nodes import Nodes
 __all__ = ["plain_from"]
 
 _FLATTENED: Final = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
+_DECORATED: Final = re.compile(r"\$(?:\d{4,10}|__\w+__)$")  # a partition of a BigQuery table, written as if it were a table
 _SPLIT: Final = ("SEQ", "INDEX", "VALUE")
 
 
@@ -28,6 +30,10 @@ def plain_from(nodes: Nodes) -> None:
         if isinstance(group.parent, exp.From | exp.Join) and isinstance(group.this, exp.Table | exp.Subquery):
             _without_parentheses(group)
     for table in nodes.of(exp.Table):
+        if (decorated := _DECORATED.search(table.name)) is not None:
+            table.this.set("this", table.name[:decorated.start()])
+        if isinstance(table.this, exp.Func):
+            _with_queries(table.this)
         if isinstance(table.this, exp.Identifier) and table.alias_column_names and not table.args.get("pivots"):
             _with_names(table)
     for number, function in enumerate(nodes.of(exp.Lateral)):
@@ -37,6 +43,13 @@ def plain_from(nodes: Nodes) -> None:
             function.set("alias", alias)
     for select in nodes.of(exp.Select):
         _told_apart(select)
+
+
+def _with_queries(function: exp.Expr) -> None:
+    """`ML.PREDICT(MODEL m, TABLE t)`: what t holds goes in; the first argument is a model, but for functions that only look tables up."""
+    for key, given in list(function.args.items()):
+        if isinstance(given, exp.Table) and (key != "this" or isinstance(function, exp.VectorSearch | exp.FeaturesAtTime)):
+            function.set(key, exp.Subquery(this=exp.select("*").from_(given.copy(), copy=False)))
 
 
 def _without_parentheses(group: exp.Subquery) -> None:

@@ -75,7 +75,7 @@ class _Naming:
         synthetic = self.ids.get(identity)
         if synthetic is None:
             synthetic = self.ids[identity] = f"_t{len(self.ids)}"
-            self.tables.by_id[synthetic] = self._table(key or written, self.index.columns(key) if key is not None else None)
+            self.tables.by_id[synthetic] = self._table(key or written, self.index.columns(key) if key is not None else self.index.alike(written))
             self.tables.names.append(key or written)
         table.set("this", exp.to_identifier(synthetic, quoted=True))
         table.set("db", None)

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from ingest_hooks.sql.changes import returned
 from ingest_hooks.sql.from_clause import plain_from
+from ingest_hooks.sql.lookups import plain_lookup
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.pivot_statement import pivot_queries
 
@@ -35,6 +36,11 @@ def rewrite(statement: exp.Expr) -> None:
             named.set("alias", rows.args.get("alias"))
             rows.replace(named)
     plain_from(nodes)
+    for call in nodes.of(exp.Anonymous):
+        plain_lookup(call)
+    for collate in nodes.of(exp.Collate):
+        if isinstance(collate.expression, exp.Column):  # COLLATE pg_catalog."default"
+            collate.set("expression", exp.var(collate.expression.name))
     if nodes.count(exp.Subquery) > 1:
         _name_derived_tables(nodes)
     if nodes.count(exp.DML):

@@ -85,6 +85,9 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
     query = query_of(statement.expression)
     properties = statement.args.get("properties")
     temporary = isinstance(properties, exp.Properties) and properties.find(exp.TemporaryProperty) is not None
+    filled = properties.find(exp.ToTableProperty) if isinstance(properties, exp.Properties) else None
+    if filled is not None and isinstance(filled.this, exp.Table):  # ClickHouse: the view is only the way into this table
+        target = filled.this
     if isinstance(statement.this, exp.UserDefinedFunction):
         return (Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine"),)
     if query is None:

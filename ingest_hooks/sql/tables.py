@@ -4,6 +4,7 @@ In the working tree they are called `_t<n>`; `naming` gives these names.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -76,6 +77,14 @@ class SchemaIndex:
             if self._by_tail.get(tail):
                 return None
         return None
+
+    def alike(self, name: str) -> Mapping[str, str] | None:
+        """The columns of a wildcard table (`events_*`): those of the last table by name that it stands for, as in BigQuery."""
+        if not name.endswith("*"):
+            return None
+        tail = re.compile(rf"(?:^|\.){re.escape(name[:-1])}[^.]*$", re.IGNORECASE)
+        keys = [key for key in self._schema if tail.search(key)]
+        return self._schema[max(keys)] if keys else None
 
     def columns(self, key: str) -> Mapping[str, str]:
         """Column name -> type of a table, in order."""

@@ -6,6 +6,8 @@
 --# tables: proj.web.users(id STRING, name STRING, created TIMESTAMP)
 --# tables: g.shop.orders(id STRING, lines ARRAY<STRUCT<sku STRING, qty INT64, attrs ARRAY<STRUCT<k STRING, v STRING>>>>, cust STRUCT<id STRING, addr STRUCT<zip STRING>>, total NUMERIC, created TIMESTAMP)
 --# tables: odd.d.gauges(id INTEGER(), level REAL IN METRES, parts ARRAY<STRUCT<k STRING, v INT64>>)
+--# tables: logs.raw.hits_20230101(id INT64)
+--# tables: logs.raw.hits_20240101(id INT64, path STRING)
 --# tables: g.shop.skus(sku STRING, title STRING, price NUMERIC)
 
 --# name: backquoted full name
@@ -1009,3 +1011,21 @@ reason: statement:delete
 rows = F:p.d.orders.day
 --
 delete d.orders where day < '2020-01-01'
+
+--# name: a partition of a table is the table
+writes: p.d.customers
+id = p.d.customers.id
+--
+insert into `p.d.customers$20240101` (id) select id from `p.d.customers$__UNPARTITIONED__`
+
+--# name: a wildcard over tables of which the schema knows some
+id = logs.raw.hits_*.id
+path = logs.raw.hits_*.path
+rows = F:logs.raw.hits_*._table_suffix
+--
+select * from `logs.raw.hits_*` where _table_suffix > '2024'
+
+--# name: a table given to a function in from
+score = T:p.d.quarters.id T:p.d.quarters.q1 T:p.d.quarters.q2
+--
+select predicted_label as score from ml.predict(model `p.d.a_model`, table `p.d.quarters`)

@@ -1706,3 +1706,9 @@ status: unknown
 reason: statement:alter
 --
 alter schema hr rename to people
+
+--# name: the schema of a collation is no column
+id = public.customers.id
+rows = F:public.customers.name
+--
+select id from customers where name < 'm' collate pg_catalog."C"

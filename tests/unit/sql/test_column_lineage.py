@@ -271,3 +271,28 @@ def test_a_recursive_cte_among_many_scopes_keeps_all_that_decides_its_rows() -> 
 def test_more_selects_than_are_followed_are_unknown_and_still_name_their_tables() -> None:
     found = lineage(" union all ".join(f"select {each} from main.flights" for each in range(5_001)))
     assert (found.status, found.reasons, found.inputs) == ("unknown", ("too-many-selects:5001",), ("main.flights",))
+
+
+def test_a_dictionary_is_looked_up_in_and_a_view_to_a_table_fills_it() -> None:
+    sql = """create materialized view shop.feed to shop.daily as
+    select toDate(at) as day, dictGetOrDefault('shop.towns', 'county', town, '?') as county, dictHas(shop.towns, town) as known from shop.visits"""
+    found = column_lineage(sql, dialect="clickhouse", schema=None)
+    columns = named(found)
+    assert (found.status, found.output, found.inputs) == ("complete", "shop.daily", ("shop.towns", "shop.visits"))
+    assert direct(columns["county"]) == {("shop.towns", "county", "TRANSFORMATION")}
+    assert InputColumn("shop.visits", "town", "INDIRECT", "CONDITIONAL") in columns["county"].inputs
+    assert direct(columns["known"]) == {("shop.visits", "town", "TRANSFORMATION")}
+
+
+@pytest.mark.parametrize(("dialect", "sql"), [
+    ("duckdb", "select * from nowhere order by 1"),
+    ("duckdb", "select * from nowhere union all select * from elsewhere order by 2 desc"),
+    ("postgres", "select * from rows from (made(a, b))"),
+    ("snowflake", "select a from semantic_view(v facts b)"),
+    ("bigquery", "select if(a.k is null, a, b).* from s.t a full join s.u b using (k)"),
+    ("tsql", "insert into kept select id from (merge into stock as s using feed as f on s.id = f.id when matched then delete output deleted.id) as gone (id)"),
+])
+def test_what_sqlglot_breaks_at_is_told_not_raised(dialect: str, sql: str) -> None:
+    found = column_lineage(sql, dialect=dialect, schema=None)
+    assert found.status != "complete"
+    assert found.reasons
