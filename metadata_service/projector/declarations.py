@@ -104,7 +104,7 @@ def _declared(draft: Draft, urn: str, event: OpenLineageEvent) -> Words:
 def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, words: Words, entry: Mapping[str, Any] | None = None,
              job: JobPart | None = None) -> None:
     taken_back = taken_back_of(part, job)
-    content = content_of(part, entry, taken_back)
+    content = content_of(part.facets, entry, taken_back)
     if taken_back:
         take_back(draft, identity, ("declared",))
     sql = _declared_sql(draft, identity, job, words)
@@ -118,6 +118,11 @@ def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart
         take_back(draft, identity, ("derivation",), {slot_of(edge) for edge in declared})
     ready_endpoints(draft, declared)
     merge(draft, identity, declared, rank=0, firm=True, behind=not last, told=("declared", told) if told else None)
+    for mention in part.mentions:  # named more than once, it is made of all that is said
+        own, precise, told = show(identity.output, (), content_of(mention, entry, taken_back), None)
+        if precise >= rank:
+            ready_endpoints(draft, own)
+            merge(draft, identity, [as_declared(edge, inputs) for edge in own], rank=0, firm=True, behind=True, told=("declared", told) if told else None)
 
 
 def _declared_sql(draft: Draft, identity: SetId, job: JobPart | None, words: Words) -> str | None:

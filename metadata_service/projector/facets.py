@@ -25,14 +25,15 @@ JOB_LINEAGE: Final = "jobLineage"  # what the job's `lineage` facet says of the 
 Shows = tuple[list[Shown], int, list[str]]  # the edges, the rank of the best basis used, and the columns that it speaks of
 Heard = Mapping[str, Mapping[str, list[int]]]
 _Position = Mapping[str, Any]
+_PLACE: Final = ("expression", "file", "line", "column", "parser")  # of a column that is made of no other
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
-def content_of(part: DatasetPart, entry: Mapping[str, Any] | None, taken_back: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """What an event says by itself of what edges of this output are computed from; what it says of the dataset in the job's `lineage` facet, `entry`,
-    stands as `jobLineage` beside the dataset's own."""
-    said = {name: {key: value for key, value in part.facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
-            if isinstance(part.facets.get(name), dict) and name not in taken_back}
+def content_of(facets: Mapping[str, Any], entry: Mapping[str, Any] | None, taken_back: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """What an event says by itself of what edges of an output are computed from: with the output's `facets` and, as `jobLineage`, with the `entry` for it
+    in the job's `lineage` facet."""
+    said = {name: {key: value for key, value in facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
+            if isinstance(facets.get(name), dict) and name not in taken_back}
     if entry is not None and JOB_LINEAGE not in taken_back:
         said[JOB_LINEAGE] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
     return {name: facet for name, facet in said.items() if _weight(name, facet)}

@@ -1,7 +1,7 @@
 """What a run wrote: datasets, the edges into them, their versions."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart
@@ -92,12 +92,12 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
     if state["out"]:
         settled = has_settled(state)
         taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.words.behind else {}
-        own = _own_contents(at, parts, entries) if at.words.behind or entries else {}
+        own = _own_contents(at, parts, entries) if at.words.behind or entries or any(part.mentions for part in parts.values()) else {}
         for urn in state["out"]:
             identity = SetId("run", at.job, state["code"], urn)
             if taken_back.get(urn) and at.speaks:
                 take_back(draft, identity, {"lineage" if name == JOB_LINEAGE else name for name in taken_back[urn]})
-            _edges(draft, at, urn, identity, settled, own.get(urn))
+            _edges(draft, at, urn, identity, settled, own.get(urn, ()))
         remember_facets(draft, at, "outputFacets", {urn: facets for urn, facets in _said_of_outputs(at) if facets and urn in state["out"]})
         if is_terminal(state) or settled:
             _written(draft, at)
@@ -116,7 +116,7 @@ def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
     state = at.state
     known, taken_back = state["out"].get(urn), taken_back_of(part, at.event.job)
-    new = content_of(part, entry, taken_back)
+    new = content_of(part.facets, entry, taken_back)
     content = draft.state(content_key(known)) if known is not None else None
     if new or taken_back:
         content, heard = union_of(content, as_dict(state.get("heard")).get(urn, {}), new, taken_back, list(order_of(at.event)))
@@ -154,17 +154,18 @@ def _remember_timing(draft: Draft, at: RunEvent, urn: str, timing: Mapping[str, 
 
 
 def _own_contents(at: RunEvent, parts: Mapping[tuple[str, str], DatasetPart], entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Any]:
-    """What an event says of its outputs by itself, which others of the run may have said better: a run shows the union of its events."""
+    """What an event says of its outputs by itself, which others of the run, or the event where it names one again, may have said better: a run shows the
+    union of what is said."""
     own: dict[str, Any] = {}
     for key, part in parts.items():
         urn, order = dataset_urn(*key), list(order_of(at.event))
-        heard = as_dict(at.state.get("heard")).get(urn, {})
-        said = content_of(part, entries.get(key), taken_back_of(part, at.event.job))
-        own[urn] = {name: facet for name, facet in said.items() if order > heard.get(name, {}).get("gone", [])}
+        heard, taken_back = as_dict(at.state.get("heard")).get(urn, {}), taken_back_of(part, at.event.job)
+        contents = (content_of(facets, entries.get(key), taken_back) for facets in part.mentions or (part.facets,))
+        own[urn] = [{name: facet for name, facet in said.items() if order > heard.get(name, {}).get("gone", [])} for said in contents]
     return own
 
 
-def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool, own: Mapping[str, Any] | None = None) -> None:
+def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool, own: Sequence[Mapping[str, Any]]) -> None:
     """Open, close and hand over the edges into one output, unless the run only adds provenance."""
     state, set_id = at.state, identity.digest
     out = draft.state(out_key(at.job, output))
@@ -182,16 +183,16 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
         shown, rank, told = show(output, state["in"], content, found)
         remember_sources(draft, output, content, found)
         ready_endpoints(draft, shown)
-        for said in superseded(content or {}):  # it names columns all the same
-            ready_endpoints(draft, show(output, (), said, None)[0])
+        for lesser in superseded(content or {}):  # it names columns all the same
+            ready_endpoints(draft, show(output, (), lesser, None)[0])
         first = draft.fact(state["code"], "commit") if state["code"] is not None else None
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key,
               told=(basis_of(rank), told) if rank > RANKS["inputsOutputs"] else None)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
             listed = shown_by_key(at.job, state["sql"])
             draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
-    if own:
-        _add_own(draft, identity, own, as_dict(draft.state(content_key(digest)) if digest is not None else None))
+    for said in own:
+        _add_own(draft, identity, said, as_dict(draft.state(content_key(digest)) if digest is not None else None))
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
     _count(draft, at, set_id)
 

@@ -40,12 +40,16 @@ class OpenLineageError(LineproofError):
 
 @dataclass(frozen=True, slots=True)
 class DatasetPart:
-    """A dataset as an event names it; `io_facets` are its inputFacets or outputFacets."""
+    """A dataset as an event names it; `io_facets` are its inputFacets or outputFacets.
+
+    An event that names it more than once says all of that of it: `facets` are all of them, `mentions` those of each.
+    """
 
     namespace: str
     name: str
     facets: dict[str, Any] = field(default_factory=dict)
     io_facets: dict[str, Any] = field(default_factory=dict)
+    mentions: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,4 +245,12 @@ def _datasets(value: Any, where: str, io_key: str, warnings: list[str]) -> tuple
         return ()
     if not isinstance(value, list):
         raise OpenLineageError(f"{where} is not an array")
-    return tuple(_dataset(item, f"{where}[{position}]", io_key, warnings) for position, item in enumerate(value))
+    found: dict[tuple[str, str], DatasetPart] = {}
+    for position, item in enumerate(value):
+        part = _dataset(item, f"{where}[{position}]", io_key, warnings)
+        known = found.get((part.namespace, part.name))
+        if known is not None:
+            part = DatasetPart(part.namespace, part.name, {**known.facets, **part.facets}, {**known.io_facets, **part.io_facets},
+                               (*(known.mentions or (known.facets,)), part.facets))
+        found[part.namespace, part.name] = part
+    return tuple(found.values())
