@@ -1,7 +1,7 @@
 """Column lineage of a SQL statement, with positions."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
@@ -35,7 +35,7 @@ _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
 
 
 def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mapping[str, str]] | None, output: str | None = None,
-                   file: str | None = None, source_map: SourceMap | None = None, timed: bool = True) -> SqlLineage:
+                   file: str | None = None, source_map: SourceMap | None = None, timed: bool = True, own: Collection[str] = ()) -> SqlLineage:
     """Column lineage of one SQL statement. Never raises on SQL it cannot read: `status` and `reasons` say so.
 
     Args:
@@ -48,13 +48,14 @@ def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mappin
         file: The file the SQL stands in; positions refer to it.
         source_map: Maps positions in `sql` to the template it was made from, and wins over `file`.
         timed: Whether to follow how the statement bounds times, too (`timing`): a fifth of the work.
+        own: Tables that are there for nobody else: if the script makes them, what reads them reads what they were made of, as with temporary ones.
     """
     if len(sql) > MAX_SQL:
         return _nothing(output, "unknown", f"too-long:{len(sql)}")
     try:
         tool = Dialect.get_or_raise(dialect)
         script = read_script(sql, tool)
-        reduced, made = choose(script, output, SchemaIndex(schema))
+        reduced, made = choose(script, output, SchemaIndex(schema), frozenset(name.casefold() for name in own))
     except _BROKEN as error:
         return _nothing(output, "unknown", f"not-parsed:{_first_line(error)}")
     if not script.statements and not script.reasons:

@@ -191,10 +191,11 @@ def _statement(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
 
 # -- which of the statements
 
-def choose(script: Script, output: str | None, index: SchemaIndex) -> tuple[Reduced, dict[str, list[str]]]:
+def choose(script: Script, output: str | None, index: SchemaIndex, unshared: frozenset[str] = frozenset()) -> tuple[Reduced, dict[str, list[str]]]:
     """The statement that writes `output`, else the last one that writes a table, else the last query; with what the script makes for itself put in.
 
-    Returns it with the columns of the other tables that the script makes, where they are known.
+    Returns it with the columns of the other tables that the script makes, where they are known. Tables that are `unshared` (case-folded) are as temporary
+    as those that say so.
     """
     if len(script.statements) == 1 and not script.reasons:
         return (_as_routine(script.statements[0]) if script.routine else script.statements[0]), {}
@@ -210,6 +211,8 @@ def choose(script: Script, output: str | None, index: SchemaIndex) -> tuple[Redu
     written: list[Reduced] = []
     for each in script.statements:
         statement = replace(each, columns=tuple(columns_of(each.like))) if each.like is not None and not each.columns else each
+        if statement.creates and statement.target is not None and table_name(statement.target).casefold() in unshared:
+            statement = replace(statement, temporary=True)
         if own.take(statement):
             script.reasons += ["copy"] if statement.reason == "copy" else []  # the columns of a file are not known
             continue

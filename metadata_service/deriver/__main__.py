@@ -26,7 +26,7 @@ def _output(question: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """What the statement says of the output with these names; by the first of them that it writes itself."""
     found: SqlLineage | None = None
     for name in names:
-        asked = column_lineage(question["sql"], dialect=question["dialect"], schema=question["schema"], output=name, timed=False)
+        asked = column_lineage(question["sql"], dialect=question["dialect"], schema=question["schema"], output=name, timed=False, own=question["own"])
         if asked.target is None or last_part(asked.target).casefold() == last_part(name).casefold():
             return _told(asked)
         found = found or asked

@@ -130,10 +130,14 @@ class Deriver:
         dialect, doubt = dialect_of(run.dialect, [part.namespace for part in (*run.outputs, *run.inputs)], run.integration)
         known = await Known.of(self._graph, run, tenant=entry.tenant, at=entry.visible_from)
         outputs = [known.now(output) for output in run.outputs]
-        asked: dict[str, Any] = {"sql": run.sql, "dialect": dialect, "schema": {}, "outputs": [[dotted(name) for name in (output.name, *output.aliases)]
-                                                                                             for output in outputs]}
+        asked: dict[str, Any] = {"sql": run.sql, "dialect": dialect, "schema": {}, "own": [],
+                                 "outputs": [[dotted(name) for name in (output.name, *output.aliases)] for output in outputs]}
         tables = await self._read_tables(asked)
         resolved = await resolve(self._graph, known, () if isinstance(tables, str) else tables, tenant=entry.tenant, at=entry.visible_from)
+        if resolved.problems and ";" in run.sql:  # maybe the script makes what nobody knows; then it is what that is made of that counts
+            asked["own"] = sorted(resolved.problems)
+            tables = await self._read_tables(asked)
+            resolved = await resolve(self._graph, known, () if isinstance(tables, str) else tables, tenant=entry.tenant, at=entry.visible_from)
         asked["schema"] = known.schema(resolved.datasets, outputs)
         question = hashlib.sha256(json.dumps([asked, doubt, _meaning(resolved), self._parser.name], sort_keys=True).encode()).hexdigest()
         last = self._last.get(key)

@@ -77,6 +77,18 @@ async def test_a_table_the_run_does_not_name_is_found_in_the_graph_or_named_as_u
     assert (found["status"], found["reason"]) == ("partial", "unknown-table:elsewhere")
 
 
+async def test_what_a_script_makes_on_the_way_is_looked_through_unless_it_is_a_dataset_of_its_own(derived: Derived) -> None:
+    script = "create table dear as select id, amount from orders where amount > 9; insert into totals (id, total) select id, amount from dear"
+    derived.ran("j", script, inputs=ORDERS, outputs={"shop.totals": None})
+    derived.ran("loader", None, outputs={"shop.dear": ["id", "amount"]}, minute=1)
+    derived.ran("k", script, inputs=ORDERS, outputs={"shop.totals": None}, minute=2)
+    through, to = await derived.settle()
+    assert [({(item["name"], item["field"]) for item in column["inputs"] if item["type"] == "DIRECT"}) for column in through["columns"]] == [
+        {("shop.orders", "id")}, {("shop.orders", "amount")}]
+    assert (through["status"], through.get("reason")) == ("complete", None)
+    assert {item["name"] for column in to["columns"] for item in column["inputs"]} == {"shop.dear"}
+
+
 async def test_a_statement_over_two_events_of_a_run_is_read_as_one(derived: Derived) -> None:
     run = str(uuid.uuid4())
     derived.ran("j", TOTALS, inputs=ORDERS, run=run, state="START")
