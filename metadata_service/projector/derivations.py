@@ -13,7 +13,7 @@ import rfc8785
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, set_key, slot_of
-from metadata_service.projector.facets import as_declared, show
+from metadata_service.projector.facets import as_declared, show, sourceless
 from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft
 
@@ -68,6 +68,8 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         shown, rank, told = show(state["output"], inputs, None, found)
         if declared:
             shown = [as_declared(edge, inputs) for edge in shown]
+        else:
+            draft.revise(state["output"], "sourceless", sourceless(None, found) or None)
         for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
             draft.ensure(urn)
         if rank == RANKS["derivation"]:

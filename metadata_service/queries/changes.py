@@ -11,6 +11,7 @@ from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits
+from metadata_service.queries.constant import NOWHERE, constants
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_edges
 from metadata_service.queries.shapes import as_time, of_micros
@@ -90,13 +91,22 @@ async def failed_checks(context: QueryContext, urns: Sequence[str], raw: Collect
 async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
     """How the same job made the same columns before, by the code that was last seen to make them so: a parser lags behind the runs whose code it reads."""
     began = group[0].from_
+    constant = any(edge.upstream == NOWHERE for edge in group)
+    if constant and (known := await _constant_before(context, group)):
+        return known
     columns = sorted({edge.downstream for edge in group})
     edges = await context.graph.edge_history(columns, [group[0].family], 0, began, HISTORY_LIMIT)
     same_job = [edge for edge in edges if edge.via == group[0].via and edge.transformation != group[0].transformation and edge.from_ < began]
     if not same_job:
-        return []
+        return await _constant_before(context, group) if not constant else []
     last = max(same_job, key=lambda edge: (min(edge.to, began), edge.from_))
     return [edge for edge in same_job if edge.transformation == last.transformation and min(edge.to, began) == min(last.to, began)]
+
+
+async def _constant_before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
+    """Those of the columns that were made of no other before."""
+    columns = {edge.downstream for edge in group if edge.family == COLUMN_DERIVED_FROM}
+    return [replace(edge, via=group[0].via) for edge in await constants(context, columns, group[0].from_ - 1)]
 
 
 def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> CodeChange:
@@ -114,7 +124,7 @@ def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> 
 
 
 def _column_change(urn: str, old: Sequence[Edge], new: Sequence[Edge], value: ValuePath) -> ExpressionChange:
-    old_up, new_up = {edge.upstream for edge in old}, {edge.upstream for edge in new}
+    old_up, new_up = ({edge.upstream for edge in side if edge.upstream != NOWHERE} for side in (old, new))
     changed = bool(old) and {_said(edge) for edge in old} != {_said(edge) for edge in new}
     of_the_value = {_said(edge) for edge in value_edges(old)} != {_said(edge) for edge in value_edges(new)}
     decides = value.of(urn) is Influence.VALUE and (of_the_value or not changed)

@@ -85,17 +85,17 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     if not roots:
         return Suspects(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), ())
     found = await walk(context, [root.urn for root in roots], None, pinned_only=True)
-    masked = await hidden(context, {*found.distance, *map(holder, found.distance)}) | await hidden_jobs(context, found.edges)
+    masked = await hidden(context, {*found.distance, *map(holder, found.distance)}) | await hidden_jobs(context, [*found.edges, *found.constants])
     context.notes.restrict(len(masked & found.distance.keys()))
     value = value_path(found, [root.urn for root in roots])
     path = _Path.of(found, value)
-    visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
+    visible = [edge for edge in (*found.edges, *found.constants) if not {edge.downstream, edge.upstream, edge.via} & masked]
     changes = [change for change in await code_changes(context, visible, value, None) if start < change.size <= context.size and not change.first]
     rows = [row for change in changes for row in await _of_code(context, path, change)]
     holders = sorted({holder(each) for each in found.distance} - masked, key=lambda each: (path.distance(each), each))
     if len(holders) > MAX_DATASETS:
         context.notes.truncate(f"history of datasets (the nearest {MAX_DATASETS} of {len(holders)})")
-    raw = set(holders) - {holder(edge.downstream) for edge in found.edges}
+    raw = set(holders) - {holder(edge.downstream) for edge in (*found.edges, *found.constants)}
     histories = {each: _read(found, each, await context.graph.revisions(each, context.at)) for each in holders[:MAX_DATASETS]}
     known = await versions(context, {version for history in histories.values() for version in looked_at(history, start)})
     for each, history in histories.items():

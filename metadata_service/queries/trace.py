@@ -10,6 +10,7 @@ from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import CommitRef, commits, runs, versions
 from metadata_service.queries.changes import code_changes, failed_checks
+from metadata_service.queries.constant import NOWHERE
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
@@ -42,11 +43,11 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
         return Trace(await context.computed_at(), context.notes.completeness(), (), data_at, since, nothing, (), (), (), ())
     found = await walk(context, [root.urn for root in roots], data_at)
     masked = await hidden(context, found.distance)
-    masked = masked | await hidden_jobs(context, found.edges)
+    masked = masked | await hidden_jobs(context, [*found.edges, *found.constants])
     context.notes.restrict(len(masked & found.distance.keys()))
     value = value_path(found, [root.urn for root in roots])
     steps = await _steps(context, found, value, masked)
-    visible = [edge for edge in found.edges if not {edge.downstream, edge.upstream, edge.via} & masked]
+    visible = [edge for edge in (*found.edges, *found.constants) if not {edge.downstream, edge.upstream, edge.via} & masked]
     changes = await code_changes(context, visible, value, since)
     ends = _ends(found)
     raw = await _raw(context, found, ends)
@@ -59,9 +60,9 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
 
 async def _steps(context: QueryContext, found: Walked, value: ValuePath, masked: frozenset[str]) -> tuple[TraceStep, ...]:
     groups: dict[tuple[str, str], list[Edge]] = defaultdict(list)
-    for edge in found.edges:
+    for edge in (*found.edges, *found.constants):
         groups[edge.downstream, edge.set_id].append(edge)
-    code = await context.graph.get(sorted({edge.transformation for edge in found.edges if edge.transformation}), context.at)
+    code = await context.graph.get(sorted({edges[0].transformation for edges in groups.values() if edges[0].transformation}), context.at)
     named = {urn: str(row.facts["commit"]) for urn, row in code.items() if str(row.facts.get("commit", "")).startswith("urn:")}
     known = await commits(context, [*named.values(), *(edge.commit for edge in found.edges if edge.commit and edge.commit.startswith("urn:"))])
     steps = []
@@ -86,7 +87,7 @@ async def _step(context: QueryContext, found: Walked, value: ValuePath, downstre
     inputs = tuple(TraceInput(None, edge.type, edge.subtype, None, None, True, value.of_edge(edge)) if edge.upstream in masked else
                    TraceInput(edge.upstream, edge.type, edge.subtype, edge.expression, found.read_by(dataset, holder(edge.upstream)), False,
                               value.of_edge(edge))
-                   for edge in edges)
+                   for edge in edges if edge.upstream != NOWHERE)
     if downstream in masked or lead.via in masked:
         return TraceStep(None, found.distance[downstream], True, None, None, None, None, lead.status, lead.basis, None, None, None, None, None, None, None,
                          None, None, tuple(TraceInput(None, each.type, each.subtype, None, None, True, each.influence) for each in inputs), None, lead.from_,
@@ -110,7 +111,7 @@ async def _step(context: QueryContext, found: Walked, value: ValuePath, downstre
 
 def _ends(found: Walked) -> dict[str, list[str]]:
     """Where the walk ends: dataset -> its columns there."""
-    derived = {holder(edge.downstream) for edge in found.edges}
+    derived = {holder(edge.downstream) for edge in (*found.edges, *found.constants)}
     ends: dict[str, list[str]] = {}
     for urn in found.distance:
         if holder(urn) not in derived:

@@ -17,6 +17,7 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.projector.edges import SetId
 from metadata_service.queries.activity import EPOCH, RunRef, VersionRef
 from metadata_service.queries.column_gaps import unexplained
+from metadata_service.queries.constant import constants
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.written import Written, exactly, written_at
@@ -34,11 +35,13 @@ _FAMILIES: Final = (COLUMN_DERIVED_FROM, DERIVED_FROM)
 class Walked:
     """What the walk found, `version` and `run` by dataset: the version that is traced, and the run that wrote it.
 
+    `constants` are columns that are said to be made of no other, each as an edge from nowhere.
     `read` says for (reader, dataset) which version the reader read; `sizes` where a dataset's edges are looked for (None: the position).
     """
 
     distance: dict[str, int] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
+    constants: list[Edge] = field(default_factory=list)
     version: dict[str, VersionRef] = field(default_factory=dict)
     run: dict[str, RunRef] = field(default_factory=dict)
     read: dict[tuple[str, str], VersionRef] = field(default_factory=dict)
@@ -70,6 +73,7 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
     found.distance.update(dict.fromkeys(roots, 0))
     for depth in range(1, MAX_STEPS_BACK + 1):
         edges = await _edges(context, found, frontier)
+        found.constants += await _constants(context, found, set(frontier) - {edge.downstream for edge in edges})
         if not edges:
             return found
         found.edges += edges
@@ -131,6 +135,21 @@ async def _standing(context: QueryContext, found: Walked, urns: Sequence[str], s
         else:
             chosen += [edge for edge in by_urn[urn] if not _is_of_a_run(edge)] + written
     return chosen
+
+
+async def _constants(context: QueryContext, found: Walked, urns: Iterable[str]) -> list[Edge]:
+    """Of the columns without edges those that are said to be made of no other, by the run that wrote them."""
+    by_size: dict[int | None, list[str]] = defaultdict(list)
+    for urn in sorted(urns):
+        if urn != holder(urn):
+            by_size[found.sizes.get(holder(urn), context.at)].append(urn)
+    told = []
+    for size, columns in by_size.items():
+        for edge in await constants(context, columns, size):
+            run = found.run.get(holder(edge.downstream))
+            job, code = (run.job, run.transformation) if run is not None else (None, None)
+            told.append(replace(edge, set_id=_own_set(found, edge.downstream) or "", via=job, transformation=code))
+    return told
 
 
 def _own_set(found: Walked, urn: str) -> str | None:

@@ -186,3 +186,26 @@ async def test_what_a_pinned_reader_never_read_is_no_suspect(world: World, pinne
     await world.settle()
     found = await ask(world, suspects, column("x", "end"), start=start)
     assert [row.urn for row in found.rows if row.kind is SuspectKind.CODE] == ([] if pinned else [column("x", "m")])
+
+
+async def test_a_constant_has_an_origin_and_no_source(world: World) -> None:
+    def told(number: int, expression: str, *sources: tuple[str, str]) -> None:
+        columns: Columns = {"x": (expression, list(sources), 4), "y": ("a.y", [("a", "y")], 5)}
+        world.run("make", f"make {number}", day(number), ["a"], "m", columns, f"select {expression}")
+
+    told(1, "'eu'")
+    found = await traced(world)
+    step, = found.steps
+    assert (step.urn, step.expression, step.file, step.line, step.inputs) == (column("x", "m"), "'eu'", "models/make.sql", 4, ())
+    assert (step.run.id if step.run else None, found.sources, found.completeness.complete) == (run_id("make 1"), (), True)
+    starts = [await world.settle()]
+    told(2, "'us'")
+    starts.append(await world.settle())
+    told(3, "a.x", ("a", "x"))
+    starts.append(await world.settle())
+    told(4, "'asia'")
+    assert said(await traced(world, data_at=moment(1, 12))) == [("m", "'eu'", run_id("make 1"))]
+    for start, end, before, after in ((0, 1, "'eu'", "'us'"), (1, 2, "'us'", "a.x"), (2, None, "a.x", "'asia'")):
+        rows = (await ask(world, suspects, column("x", "m"), start=starts[start], size=starts[end] if end is not None else None)).rows
+        assert [(row.kind, row.urn, row.before, row.after) for row in rows if row.kind is SuspectKind.CODE] == [
+            (SuspectKind.CODE, column("x", "m"), before, after)]
