@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     print(f"\n{len(report.figures)} figures in {seconds:.0f} s; {missed} targets not met, {sum(map(len, report.skipped.values()))} things not measured")
     if os.environ.get("BENCH_WRITE") != "0":
         how = "make bench" if not arguments else f"python -m benchmarks {' '.join(arguments)}"
-        report.write(f"{'BENCH=full ' if scale is FULL else ''}{how}")
+        report.write(f"{'BENCH=full ' if scale is FULL else ''}{how}", large=scale is FULL)
         print(f"written: {RESULTS.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
     return 0
 

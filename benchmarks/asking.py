@@ -4,6 +4,7 @@ from __future__ import annotations
 import http.client
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from tests.services.neo4j_server import Neo4jServer
 __all__ = ["Asker", "GraphQL", "Question", "Rows", "bolt", "sqlite"]
 
 LIMITS = {"nodes": 20_000, "edges": 100_000}
+IDLE = 2.0  # seconds after which a kept connection is opened anew, before the service closes it: the other side may take its time
 NO_BOUND = 10_000  # hops of a recursive query that has to name some
 LINEAGE = """query($urn: ID!, $direction: Direction, $depth: Int, $level: Level, $at: Position, $limits: Limits) {
   lineage(urn: $urn, direction: $direction, depth: $depth, level: $level, at: $at, limits: $limits) {
@@ -66,14 +68,18 @@ class GraphQL:
     def __init__(self, service: Service) -> None:
         self._connection = http.client.HTTPConnection(service.host, service.port, timeout=120)
         self._headers = {"authorization": f"Bearer {service.token}", "content-type": "application/json"}
+        self._answered = 0.0
 
     def __call__(self, question: Question, urn: str) -> Rows:
+        if time.monotonic() - self._answered > IDLE:
+            self._connection.close()
         variables: dict[str, Any] = {"urn": urn, "at": None if question.at is None else {"size": question.at}, "limits": LIMITS}
         if question.ask == "lineage":
             variables |= {"direction": question.direction, "depth": question.depth, "level": question.level}
         document = LINEAGE if question.ask == "lineage" else IMPACT
         self._connection.request("POST", "/graphql", json.dumps({"query": document, "variables": variables}), self._headers)
         answer = orjson.loads(self._connection.getresponse().read())
+        self._answered = time.monotonic()
         found = (answer.get("data") or {}).get(question.ask)
         if found is None or any(found["completeness"][name] for name in ("truncated", "restricted", "unknown")):
             raise RuntimeError(f"{question.name} of {urn}: {str(answer)[:1000]}")

@@ -116,15 +116,19 @@ class Report:
         self.skipped[self.group].append(what)
         print(f"NOT MEASURED: {what}", file=sys.stderr, flush=True)
 
-    def write(self, command: str) -> None:
-        """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`: groups that were not measured now keep their figures, date and commit."""
+    def write(self, command: str, *, large: bool) -> None:
+        """Write `benchmarks/results/latest.json` and `docs/benchmarks.md`: groups that were not measured now keep their figures, date and commit.
+
+        Figures of the large sizes stand beside those of the usual ones.
+        """
         known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         for group, title in self.titles.items():
-            known[group] = {"title": title, "taken": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit or "unknown", "command": command,
-                            "minutes": _rounded((time.monotonic() - self.began[group]) / 60), "load": _rounded(self.loads[group]),
-                            "machine": f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}",
-                            "figures": [asdict(figure) for figure in self.figures if figure.group == group], "skipped": self.skipped[group]}
+            known[f"{group} large" if large else group] = {
+                "title": f"{title}, large sizes" if large else title, "taken": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit or "unknown",
+                "command": command, "minutes": _rounded((time.monotonic() - self.began[group]) / 60), "load": _rounded(self.loads[group]),
+                "machine": f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}",
+                "figures": [asdict(figure) for figure in self.figures if figure.group == group], "skipped": self.skipped[group]}
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
         PAGE.write_text(page_of(known))
