@@ -236,6 +236,16 @@ def near(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
 
 
 @cache
+def claims(direction: str, *, past: bool) -> str:
+    """[urn, via, basis, status, subtype] of the dataset edges of URNs, each once. Strings are what a relationship costs most to read, so only these are."""
+    where = "WHERE r.from <= $at AND r.to > $at " if past else ""
+    return (f"UNWIND $parts AS part CALL (part) {{ UNWIND part AS urn "
+            f"MATCH (n:Entity {{urn: urn}}){_arrow(direction, 'r:' + _types(('DERIVED_FROM',), past=past))}(o) {where}"
+            "WITH DISTINCT urn, r.via AS via, r.basis AS basis, r.status AS status, r.subtype AS subtype LIMIT $limit "
+            "WITH collect([urn, via, basis, status, subtype]) AS rows MATCH (p:Position {id: 0}) RETURN rows, p.size AS size } RETURN rows, size")
+
+
+@cache
 def path_length(direction: str, families: tuple[Family, ...], *, past: bool) -> str:
     """The length of a shortest path, found from both ends at once."""
     visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""

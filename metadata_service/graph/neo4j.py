@@ -27,10 +27,11 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
+from metadata_service.graph.port import Claims, Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
 from metadata_service.graph.rows import (
     EMPTY_DIGEST,
     EMPTY_ROOT,
+    claims_of,
     entry_of,
     kind_range,
     node_of,
@@ -166,6 +167,11 @@ class Neo4jGraphStore:
         statement = cypher.near(direction, by_family(families), past=at is not None)
         parts = await self.rows(statement, {"urns": sorted(set(frontier)), "at": at, "limit": limit})
         return [edge_of(*row) for part in parts for row in part["rows"]]
+
+    async def claims(self, urns: Sequence[str], direction: Direction, at: int | None, limit: int) -> Claims:
+        """What the dataset edges of `urns` say besides their other ends."""
+        parts = await self.rows(cypher.claims(direction, past=at is not None), {"parts": _parts(urns) or [[]], "at": at, "limit": limit + 1})
+        return Claims(claims_of(row for part in parts for row in part["rows"][:limit]), parts[-1]["size"], any(len(part["rows"]) > limit for part in parts))
 
     async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
                            direction: Direction = "UPSTREAM") -> list[Edge]:

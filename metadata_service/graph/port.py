@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 from metadata_service.graph.ops import Edge, EntryRecord, Family, GraphOp, Link, SetStat
 
-__all__ = ["Direction", "Glance", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach", "ReachedNode",
-           "RevisionRow", "TouchRow", "Walk"]
+__all__ = ["Claim", "Claims", "Direction", "Glance", "GraphStore", "Limits", "Loaded", "NodeRow", "Page", "Path", "Position", "Provenance", "Reach",
+           "ReachedNode", "RevisionRow", "TouchRow", "Walk"]
 
 Direction = Literal["UPSTREAM", "DOWNSTREAM"]
 
@@ -82,6 +82,26 @@ class Reach:
     truncated: bool = False
     reasons: tuple[str, ...] = ()
     size: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How edges between `urn` and other assets came about; which assets those are it does not say."""
+
+    urn: str
+    via: str | None
+    basis: str
+    status: str | None
+    subtype: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Claims in order, where the graph stood when they were read, and whether a limit left some out."""
+
+    rows: tuple[Claim, ...]
+    size: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +216,12 @@ class GraphStore(Protocol):
 
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
         """Edges leaving `frontier` in `direction` that are visible at `at`, by (key, from_), at most `limit`; `to` is OPEN, as it was then."""
+
+    async def claims(self, urns: Sequence[str], direction: Direction, at: int | None, limit: int) -> Claims:
+        """What the DERIVED_FROM edges that leave `urns` in `direction` at `at` say besides their other ends, each once, for a fraction of what the edges cost.
+
+        No more than `limit` different ones are read in one go, in whatever way a store counts them; where there were more, the answer is `cut`.
+        """
 
     async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
                            direction: Direction = "UPSTREAM") -> list[Edge]:

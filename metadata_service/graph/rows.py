@@ -1,7 +1,7 @@
 """Between stored rows and the port's values, shared by both adapters."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -9,10 +9,10 @@ import orjson
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import OPEN, Edge, EntryRecord, Link, canonical_json
-from metadata_service.graph.port import NodeRow, RevisionRow
+from metadata_service.graph.port import Claim, NodeRow, RevisionRow
 
-__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "edge_order", "entry_of", "entry_text", "folded", "kind_range", "newest", "node_of", "oldest_first",
-           "plain", "read", "revision_of", "said", "sort_name", "unplain"]
+__all__ = ["EMPTY_DIGEST", "EMPTY_ROOT", "canonical", "claims_of", "edge_order", "entry_of", "entry_text", "folded", "kind_range", "newest", "node_of", 
+           "oldest_first", "plain", "read", "revision_of", "said", "sort_name", "unplain"]
 
 EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing: the root of the empty tree (RFC 6962 2.1)
 EMPTY_DIGEST = "0" * 64
@@ -70,6 +70,11 @@ def node_of(urn: str, tenant: str, from_: int, facts: Iterable[tuple[str, str, i
         values[unplain(fact)] = read(text)
         since[unplain(fact)] = start
     return NodeRow(urn, parsed.kind, parsed.namespace, parsed.name, tenant, from_, values, since)
+
+
+def claims_of(rows: Iterable[Sequence[Any]]) -> tuple[Claim, ...]:
+    """Claims from rows (URN, via, basis, status, subtype), in the order of the port: by these."""
+    return tuple(sorted({Claim(*row) for row in rows}, key=lambda claim: (claim.urn, claim.via or "", claim.basis, claim.status or "", claim.subtype or "")))
 
 
 def revision_of(urn: str, fact: str, text: str, from_: int, to: int, at: int | None) -> RevisionRow:

@@ -27,7 +27,7 @@ from metadata_service.graph.ops import (
     node_digest,
     revision_digest,
 )
-from metadata_service.graph.port import Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
+from metadata_service.graph.port import Claims, Direction, Glance, Limits, Loaded, NodeRow, Page, Path, Position, Provenance, Reach, RevisionRow, TouchRow, Walk
 from metadata_service.graph.rows import entry_of, kind_range, newest, node_of, plain, read, revision_of, unplain
 from metadata_service.graph.sql_edges import edge_of
 from metadata_service.graph.sql_engine import Database, Session
@@ -121,6 +121,10 @@ class SqlGraphStore:
     async def neighbours(self, frontier: Sequence[str], direction: Direction, families: Sequence[Family], at: int | None, limit: int) -> list[Edge]:
         """Edges leaving `frontier` in `direction`."""
         return await self._read(sql_walk.neighbours, frontier, direction, families, at, limit)
+
+    async def claims(self, urns: Sequence[str], direction: Direction, at: int | None, limit: int) -> Claims:
+        """What the dataset edges of `urns` say besides their other ends."""
+        return await self._read(lambda session: sql_walk.claims(session, urns, direction, at, limit))
 
     async def edge_history(self, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,
                            direction: Direction = "UPSTREAM") -> list[Edge]:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ from metadata_service.graph.ops import OPEN, Edge, Family
 from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
 
-__all__ = ["FAMILY_NAMES", "context_of", "edge_of", "edges_of", "own_of", "urns_of"]
+__all__ = ["FAMILY_NAMES", "claims_of_rows", "context_of", "edge_of", "edges_of", "own_of", "urns_of"]
 
 FAMILY_NAMES: dict[int, Family] = {0: "DERIVED_FROM", 1: "COLUMN_DERIVED_FROM"}
 assert {name: number for number, name in FAMILY_NAMES.items()} == FAMILIES
@@ -49,9 +49,22 @@ def edges_of(session: Session, rows: Sequence[Any], urns: dict[int, str] | None 
     """Edges of rows in the columns of `sql_text.EDGES_BY_ID`, as they are seen while visible: open."""
     if urns is None:
         urns = urns_of(session, {row[3] for row in rows} | {row[4] for row in rows})
-    contexts = {number: orjson.loads(body) for number, body in session.rows(sql_text.CONTEXTS, session.many({row[7] for row in rows}))} if rows else {}
+    contexts = _contexts(session, {row[7] for row in rows})
     return [edge_of(family, urns[down], urns[up], from_, opened_by, OPEN, contexts[context], own)
             for _, _, family, down, up, from_, opened_by, context, own in rows]
+
+
+def claims_of_rows(session: Session, rows: Sequence[Any], urns: Mapping[int, str]) -> Iterator[tuple[str, str | None, str, str | None, str | None]]:
+    """(URN, via, basis, status, subtype) of rows (node id, context id, own)."""
+    contexts = _contexts(session, {row[1] for row in rows})
+    for number, context, own in rows:
+        _, via, _, _, basis, _, _ = contexts[context]
+        _, subtype, _, _, _, _, status, _ = _NOTHING if own is None else orjson.loads(own)
+        yield urns[number], via, basis, status, subtype
+
+
+def _contexts(session: Session, ids: Collection[int]) -> dict[int, Any]:
+    return {number: orjson.loads(body) for number, body in session.rows(sql_text.CONTEXTS, session.many(ids))} if ids else {}
 
 
 def urns_of(session: Session, ids: Iterable[int]) -> dict[int, str]:

@@ -142,7 +142,7 @@ def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs"
 
     `far`: distinct far ids; `pairs`: (near, far, edge id); `count`: (near, number of distinct far); `claims`: distinct (near, context id, own);
     `edges`: whole rows.
-    Parameters: ids; in the past: ids, at, ids, at, at.
+    Parameters: ids; in the past: ids, at, ids, at, at; `claims`: and a limit.
     """
     near, far = _NEAR[direction]
     columns = {"far": f"e.{far} AS far", "pairs": f"e.{near} AS near, e.{far} AS far, e.id AS id", "count": f"e.{near} AS near, e.{far} AS far",
@@ -156,7 +156,7 @@ def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs"
         case "far":
             return f"SELECT DISTINCT far FROM ({both}) AS step"
         case "claims":
-            return f"SELECT DISTINCT near, context, own FROM ({both}) AS step"
+            return f"SELECT DISTINCT near, context, own FROM ({both}) AS step LIMIT ?"
         case _:
             return both
 

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from metadata_service.graph import sql_text
 from metadata_service.graph.errors import WalkTooLarge
-from metadata_service.graph.ops import OPEN, Edge, Family
-from metadata_service.graph.port import Direction, Limits, Path, Reach, ReachedNode, Walk
+from metadata_service.graph.ops import DERIVED_FROM, OPEN, Edge, Family
+from metadata_service.graph.port import Claims, Direction, Limits, Path, Reach, ReachedNode, Walk
 from metadata_service.graph.reference import TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW, opposite
-from metadata_service.graph.sql_edges import edges_of, urns_of
+from metadata_service.graph.rows import claims_of
+from metadata_service.graph.sql_edges import claims_of_rows, edges_of, urns_of
 from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
 from metadata_service.graph.sql_text import step
 
-__all__ = ["edge_history", "neighbours", "paths", "reachable"]
+__all__ = ["claims", "edge_history", "neighbours", "paths", "reachable"]
 
 CHUNK = 2_000  # nodes per statement: small enough that the clock is looked at often, large enough that statements do not count
 
@@ -56,6 +57,13 @@ class _Walk:
             yield from self.session.rows(statement, *self._parameters(chunk))
 
 
+    def claims(self, ids: Sequence[int], direction: Direction, limit: int) -> Iterator[Sequence[tuple[int, int, str | None]]]:
+        """Distinct (near, context id, own) of the edges of `ids`, at most `limit` in each chunk."""
+        statement = step(direction, self.families, "claims", past=self.at is not None)
+        for chunk in _chunks(ids):
+            yield self.session.rows(statement, *self._parameters(chunk), limit)
+
+
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(ids), CHUNK):
         yield ids[start:start + CHUNK]
@@ -74,6 +82,15 @@ def neighbours(session: Session, frontier: Sequence[str], direction: Direction, 
     ids = sorted(_existing(session, frontier, None))
     found = [edge for _, _, edge in walk.pairs(ids, direction)]
     return _edges(session, found, limit)
+
+
+def claims(session: Session, urns: Sequence[str], direction: Direction, at: int | None, limit: int) -> Claims:
+    """What dataset edges of `urns` say besides their other ends."""
+    walk = _Walk(session, direction, [DERIVED_FROM], at, seconds=0)
+    known = _existing(session, urns, None)
+    chunks = list(walk.claims(list(known), direction, limit + 1))
+    rows = claims_of(claims_of_rows(session, [row for chunk in chunks for row in chunk[:limit]], known))
+    return Claims(rows, session.row(sql_text.POSITION)[0], any(len(chunk) > limit for chunk in chunks))
 
 
 def edge_history(session: Session, urns: Sequence[str], families: Sequence[Family], start: int, end: int, limit: int,

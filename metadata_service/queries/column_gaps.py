@@ -11,6 +11,7 @@ from typing import Final
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
+from metadata_service.graph.port import Claim
 from metadata_service.queries.context import QueryContext
 
 __all__ = ["is_vague", "unexplained"]
@@ -19,12 +20,13 @@ SILENT: Final = "the dataset is derived from others, by a job that says nothing 
 LEFT_OUT: Final = "the column lineage of its dataset leaves it out"
 NOT_FOLLOWED: Final = "its expression could not be followed to the end"
 OTHER_NAME: Final = "its dataset has another name, under which it is derived from others; columns are not followed from name to name"
+SAME_AS: Final = "SAME_AS"
 MAX_EDGES: Final = 100_000
 _CODE: Final = re.compile("[a-z]+(-[a-z]+)*")
 _VAGUE: Final = ("partial", "unknown")
 
 
-def is_vague(edge: Edge) -> bool:
+def is_vague(edge: Edge | Claim) -> bool:
     """Whether the job of a dataset edge does not say, of every column, which columns it reads."""
     return edge.basis == "inputsOutputs" or edge.status in _VAGUE
 
@@ -50,9 +52,10 @@ async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iter
         reason = _gap(into[urn], above[dataset], sourceless, dataset in others)
         if reason is not None:
             found[urn] = reason
-    told = await _told_by_parser(context, {edge.via for urn in found for edge in (*into[urn], *above[wanted[urn]]) if edge.via is not None}, at)
+    jobs = {urn: [*(edge.via for edge in into[urn]), *(claim.via for claim in above[wanted[urn]])] for urn in found}
+    told = await _told_by_parser(context, {job for of_column in jobs.values() for job in of_column if job is not None}, at)
     for urn, reason in found.items():
-        why = dict.fromkeys(code for edge in (*into[urn], *above[wanted[urn]]) for code in told.get(edge.via or "", ()))
+        why = dict.fromkeys(code for job in jobs[urn] for code in told.get(job or "", ()))
         found[urn] = f"{reason} ({', '.join(why)})" if why else reason
     return found
 
@@ -70,7 +73,7 @@ def _explained_by(edges: Sequence[Edge]) -> set[str | None]:
     return {edge.via for edge in edges if edge.type != "INDIRECT"}
 
 
-def _gap(into: Sequence[Edge], above: Sequence[Edge], sourceless: bool, other_name: bool) -> str | None:
+def _gap(into: Sequence[Edge], above: Sequence[Claim], sourceless: bool, other_name: bool) -> str | None:
     explained, writers = _explained_by(into), {edge.via for edge in above}
     if sourceless and len(writers) == 1:
         explained |= writers
@@ -84,16 +87,21 @@ def _gap(into: Sequence[Edge], above: Sequence[Edge], sourceless: bool, other_na
 
 
 async def _above(context: QueryContext, datasets: Sequence[str], at: int | None,
-                 made_of: Sequence[Edge] | None) -> tuple[Mapping[str, Sequence[Edge]], Collection[str]]:
-    """The dataset edges into each, and those datasets that have another name under which there are such edges as well."""
-    above: dict[str, list[Edge]] = defaultdict(list)
+                 made_of: Sequence[Edge] | None) -> tuple[Mapping[str, Sequence[Claim]], Collection[str]]:
+    """What is said of the dataset edges into each, and those datasets that have another name under which there are such edges as well."""
+    above: dict[str, list[Claim]] = defaultdict(list)
     names: dict[str, list[str]] = defaultdict(list)
     if made_of is None:
-        made_of = await context.graph.neighbours(datasets, "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if datasets else []
+        claims = await context.claims(datasets, "UPSTREAM", at, MAX_EDGES) if datasets else ()
+        named = sorted({claim.urn for claim in claims if claim.subtype == SAME_AS})
+        made_of = await context.graph.neighbours(named, "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if named else ()
+    else:
+        claims = [Claim(edge.downstream, edge.via, edge.basis, edge.status, edge.subtype) for edge in made_of]
+    for claim in claims:
+        if claim.subtype != SAME_AS:
+            above[claim.urn].append(claim)
     for edge in made_of:
-        if edge.subtype == "SAME_AS":
+        if edge.subtype == SAME_AS:
             names[edge.upstream].append(edge.downstream)
-        else:
-            above[edge.downstream].append(edge)
-    beyond = await context.graph.neighbours(sorted(names), "UPSTREAM", [DERIVED_FROM], at, MAX_EDGES) if names else ()
-    return above, {dataset for edge in beyond if edge.subtype != "SAME_AS" for dataset in names[edge.downstream]}
+    beyond = await context.claims(sorted(names), "UPSTREAM", at, MAX_EDGES) if names else ()
+    return above, {dataset for claim in beyond if claim.subtype != SAME_AS for dataset in names[claim.urn]}

@@ -20,8 +20,8 @@ from lineproof_audit.reader import LogReader
 from lineproof_audit.witness import Group, Witness
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import Edge, Family
+from metadata_service.graph.port import Claim, Glance, GraphStore, Limits, NodeRow, Provenance, Reach, Walk
 from metadata_service.graph.port import Direction as Way
-from metadata_service.graph.port import Glance, GraphStore, Limits, NodeRow, Provenance, Reach, Walk
 from metadata_service.graph.reference import MOVED, TOO_MANY_EDGES, TOO_MANY_NODES, TOO_SLOW
 from metadata_service.projector.dataset_facts import FED_BY_JOBS_STATE
 from metadata_service.projector.runner import REBUILDING_STATE
@@ -163,10 +163,10 @@ class _AtHand:
 
 @dataclass(slots=True)
 class _Reads:
-    """How often the graph was asked, and where it stood at the end of the walk that was the `walk`-th of these reads."""
+    """How often the graph was asked, and where it stood after the last of these reads that told: the `told`-th."""
 
     number: int = 0
-    walk: int = 0
+    told: int = 0
     size: int | None = None
 
 
@@ -191,15 +191,23 @@ class QueryContext:
     async def reach(self, walk: Walk) -> Reach:
         """What `walk` reaches at the position; the walk that the question began with is not done again."""
         if self.at_hand is not None and self.at_hand.reach is not None and self.at_hand.walk == walk:
-            self._reads.walk, self._reads.size = 0, self.at_hand.reach.size
+            self._reads.told, self._reads.size = 0, self.at_hand.reach.size
             return self.at_hand.reach
         reach = await self.graph.reachable(walk.roots, walk.direction, walk.depth, walk.families, self.at, walk.limits)
-        self._reads.walk, self._reads.size = self._reads.number, reach.size
+        self._reads.told, self._reads.size = self._reads.number, reach.size
         return reach
 
+    async def claims(self, urns: Sequence[str], way: Way, at: int | None, limit: int) -> Sequence[Claim]:
+        """What dataset edges of `urns` say besides their other ends. Where there is more than `limit`, the answer says so."""
+        found = await self.graph.claims(urns, way, at, limit)
+        self._reads.told, self._reads.size = self._reads.number, found.size
+        if found.cut:
+            self.notes.truncate(f"edges of what was reached (the first {limit})")
+        return found.rows
+
     async def moved(self) -> bool:
-        """Whether the projector moved the graph under an answer for now. Where the last read was a walk that says where it stood, that tells."""
-        if self.at is not None or (self._reads.number, self._reads.size) == (self._reads.walk, self.size):
+        """Whether the projector moved the graph under an answer for now. Where the last read told where the graph stood after it, nothing more is read."""
+        if self.at is not None or (self._reads.number, self._reads.size) == (self._reads.told, self.size):
             return False
         return (await self.graph.position()).size != self.size
 

@@ -255,8 +255,9 @@ async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) 
     datasets = {str(parse_urn(urn).parent) for urn in reached if _kind(urn) == "column"}
     if not datasets:
         return
-    edges = await context.edges(sorted(datasets), "DOWNSTREAM", [DERIVED_FROM], MAX_EDGES)
-    for dataset in sorted({edge.upstream for edge in edges if is_vague(edge)} - await hidden(context, datasets)):
+    masked = await hidden(context, datasets)
+    claims = await context.claims(sorted(datasets), "DOWNSTREAM", context.at, MAX_EDGES)
+    for dataset in sorted({claim.urn for claim in claims if is_vague(claim)} - masked):
         context.notes.doubt("column-lineage-unknown", "the dataset is read by a job that does not say of every column what it is made of", dataset)
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from metadata_service.graph import reference
 from metadata_service.graph.errors import DanglingReference, GraphUnavailable, ProjectionConflict, WalkTooLarge
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.ops import OPEN, CloseEdge, Edge, EntryRecord, Family, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
-from metadata_service.graph.port import Direction, GraphStore, Limits, NodeRow, Reach, RevisionRow, Walk
+from metadata_service.graph.port import Claim, Claims, Direction, GraphStore, Limits, NodeRow, Reach, RevisionRow, Walk
 from metadata_service.graph.rows import EMPTY_ROOT
 from tests.contract.graph_world import TENANT, Feeder, Model, column, dataset, edge, random_history, record, root_of
 
@@ -287,6 +288,23 @@ async def test_an_edge_opened_and_closed_by_one_entry_is_nowhere(feeder: Feeder)
     assert await feeder.store.digest() == feeder.model.digest()
 
 
+async def test_claims_are_what_edges_say_besides_their_other_ends(feeder: Feeder) -> None:
+    await feeder.nodes(A, B, C, column("a", "x"))
+    first = edge(A, B, 2)
+    other = replace(edge(A, C, 2, set_id="other", expression="x"), via=None, basis="declared", status="partial", subtype="SAME_AS")
+    await feeder.feed(OpenEdge(first), OpenEdge(edge(A, C, 2)), OpenEdge(edge(A, C, 2, set_id="again")), OpenEdge(other),
+                      OpenEdge(edge(column("a", "x"), B, 2, family="COLUMN_DERIVED_FROM")))
+    await feeder.feed(CloseEdge(first, 3), CloseEdge(edge(A, C, 2), 3), CloseEdge(edge(A, C, 2, set_id="again"), 3))
+    shown, declared = Claim(A, first.via, "lineage", None, None), Claim(A, None, "declared", "partial", "SAME_AS")
+    for at, wanted in ((1, ()), (2, (declared, shown)), (3, (declared,)), (None, (declared,))):
+        assert await feeder.store.claims([A, B, A, F, column("a", "x")], "UPSTREAM", at, 10) == Claims(wanted, 3)
+    assert (await feeder.store.claims([C, B], "DOWNSTREAM", 2, 10)).rows == (
+        replace(shown, urn=B), replace(declared, urn=C), replace(shown, urn=C))
+    some = await feeder.store.claims([A, B, C], "DOWNSTREAM", 2, 1)
+    assert (len(some.rows), some.cut) == (1, True)
+    assert await feeder.store.claims([], "UPSTREAM", None, 10) == Claims((), 3)
+
+
 async def test_the_history_of_edges_has_all_that_began_or_ended_in_a_window(feeder: Feeder) -> None:
     await feeder.chain((A, B))
     first, second = edge(A, B, 1), edge(A, C, 2)
@@ -468,6 +486,12 @@ async def test_every_walk_equals_the_reference_on_the_model(feeder: Feeder, seed
         assert await feeder.store.get(everything, at) == await model.get(everything, at)
         for way in WAYS:
             assert await feeder.store.neighbours(everything, way, BOTH, at, 10_000) == await model.neighbours(everything, way, BOTH, at, 10_000)
+            for some in (everything, everything[::3], [F], []):
+                edges = await model.neighbours(some, way, ASSETS, at, 10_000)
+                claimed = await feeder.store.claims([*some, *some], way, at, 10_000)
+                assert list(claimed.rows) == sorted({Claim(reference.ends(one, way)[0], one.via, one.basis, one.status, one.subtype) for one in edges},
+                                                    key=lambda one: one.urn)
+                assert claimed.size == (await feeder.store.position()).size
             for root in everything[::5]:
                 for depth, limits in ((None, ENOUGH), (2, ENOUGH), (None, Limits(nodes=5)), (None, Limits(edges=3))):
                     expected = await reference.reachable(model, [root], way, depth, BOTH, at, limits)

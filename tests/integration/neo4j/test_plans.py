@@ -44,7 +44,7 @@ LOOKUPS = {  # statement -> the operator that must find its rows
 }
 # about all rows, or no statement
 WHOLE = {"ALL_NODES", "ALL_REVISIONS", "ALL_LINKS", "COUNT_LINKS", "SCHEMA", "AWAIT_INDEXES", "DELETE_LABEL", "LABELS", "FAMILIES", "PAST"}
-BUILDERS = {"nodes", "glance", "reach", "distances", "near", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges",
+BUILDERS = {"nodes", "glance", "reach", "distances", "near", "claims", "changed", "path_length", "links", "entries", "add_edges", "close_edges", "drop_edges",
             "add_links", "known_links"}
 WHOLE_BUILDERS = {"count_label", "count_type", "all_edges"}
 
@@ -166,6 +166,7 @@ def test_without_distinct_the_search_would_enumerate_paths(driver: Driver) -> No
 @pytest.mark.parametrize("way", WAYS)
 def test_one_step_starts_at_unique_seeks(driver: Driver, way: str, families: Any, *, past: bool) -> None:
     check(driver, cypher.near(way, families, past=past), SEEK, "Expand(All)")
+    check(driver, cypher.claims(way, past=past), SEEK, "Expand(All)")
 
 
 @pytest.mark.parametrize("families", FAMILY_SETS)

@@ -8,7 +8,7 @@ import pytest
 
 from lineproof_schema.urn import format_urn
 from metadata_service.api.graphql import Caller, execute
-from metadata_service.queries import changes, diff, entity, lineage, roots, suspects, trace_walk
+from metadata_service.queries import changes, column_gaps, diff, entity, lineage, roots, suspects, trace_walk
 from metadata_service.queries.context import EVERYTHING
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact import impact
@@ -82,8 +82,9 @@ CUTS: list[tuple[Any, str, int, Question, str]] = [
     (recorded, "USED_LIMIT", 1, _of(point_in_time_checks, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
     (closure, "LINK_LIMIT", 1, _of(manifest.manifest, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
     (manifest, "LINK_LIMIT", 0, _of(manifest.manifest, model("1")), "versions it was trained on or is kept as (the newest 0)"),
-    (lineage, "MAX_EDGES", 1, _of(lineage.lineage, dataset("training_set"), level=Level.COLUMN, direction=Direction.DOWNSTREAM),
-     "edges of what was reached (the first 1)"),
+    (lineage, "MAX_EDGES", 0, _of(lineage.lineage, dataset("training_set"), level=Level.COLUMN, direction=Direction.DOWNSTREAM),
+     "edges of what was reached (the first 0)"),
+    (column_gaps, "MAX_EDGES", 0, _of(lineage.lineage, dataset("training_set"), level=Level.COLUMN), "edges of what was reached (the first 0)"),
 ]
 
 
