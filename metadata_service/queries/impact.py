@@ -4,35 +4,33 @@ Rules. A change to a column follows column edges as far as they are known: every
 takes the value (DIRECT) or filters by it (INDIRECT), and so does everything made of that reader. Beside that path, a reader of
 the dataset as a whole, of which nobody said which columns it reads, is `possible`, and so is what lies behind it. A reader that
 says which columns it reads, and does not read this one, is not affected at all. Dropping a dataset breaks all its readers.
+Fields of a struct change with it; a reader of the struct as a whole is `possible` where only a field changes. Retiring a model
+version that is live breaks its deployments.
 A change of nullability or values breaks nothing for certain: everything on its path is `possible`. So it is with a change of
 type that says no new type, or a wider one; a type that no longer holds every value is as grave to readers as if the column went away.
 """
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from lineproof_schema.urn import format_urn, holder, parse_urn
-from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
+from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH
-from metadata_service.queries.column_gaps import is_vague
 from metadata_service.queries.column_types import Fit, fit
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact_facts import Facts
 from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Retype, Severity, Use
+from metadata_service.queries.impact_spread import Spread, is_dataset, merged, spread_of_asset, spread_of_columns, uncertain
 from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import asked_roots, columns_of
+from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Kind, Level
 from metadata_service.queries.subgraph import Subgraph, shortest_paths
 
 __all__ = ["impact"]
-
-BOTH_FAMILIES: Final[tuple[Family, ...]] = (DERIVED_FROM, COLUMN_DERIVED_FROM)
-
 
 COLUMN_CHANGES: Final = frozenset({ChangeKind.DROP_COLUMN, ChangeKind.RENAME_COLUMN, ChangeKind.RETYPE_COLUMN, ChangeKind.CHANGE_NULLABILITY})
 DATASET_CHANGES: Final = frozenset({ChangeKind.DROP_DATASET, ChangeKind.RENAME_DATASET, ChangeKind.CHANGE_SCHEMA})
@@ -41,23 +39,10 @@ UNCERTAIN: Final = {ChangeKind.RETYPE_COLUMN: "its type may change", ChangeKind.
 RETYPED: Final = {Fit.WIDER: "its type gets wider", Fit.UNKNOWN: "its type changes; whether the new one holds the same values is not known"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    """How a change spreads: severity and reason by entity, and the edges it takes, those of certain breakage first.
-
-    `known` are the edges of the part in which what reads what is known; those beyond lead from a reader of a whole dataset.
-    """
-
-    severity: dict[str, tuple[Severity, str]]
-    edges: list[Edge]
-    known: int
-    same: tuple[str, ...] = ()  # what changes together with the root: the dataset of a column, the columns of a dataset
-
-
 async def impact(context: QueryContext, urn: str, change: ChangeKind | None = None, limits: Limits | None = None,
-                 columns: Sequence[Column] | None = None, retype: Retype | None = None) -> Impact:
+                 columns: Sequence[Column] | None = None, retype: Retype | None = None, without: Sequence[str] = ()) -> Impact:
     """What `change` of `urn` affects downstream; without a change, dropping it is meant. `columns`: the schema after CHANGE_SCHEMA; `retype`: what
-    RETYPE_COLUMN makes of the type.
+    RETYPE_COLUMN makes of the type; `without`: datasets that will not read `urn` itself any more, so that nothing gets to them by that step.
 
     Raises:
         UrnError, InvalidArgument: the change does not go with the kind of entity.
@@ -68,6 +53,8 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
         raise InvalidArgument("columns go with CHANGE_SCHEMA, and only with it")
     if retype is not None and change is not ChangeKind.RETYPE_COLUMN:
         raise InvalidArgument("type and typeBefore go with RETYPE_COLUMN only")
+    if without and change is ChangeKind.CHANGE_SCHEMA:
+        raise InvalidArgument("without does not go with CHANGE_SCHEMA")
     limits = limits or Limits()
     roots = await asked_roots(context, urn, Level.COLUMN if kind == "column" else Level.ASSET)
     if not roots:
@@ -75,12 +62,15 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
     if columns is not None:
         return await _of_schema(context, urn, columns, limits)
     start = [root.urn for root in roots]
-    spread = await _spread_of_columns(context, start, limits) if kind == "column" else await _spread_of_asset(context, start, limits)
+    mended = frozenset(without)
+    spread = await spread_of_columns(context, start, limits, mended) if kind == "column" else await spread_of_asset(context, start, limits, mended)
+    if change is ChangeKind.RETIRE_VERSION:
+        spread.severity.update((urn, (Severity.BREAKING, "is live itself")) for urn in start if parse_urn(urn).kind == "model-version")
     fits = await _fits(context, urn, retype) if retype is not None else None
     if fits is Fit.SAME:
-        spread = _Spread({}, [], 0)
+        spread = Spread({}, [], 0)
     reason = UNCERTAIN.get(change) if fits is None else RETYPED.get(fits)
-    return await _describe(context, change, [RootEntity(root.urn, root.why) for root in roots], _uncertain(spread, reason))
+    return await _describe(context, change, [RootEntity(root.urn, root.why) for root in roots], uncertain(spread, reason))
 
 
 async def _fits(context: QueryContext, column: str, retype: Retype) -> Fit:
@@ -95,10 +85,6 @@ async def _recorded(context: QueryContext, dataset: str) -> dict[str, Mapping[st
     return {str(field["name"]): field for field in fields if isinstance(field, dict) and "name" in field}
 
 
-def _uncertain(spread: _Spread, reason: str | None) -> _Spread:
-    return spread if reason is None else replace(spread, severity=dict.fromkeys(spread.severity, (Severity.POSSIBLE, reason)))
-
-
 async def _of_schema(context: QueryContext, dataset: str, after: Sequence[Column], limits: Limits) -> Impact:
     """Every column that the recorded schema has and `after` has not, or has otherwise. What is new affects nobody."""
     before = await _recorded(context, dataset)
@@ -111,15 +97,10 @@ async def _of_schema(context: QueryContext, dataset: str, after: Sequence[Column
         found = _change(field, kept.get(name) or in_other_case.get(name.casefold()))
         if found is not None:
             changed.setdefault(found, []).append(format_urn("column", *parse_urn(dataset).components, name))
-    spreads = [_uncertain(await _spread_of_columns(context, urns, limits), reason)
+    spreads = [uncertain(await spread_of_columns(context, urns, limits), reason)
                for (_, reason), urns in sorted(changed.items(), key=lambda each: (each[0][1] is not None, each[0][0].value, each[0][1] or ""))]
-    severity: dict[str, tuple[Severity, str]] = {}
-    for spread in spreads:
-        severity = {**spread.severity, **severity}
-    known = [edge for spread in spreads for edge in spread.edges[:spread.known]]
-    beyond = [edge for spread in spreads for edge in spread.edges[spread.known:]]
     roots = [RootEntity(urn, kind.value) for (kind, _), urns in changed.items() for urn in urns]
-    return await _describe(context, ChangeKind.CHANGE_SCHEMA, roots, _Spread(severity, [*known, *beyond], len(known), (dataset,) if roots else ()))
+    return await _describe(context, ChangeKind.CHANGE_SCHEMA, roots, merged(spreads))
 
 
 def _change(before: Mapping[str, object], after: Column | None) -> tuple[ChangeKind, str | None] | None:
@@ -144,62 +125,18 @@ def _checked(kind: str, change: ChangeKind | None) -> ChangeKind:
     return change
 
 
-async def _spread_of_columns(context: QueryContext, columns: Sequence[str], limits: Limits) -> _Spread:
-    certain = await context.graph.reachable(list(columns), "DOWNSTREAM", None, BOTH_FAMILIES, context.at, limits)
-    context.notes.cut(certain, limits, "DOWNSTREAM")
-    severity: dict[str, tuple[Severity, str]] = {}
-    for node in certain.nodes:
-        if node.urn not in columns:
-            severity[node.urn] = (Severity.BREAKING, "reads the column" if node.distance == 1 else "made of what reads the column")
-    edges = list(certain.edges)
-    touched = sorted({str(parse_urn(urn).parent) for urn in (*columns, *severity) if urn.startswith("urn:lineproof:column:")})
-    readers = await context.edges(touched, "DOWNSTREAM", [DERIVED_FROM], limits.edges)
-    whole = await _readers_of_the_whole(context, [edge for edge in readers if edge.downstream not in severity], limits)
-    if whole:
-        start = sorted({edge.downstream for edge in whole})
-        beyond = await context.graph.reachable(start, "DOWNSTREAM", None, [DERIVED_FROM], context.at, limits)
-        context.notes.cut(beyond, limits, "DOWNSTREAM")
-        for edge in whole:
-            severity.setdefault(edge.downstream, (Severity.POSSIBLE, "reads the dataset as a whole; its columns are not known"))
-        for node in beyond.nodes:
-            severity.setdefault(node.urn, (Severity.POSSIBLE, "made of what may read the column"))
-        edges += [*whole, *beyond.edges]
-    return _Spread(severity, edges, len(certain.edges), tuple({str(parse_urn(column).parent) for column in columns}))
-
-
-async def _readers_of_the_whole(context: QueryContext, edges: Sequence[Edge], limits: Limits) -> list[Edge]:
-    """Of dataset edges, those whose reader did not say which columns of that dataset it reads."""
-    if not edges:
-        return []
-    precise_columns: dict[str, set[str]] = {}
-    readers = sorted({edge.downstream for edge in edges})
-    columns = await columns_of(context, [urn for urn in readers if _is_dataset(urn)])
-    owner = {column: dataset for dataset, found in columns.items() for column in found}
-    for edge in await context.edges([*readers, *owner], "UPSTREAM", [COLUMN_DERIVED_FROM], limits.edges):
-        precise_columns.setdefault(owner.get(edge.downstream, edge.downstream), set()).add(str(parse_urn(edge.upstream).parent or edge.upstream))
-    return [edge for edge in edges if is_vague(edge) or edge.upstream not in precise_columns.get(edge.downstream, ())]
-
-
-async def _spread_of_asset(context: QueryContext, start: Sequence[str], limits: Limits) -> _Spread:
-    columns = await columns_of(context, [urn for urn in start if _is_dataset(urn)])
-    roots = [*start, *(column for found in columns.values() for column in found)]
-    reach = await context.graph.reachable(roots, "DOWNSTREAM", None, BOTH_FAMILIES, context.at, limits)
-    context.notes.cut(reach, limits, "DOWNSTREAM")
-    severity = {node.urn: (Severity.BREAKING, "reads it" if node.distance == 1 else "made of what reads it") for node in reach.nodes if node.urn not in roots}
-    return _Spread(severity, list(reach.edges), len(reach.edges), tuple(roots[len(start):]))
-
-
-async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[RootEntity], spread: _Spread) -> Impact:
+async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[RootEntity], spread: Spread) -> Impact:
     seeds: dict[str, tuple[int, ...]] = dict.fromkeys([*(root.urn for root in roots), *spread.same], ())
-    edges = list(dict.fromkeys(spread.edges))
+    by_value = sorted(spread.edges[:spread.known], key=lambda edge: edge.type == "INDIRECT")  # of two ways as long the one by which the value goes is shown
+    edges = list(dict.fromkeys([*by_value, *spread.edges[spread.known:]]))
     paths = shortest_paths(seeds, edges, "DOWNSTREAM")
     holders = _holders(spread.severity, seeds)
-    for dataset, columns in holders.items():  # a dataset is as near as its nearest affected column
-        nearest = min((paths[column] for column in columns if column in paths), key=len, default=())
-        paths[dataset] = min(paths.get(dataset, nearest), nearest, key=len)
+    uses = _uses(seeds, spread)
+    for dataset, columns in holders.items():  # a dataset is as near as its nearest affected column, best one whose value is made of it
+        nearest = min((column for column in columns if column in paths), key=lambda each: (len(paths[each]), uses.get(each) is not Use.DIRECT))
+        paths[dataset] = min(paths[nearest], paths.get(dataset, paths[nearest]), key=len)
     for urn, path in shortest_paths(paths, edges, "DOWNSTREAM").items():
         paths.setdefault(urn, path)
-    uses = _uses(seeds, spread)
     graph = Subgraph({urn: len(path) for urn, path in paths.items()}, {}, {}, edges)
     masked = await hidden(context, graph.distance)
     rows = await context.graph.get(sorted(graph.distance), context.at)
@@ -207,6 +144,7 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
     wanted = [urn for urn in {*spread.severity, *holders} if urn in paths]
     facts = await Facts.load(context, [urn for urn in wanted if urn not in masked], rows, edges)
     affected = [_affected(urn, position[urn], spread, uses, holders, facts, edges, paths[urn], urn in masked) for urn in wanted]
+    affected = [item for item in affected if item.path or item.deployments]  # what is retired is affected itself only where it is live
     affected.sort(key=lambda item: (item.severity is Severity.POSSIBLE, item.distance, item.kind.value, item.urn or ""))
     breaking = sum(item.severity is Severity.BREAKING for item in affected)
     visible = tuple(root for root in roots if root.urn not in masked)
@@ -214,16 +152,12 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
                   tuple(affected), nodes, shown)
 
 
-def _uses(seeds: Iterable[str], spread: _Spread) -> dict[str, Use]:
+def _uses(seeds: Iterable[str], spread: Spread) -> dict[str, Use]:
     """How the change gets into what it reaches; the most certain way counts."""
-    known = [edge for edge in spread.edges[:spread.known] if not (_is_dataset(edge.upstream) and _is_dataset(edge.downstream))]
+    known = [edge for edge in spread.edges[:spread.known] if not (is_dataset(edge.upstream) and is_dataset(edge.downstream))]
     found = dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), known, "DOWNSTREAM"), Use.INDIRECT)
     found.update(dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), [edge for edge in known if edge.type != "INDIRECT"], "DOWNSTREAM"), Use.DIRECT))
     return found
-
-
-def _is_dataset(urn: str) -> bool:
-    return urn.startswith("urn:lineproof:dataset:")
 
 
 def _holders(severity: Mapping[str, tuple[Severity, str]], seeds: Collection[str]) -> dict[str, list[str]]:
@@ -238,7 +172,7 @@ def _holders(severity: Mapping[str, tuple[Severity, str]], seeds: Collection[str
     return found
 
 
-def _affected(urn: str, node: int, spread: _Spread, uses: Mapping[str, Use], holders: Mapping[str, list[str]], facts: Facts, edges: Sequence[Edge],
+def _affected(urn: str, node: int, spread: Spread, uses: Mapping[str, Use], holders: Mapping[str, list[str]], facts: Facts, edges: Sequence[Edge],
               path: tuple[int, ...], masked: bool) -> Affected:
     parsed = parse_urn(urn)
     columns = holders.get(urn, [])

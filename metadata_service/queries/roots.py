@@ -92,9 +92,14 @@ async def columns_of(context: QueryContext, datasets: Sequence[str]) -> dict[str
         declared = row.facts.get("schema")
         if isinstance(declared, list) and declared:
             names = {field["name"] for field in declared if isinstance(field, Mapping) and "name" in field}
-            columns = [column for column in columns if parse_urn(column).components[2] in names] or columns
+            columns = [column for column in columns if _top(column) in names or parse_urn(column).components[2] in names] or columns
         found[urn] = columns
     return found
+
+
+def _top(column: str) -> str:
+    """The name of the column that a field of a struct is in."""
+    return parse_urn(column).components[2].partition(".")[0]
 
 
 async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) -> tuple[Root, ...]:

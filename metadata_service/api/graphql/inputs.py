@@ -39,13 +39,15 @@ class ColumnInput:
 
 
 @strawberry.input(description="What is going to happen to an entity. columns: the whole schema after CHANGE_SCHEMA. type: what RETYPE_COLUMN makes of the type "
-                              "(typeBefore: of this one, else of the recorded one): a wider type may break readers, another one does.")
+                              "(typeBefore: of this one, else of the recorded one): a wider type may break readers, another one does. notReadBy: datasets that "
+                              "will not read it any more, when their code changes with it.")
 class ChangeInput:
     kind: ChangeKind
     urn: ID
     columns: list[ColumnInput] | None = None
     type: str | None = None
     type_before: str | None = None
+    not_read_by: list[ID] | None = None
 
 
 @strawberry.input(description="An entity by its friendly name: <ns>/<name>[.column], or a bare name if it is unique.")

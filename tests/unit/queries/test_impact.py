@@ -175,10 +175,56 @@ async def test_a_change_must_fit_its_entity(shared_world: World) -> None:
             await ask(shared_world, impact, urn, change)
 
 
-async def test_retiring_a_model_version_reaches_its_dashboard(shared_world: World) -> None:
-    found = await ask(shared_world, impact, model("1"))
+async def test_retiring_a_model_version_reaches_its_deployment_and_its_dashboard(world: World) -> None:
+    found = await ask(world, impact, model("1"))
     assert found.change is ChangeKind.RETIRE_VERSION
-    assert [(item.kind, item.name) for item in found.affected] == [(Kind.CONSUMER, "delays_today")]
+    live, dashboard = found.affected
+    assert (live.kind, live.severity, live.distance, [each.environment for each in live.deployments]) == (Kind.MODEL_VERSION, B, 0, ["production"])
+    assert (dashboard.kind, dashboard.name) == (Kind.CONSUMER, "delays_today")
+    world.say("lineproof.deployment.v1", {"namespace": NS, "name": "delay", "id": "live", "action": "retire", "modelVersion": "1", "environment": "production"},
+              "2026-03-03T00:00:00Z")
+    await world.settle()
+    assert [item.kind for item in (await ask(world, impact, model("1"))).affected] == [Kind.CONSUMER]
+
+
+async def test_fields_go_with_their_struct_and_readers_of_the_struct_may_miss_a_field(world: World) -> None:
+    struct = [{"name": "at", "type": "STRUCT<lat DOUBLE, lon DOUBLE>"}, {"name": "at_home", "type": "BOOLEAN"}]
+    world.say("lineproof.dataset.v1", {"namespace": RAW, "name": "places", "columns": struct}, "2026-03-03T00:00:00Z")
+    for name, read in (("norths", "at.lat"), ("easts", "at.lon"), ("copies", "at"), ("homes", "at_home")):
+        world.run(name, name, "2026-03-03T01:00:00Z", ["raw/places"], name, {"x": (read, [("raw/places", read)], 1)}, f"select {read}", "a" * 40)
+    await world.settle()
+    field = severities(await ask(world, impact, column("at.lat", "places", RAW)))
+    assert {urn: level for urn, level in field.items() if ":dataset:" in str(urn)} == {dataset("norths"): B, dataset("copies"): P}
+    whole = severities(await ask(world, impact, column("at", "places", RAW)))
+    assert {urn for urn in whole if ":dataset:" in str(urn)} == {dataset("norths"), dataset("easts"), dataset("copies")}
+    assert set(whole.values()) == {B}
+    dropped = await ask(world, impact, dataset("places", RAW))
+    assert {item_of(dropped, dataset(name)).use for name in ("norths", "copies", "homes")} == {Use.DIRECT}
+
+
+async def test_readers_that_will_not_read_it_any_more_are_not_affected_by_that_step(world: World) -> None:
+    wind = column("wind_speed", "weather", RAW)
+    world.run("also", "also", "2026-03-03T00:00:00Z", ["raw/weather", "feat_weather"], "also",
+              {"w": ("wind_speed", [("raw/weather", "wind_speed")], 1), "f": ("wind_ms", [("feat_weather", "wind_ms")], 2)}, "select 1", "a" * 40)
+    await world.settle()
+    found = await ask(world, impact, wind, without=[dataset("also")])
+    assert item_of(found, dataset("also")).columns == ("f",)  # which it still gets, by the features
+    assert item_of(found, model("1")).severity is B
+    assert (await ask(world, impact, wind, without=[dataset("also"), dataset("stg_weather")])).affected == ()
+    asset = await ask(world, impact, dataset("weather", RAW), without=[dataset("also"), dataset("stg_weather")])
+    assert asset.affected == ()
+    opaque = await ask(world, impact, column("id", "training_set"), without=[dataset("export")])
+    assert opaque.affected == ()
+
+
+async def test_the_path_to_a_dataset_is_that_of_a_column_whose_value_is_made_of_it(world: World) -> None:
+    world.run("joined", "joined", "2026-03-03T00:00:00Z", ["raw/weather"], "joined",
+              {"a": ("origin", [("raw/weather", "origin")], 1), "z": ("precip", [("raw/weather", "precip")], 2)}, "select 1", "a" * 40,
+              joins=[("raw/weather", "precip")])
+    await world.settle()
+    found = await ask(world, impact, column("precip", "weather", RAW))
+    (step,) = item_of(found, dataset("joined")).path
+    assert (found.edges[step].type, found.edges[step].line) == ("DIRECT", 2)
 
 
 async def test_impact_in_the_past_sees_the_readers_of_then(shared_world: World) -> None:

@@ -82,7 +82,7 @@ export type Boundary = 'STRICT' | 'INCLUSIVE';
 
 export type Cause = 'CODE' | 'SOURCE_DATA' | 'CODE_OR_SOURCE_DATA' | 'UNKNOWN';
 
-export type ChangeInput = { kind: ChangeKind; urn: string; columns?: readonly (SchemaColumn)[] | null; type?: string | null; typeBefore?: string | null };
+export type ChangeInput = { kind: ChangeKind; urn: string; columns?: readonly (SchemaColumn)[] | null; type?: string | null; typeBefore?: string | null; notReadBy?: readonly (string)[] | null };
 
 export type ChangeKind = 'DROP_COLUMN' | 'RENAME_COLUMN' | 'RETYPE_COLUMN' | 'CHANGE_NULLABILITY' | 'DROP_DATASET' | 'RENAME_DATASET' | 'RETIRE_VERSION' | 'CHANGE_VALUES' | 'CHANGE_SCHEMA';
 
