@@ -12,12 +12,11 @@ from metadata_service.cli.asking import Ask, Target, error_of
 from metadata_service.cli.output import Json, note, print_json, say
 from metadata_service.cli.questions import Data, Server, Token
 from metadata_service.gate.changes import Change, changes
+from metadata_service.gate.mended import mended
+from metadata_service.gate.schemas import Schemas
 from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible
 
 __all__ = ["gate"]
-
-Impact = tuple[dict[str, Any] | None, str | None]
-
 
 def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest.json or catalog.json, SQL, Avro, JSON Schema, or a folder of them.")],
          head: Annotated[Path, typer.Option(help="Schemas after, in the same form.")],
@@ -38,8 +37,9 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
     from metadata_service.gate import formats
     from metadata_service.gate.read import read_schemas
 
-    found = changes(read_schemas(base, dialect), read_schemas(head, dialect))
-    checked = _check(Target(server, token, data), found) if found else []
+    before, after = read_schemas(base, dialect), read_schemas(head, dialect)
+    found = changes(before, after)
+    checked = _check(Target(server, token, data), found, before, after) if found else []
     report = markdown(checked, fail_on)
     for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof")), "w"),
                              (junit, junit and formats.junit(checked, fail_on), "w")):
@@ -50,7 +50,7 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
     if as_json:
         print_json({"breaking": breaking(checked), "possible": possible(checked), "failed": len(failed), "failOn": fail_on.value,
                     "changes": [{"kind": each.change.kind, "name": each.change.name, "detail": each.change.detail, "file": each.change.file,
-                                 "line": each.change.line, "unknown": each.why, "impact": each.impact} for each in checked]})
+                                 "line": each.change.line, "unknown": each.why, "mended": list(each.mended), "impact": each.impact} for each in checked]})
     else:
         say(report.rstrip("\n"))
     if failed:
@@ -59,23 +59,29 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
         raise typer.Exit(1)
 
 
-def _check(target: Target, found: Sequence[Change]) -> list[Checked]:
+def _check(target: Target, found: Sequence[Change], base: Schemas, head: Schemas) -> list[Checked]:
     async def work(ask: Ask) -> dict[str, Any]:
-        at: dict[str, Any] | None = None  # all changes are asked about at the position of the first answer
+        at: dict[str, Any] = {}  # all changes are asked about at the position of the first answer
         checked: list[Checked] = []
         for change in found:
-            impact, why = await _impact(ask, change, at)
-            if impact is not None and at is None:
-                at = {"size": impact["computedAt"]["size"]}
-            checked.append(Checked(change, impact, why))
+            urn, why = await _meant(ask, change)
+            if urn is None:
+                checked.append(Checked(change, None, why))
+                continue
+            impact = await _impact(ask, change, urn, at)
+            at = at or {"at": {"size": impact["computedAt"]["size"]}}
+            mending = mended(change, impact, base, head)
+            if mending:
+                impact = await _impact(ask, change, urn, at, notReadBy=list(mending))
+            checked.append(Checked(change, impact, None, tuple(mending.values())))
         return {"checked": checked}
 
     checked: list[Checked] = target.ask(work)["checked"]
     return checked
 
 
-async def _impact(ask: Ask, change: Change, at: dict[str, Any] | None) -> Impact:
-    """The impact of a change, or why it cannot be told: nothing, or more than one thing, is called so."""
+async def _meant(ask: Ask, change: Change) -> tuple[str | None, str | None]:
+    """The URN of what a change is about, or why there is none: nothing, or more than one thing, is called so."""
     if change.kind == "not-followed":
         return None, "what this statement takes away cannot be followed"
     body = await ask(documents.RESOLVE, {"ref": {"name": change.name, "kinds": ["DATASET" if change.column is None else "COLUMN"]}})
@@ -85,13 +91,15 @@ async def _impact(ask: Ask, change: Change, at: dict[str, Any] | None) -> Impact
             return None, error.detail
         raise error
     entity = body["data"]["entity"]["entity"]
-    if entity is None:
-        return None, f"nothing recorded is called {change.name}"
-    asked = {"kind": change.kind.upper().replace("-", "_"), "urn": entity["urn"]}
+    return (entity["urn"], None) if entity is not None else (None, f"nothing recorded is called {change.name}")
+
+
+async def _impact(ask: Ask, change: Change, urn: str, at: dict[str, Any], **more: Any) -> dict[str, Any]:
+    asked = {"kind": change.kind.upper().replace("-", "_"), "urn": urn, **more}
     if change.after is not None:
         asked |= {"type": change.after, **({"typeBefore": change.before} if change.before is not None else {})}
-    body = await ask(documents.IMPACT, {"change": asked, **({"at": at} if at else {})})
+    body = await ask(documents.IMPACT, {"change": asked, **at})
     if body.get("errors"):
         raise error_of(body["errors"][0])
     found: dict[str, Any] = body["data"]["impact"]
-    return found, None
+    return found

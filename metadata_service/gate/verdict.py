@@ -24,11 +24,13 @@ class FailOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A change and its impact; None with `why` if it is not known what the change touches."""
+    """A change and its impact; None with `why` if it is not known what the change touches. `mended` are readers that the same pull request makes read it
+    no more, or takes away themselves; what gets to them by that step alone is not in the impact."""
 
     change: Change
     impact: Impact | None
     why: str | None = None
+    mended: tuple[str, ...] = ()
 
 
 def things(checked: Checked) -> list[dict[str, Any]]:

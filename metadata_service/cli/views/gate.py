@@ -43,7 +43,7 @@ def markdown(checked: Sequence[Checked], policy: FailOn = FailOn.breaking) -> st
     for complete, said in ((True, "Nothing recorded reads"), (False, "Nothing that may be shown reads, but not all could be seen")):
         unread = [each for each in checked if each not in read and each.impact is not None and each.impact["completeness"]["complete"] is complete]
         if unread:
-            lines += [f"{said}: {_several(_change(each) for each in unread)}.", ""]
+            lines += [f"{said}: {_several(_change(each) + (f' ({_mended(each)})' if each.mended else '') for each in unread)}.", ""]
     at = next((each.impact["computedAt"] for each in checked if each.impact is not None), None)
     foot = [f"Computed at log size {at['size']}, root `{at['rootHash'][:16]}…`.", ""] if at is not None else []
     return "\n".join([*lines, *_folded(read, MAX_CHARACTERS - sum(map(len, lines))), *foot])
@@ -68,13 +68,18 @@ def _line(checked: Checked, policy: FailOn) -> str:
     change = f"**{_change(checked)}**" if fails(checked, policy) else _change(checked)
     place = f"<br>{_place(checked)}" if checked.change.file else ""
     unknown = f"<br>Unknown: {_plain(checked.why or 'nothing is recorded about it')}" if checked.impact is None else ""
-    return f"| {change}{place}{unknown} | {breaking([checked])} | {possible([checked])} | {_several(live, 3) or '-'} | {_several(owners, 3) or '-'} |"
+    mended = f"<br>{_mended(checked)}" if checked.mended else ""
+    return f"| {change}{place}{unknown}{mended} | {breaking([checked])} | {possible([checked])} | {_several(live, 3) or '-'} | {_several(owners, 3) or '-'} |"
 
 
 def _change(checked: Checked) -> str:
     change = checked.change
     detail = f" ({_plain(change.detail)})" if change.detail else ""
     return f"{WORDS[change.kind]} {_plain(change.name)}{detail}".replace("  ", " ")
+
+
+def _mended(checked: Checked) -> str:
+    return f"no longer read by {_several(map(_plain, checked.mended))}"
 
 
 def _place(checked: Checked) -> str:

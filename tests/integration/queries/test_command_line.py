@@ -281,6 +281,27 @@ def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
     assert "invalid-argument" in lineproof(home, "ci", "gate", "--base", str(tmp_path / "none.json"), "--head", str(head), code=2)
 
 
+def test_a_pull_request_that_mends_the_readers_as_well_may_go_in(home: Path, tmp_path: Path) -> None:
+    def manifest(name: str, columns: list[str], **models: str) -> str:
+        source = {"resource_type": "source", "identifier": "weather", "name": "weather", "columns": {each: {"name": each} for each in columns}}
+        nodes = {each: {"resource_type": "model", "name": each, "language": "sql", "raw_code": sql, "compiled_code": sql} for each, sql in models.items()}
+        file = tmp_path / name
+        file.write_text(json.dumps({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
+                                    "sources": {"weather": source}, "nodes": nodes}))
+        return str(file)
+
+    base = manifest("base.json", ["origin", "wind_speed"], stg_weather="select origin, wind_speed as wind_speed_mph from weather",
+                    feat_weather="select origin, wind_speed_mph * 0.4 as wind_ms from stg_weather")
+    only_staging = manifest("only.json", ["origin"], stg_weather="select origin from weather",
+                            feat_weather="select origin, wind_speed_mph * 0.4 as wind_ms from stg_weather")
+    lineproof(home, "ci", "gate", "--base", base, "--head", only_staging, code=1)
+    both = manifest("both.json", ["origin"], stg_weather="select origin from weather", feat_weather="select origin, 0.0 as wind_ms from stg_weather")
+    found = as_json(home, "ci", "gate", "--base", base, "--head", both)
+    assert (found["breaking"], found["failed"]) == (0, 0)
+    assert {change["name"]: change["mended"] for change in found["changes"]} == {
+        "weather.wind_speed": ["stg_weather"], "stg_weather.wind_speed_mph": ["feat_weather"], "feat_weather.wind_ms": []}
+
+
 def test_a_snapshot_answers_without_a_log(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "graph.snapshot"
     assert "the graph at" in lineproof(home, "graph", "export", str(file))
