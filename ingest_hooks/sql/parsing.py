@@ -123,6 +123,13 @@ def _directory_without_options(words: Sequence[str]) -> list[int] | None:
     return [*range(path + 1), *range(number, len(words))]
 
 
+def _plain_assignments(words: Sequence[str]) -> list[int] | None:
+    """`SET a += b` as `SET a = b`: what was there stays in the value, as an update says anyway."""
+    if words[:1] != ["UPDATE"]:
+        return None
+    return [number for number in range(len(words)) if not (words[number] in ("+", "-", "*", "/", "%") and words[number + 1:number + 2] == ["="])]
+
+
 def _behind(words: Sequence[str], opening: int) -> int:
     """The position behind the parenthesis that closes this one."""
     depth = 0
@@ -134,4 +141,5 @@ def _behind(words: Sequence[str], opening: int) -> int:
 
 
 _RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (
-    _create_without_options, _clone_of_now, _insert_without_overriding, _merge_without_evolution, _merge_that_does, _directory_without_options)
+    _create_without_options, _clone_of_now, _insert_without_overriding, _merge_without_evolution, _merge_that_does, _directory_without_options,
+    _plain_assignments)

@@ -41,6 +41,8 @@ _TASK: Final = re.compile(rf"\s*create\b(?:\s+or\s+\w+)?\s+task\b.*?\bas\s+(?={'
 _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
 _BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
 _END: Final = re.compile(r"\bend\b", re.IGNORECASE)
+_REPLACE: Final = re.compile(r"^(\s*)replace(\s+into\b)", re.IGNORECASE | re.MULTILINE)
+_UNLOAD: Final = re.compile(r"^(\s*)unload(\s*\(\s*)'((?:[^']|'')*)'(\s*\)\s*to\s*'[^']*')([^;]*)", re.IGNORECASE | re.MULTILINE)
 _PARAMETER: Final = re.compile(r"[(,]\s*(?:(?:in|out|inout)\s+)?[\"`]?(\w+)", re.IGNORECASE)
 
 
@@ -61,6 +63,7 @@ def read_script(sql: str, tool: Dialect) -> Script:
     Raises:
         SqlglotError, ValueError, RecursionError: there is only one, and it cannot be read.
     """
+    sql = _spelled(sql)
     body = _routine_body(sql)
     routine = body is not None
     parameters = _parameters(sql, body) if body is not None else frozenset[str]()
@@ -70,7 +73,7 @@ def read_script(sql: str, tool: Dialect) -> Script:
     home = Home(tool)
     for part in parts:
         try:
-            parsed = parse_statement(part, sql, tool)
+            parsed, guessed = _parsed(part, sql, tool)
         except (SqlglotError, ValueError, RecursionError) as error:
             if len(parts) == 1:
                 raise
@@ -81,12 +84,34 @@ def read_script(sql: str, tool: Dialect) -> Script:
             home.moves(statement, [token.text for token in part])
             home.name(statement)
             if not _is_harmless(statement) or len(parts) == 1:
-                script.statements += reduce_statement(statement)
+                script.statements += [_as_guessed(each) if guessed else each for each in reduce_statement(statement)]
             elif isinstance(statement, exp.Alter):
                 _rename(script, renames(statement))
             elif isinstance(statement, exp.Drop):
                 _drop(script, statement)
     return script
+
+
+def _parsed(part: Sequence[Token], sql: str, tool: Dialect) -> tuple[list[exp.Expr], bool]:
+    """The statements of the tokens of one, and whether they had to be read without regard to the dialect, which does not know them."""
+    try:
+        return parse_statement(part, sql, tool), False
+    except (SqlglotError, ValueError):
+        generic, alone = Dialect(), _blanked(sql, part[0].start, part[-1].end + 1)
+        if type(tool) is Dialect:
+            raise
+        try:
+            parsed = parse_statement(generic.tokenize(alone), alone, generic)
+        except (SqlglotError, ValueError):
+            parsed = []
+        if not parsed or any(isinstance(each, exp.Command) for each in parsed):
+            raise
+        return parsed, True
+
+
+def _as_guessed(found: Reduced) -> Reduced:
+    return replace(found, status="partial" if found.status == "complete" else found.status,
+                   reason="generic-dialect" if found.status == "complete" else ";".join(filter(None, (found.reason, "generic-dialect"))))
 
 
 def _rename(script: Script, pairs: Sequence[tuple[exp.Table, exp.Table]]) -> None:
@@ -113,6 +138,15 @@ def _is_harmless(statement: exp.Expr) -> bool:
 
 
 # -- the text
+
+def _spelled(sql: str) -> str:
+    """The text with `REPLACE INTO` and `UNLOAD ('query') TO 'path'` in words that parsers know, every other character where it was."""
+    def copy(found: re.Match[str]) -> str:
+        query = re.sub("''", lambda quote: " '" if found[3].count("''", 0, quote.start()) % 2 == 0 else "' ", found[3])
+        return f"{found[1]}copy  {found[2]} {query} {found[4]}{' ' * len(found[5])}"
+
+    return _UNLOAD.sub(copy, _REPLACE.sub(r"\1insert \2", sql))
+
 
 def _routine_body(sql: str) -> str | None:
     """The body of CREATE PROCEDURE, CREATE FUNCTION, CREATE TASK, DO, EXECUTE IMMEDIATE or a bare block, all else blanked out; None if it is none of these."""

@@ -97,7 +97,8 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
         return (Reduced(kind, target=target if holds_rows else None, columns=columns, status="unknown", reason="no-query", temporary=temporary,
                         deciding=(exp.select("1").from_(model.copy(), copy=False),) if model is not None else (), like=model),)
     adopt_ctes(statement, query)
-    if kind == "create view" and target is not None and any(table.name == target.name and not table.db for table in query.find_all(exp.Table)):
+    reads_itself = target is not None and any(table.name == target.name and not table.db for table in query.find_all(exp.Table))
+    if kind == "create view" and target is not None and reads_itself and not temporary:
         query = _recursive(query, target.name, columns)
     return (Reduced(kind, (query,), target, columns, temporary=temporary),)
 

@@ -10,6 +10,13 @@
 --# tables: logs.raw.hits_20240101(id INT64, path STRING)
 --# tables: g.shop.skus(sku STRING, title STRING, price NUMERIC)
 
+--# name: what only another dialect knows
+status: partial
+reason: generic-dialect
+id = p.d.orders.id p.d.customers.id
+--
+select id from d.orders union select id from d.customers
+
 --# name: backquoted full name
 id = p.d.orders.id
 --

@@ -10,6 +10,31 @@
 --# tables: hr.dept(id int, name text, loc text)
 --# tables: hr.audit(emp int, old numeric, new numeric, at timestamptz)
 
+--# name: replaced rows
+writes: audit.log
+id = public.orders.id
+what = T:public.orders.status
+--
+replace into audit.log (id, what) select id, lower(status) from orders
+
+--# name: a query in a string that is unloaded
+writes: s3://shelf/orders_
+id = public.orders.id
+word = T:public.orders.status
+rows = F:public.orders.status
+--
+unload ('select «id»id, «word»coalesce(status, ''none'') as word from orders where status <> ''old''')
+to 's3://shelf/orders_' iam_role default parquet
+
+--# name: an update that adds
+writes: items
+status: partial
+reason: update-keeps-other-values
+qty = public.orders.id
+rows = J:public.items.order_id J:public.orders.id
+--
+update items set qty += o.id from items join orders o on o.id = items.order_id
+
 --# name: schema by search path
 writes: audit.log
 id = shop.payments.id

@@ -7,6 +7,15 @@
 --# tables: w.fact(k bigint, cust bigint, amt double, dt date, arr array<int>, m map<string,int>, s struct<a:int,b:struct<c:string>>)
 --# tables: w.cust(id bigint, nm string, seg string)
 
+--# name: a temporary view in terms of what it was
+writes: lake.names
+user = lake.users.user
+name = T:lake.users.name
+--
+create or replace temp view seen as select user, name from lake.users;
+create or replace temp view seen as select user, trim(name) as name from seen;
+insert overwrite table lake.names select user, name from seen
+
 --# name: schema by use
 schema: none
 writes: lake.names
