@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
 from ingest_hooks.sql.home import Home
+from ingest_hooks.sql.kept_in_variables import only_assigns, plain_tables
 from ingest_hooks.sql.model import Status
 from ingest_hooks.sql.own_tables import Own
 from ingest_hooks.sql.parsing import parse_statement
@@ -28,21 +29,28 @@ __all__ = ["Script", "choose", "read_script"]
 _CONTROL: Final = frozenset({"BEGIN", "IF", "ELSE", "ELSEIF", "ELSIF", "LOOP", "WHILE", "FOR", "REPEAT", "EXCEPTION", "WHEN", "END", "DO", "DECLARE", "RETURN",
                              "LET", "RAISE", "PERFORM", "OPEN", "FETCH", "CLOSE", "LEAVE", "ITERATE", "BREAK", "CONTINUE", "COMMIT", "ROLLBACK"})
 _SWALLOWING: Final = _CONTROL - {"COMMIT", "ROLLBACK"}
-_BEFORE: Final = frozenset({"BEGIN", "ATOMIC", "THEN", "ELSE", "LOOP", "DO", "QUERY", "REPEAT"})
+_BEFORE: Final = frozenset({"BEGIN", "ATOMIC", "THEN", "ELSE", "LOOP", "DO", "QUERY", "REPEAT", "TRY", "CATCH"})
+_BARE: Final = frozenset({"IF", "WHILE"})  # of T-SQL: a condition and one statement, with nothing between
 _STARTS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "WITH", "SELECT", "REPLACE", "COPY", "TRUNCATE"})
 _HARMLESS: Final = (exp.Set, exp.Declare, exp.Drop, exp.TruncateTable, exp.Commit, exp.Rollback, exp.Transaction, exp.Use, exp.Comment, exp.Analyze, exp.Grant,
                     exp.Alter, exp.Describe, exp.Show, exp.Pragma)  # say nothing about columns of other tables
 _HARMLESS_COMMANDS: Final = frozenset({"set", "begin", "start", "end", "vacuum", "analyze", "grant", "revoke", "comment", "use", "refresh", "optimize", "lock",
                                        "return", "alter", "call"})
-_HEAD: Final = re.compile(r"\s*(?:create\b(?:\s+or\s+\w+)?(?:\s+(?:temp|temporary|secure|aggregate))*\s+(?:procedure|function)\b|do\b|execute\s+immediate\b|"
-                          rf"(?P<block>begin)\s+(?:{'|'.join(sorted(_STARTS | _CONTROL))})\b|(?P<declare>declare)\b[^;]*;.*?\bbegin\b)",
-                          re.IGNORECASE | re.DOTALL)
+_HEAD: Final = re.compile(r"\s*(?:(?:create|alter)\b(?:\s+or\s+\w+)?(?:\s+(?:temp|temporary|secure|aggregate))*\s+(?:proc|procedure|function)\b|do\b|"
+                          rf"execute\s+immediate\b|(?P<block>begin)\s+(?:{'|'.join(sorted(_STARTS | _CONTROL))})\b|"
+                          r"(?P<declare>declare)\b[^;]*;.*?\bbegin\b)", re.IGNORECASE | re.DOTALL)
 _TASK: Final = re.compile(rf"\s*create\b(?:\s+or\s+\w+)?\s+task\b.*?\bas\s+(?={'|'.join(sorted(_STARTS))}|begin\b)", re.IGNORECASE | re.DOTALL)
 _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
+_BODY: Final = re.compile(rf"\bas\s+(?={'|'.join(sorted(_STARTS))})\b", re.IGNORECASE)
 _BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
 _END: Final = re.compile(r"\bend\b", re.IGNORECASE)
+<<<<<<< /work/main/ingest_hooks/sql/script.py
+_DECLARATIONS: Final = re.compile(r"\b(?:declare|is|as)\b(.*?)\bbegin\b", re.IGNORECASE | re.DOTALL)
+_NAME: Final = re.compile(r"\s*(?:\$\w*\$\s*)?(?:declare\s+)?(\w+)\s+\w", re.IGNORECASE)
+=======
 _REPLACE: Final = re.compile(r"^(\s*)replace(\s+into\b)", re.IGNORECASE | re.MULTILINE)
 _UNLOAD: Final = re.compile(r"^(\s*)unload(\s*\(\s*)'((?:[^']|'')*)'(\s*\)\s*to\s*'[^']*')([^;]*)", re.IGNORECASE | re.MULTILINE)
+>>>>>>> /tmp/tmp29f58h_m
 _PARAMETER: Final = re.compile(r"[(,]\s*(?:(?:in|out|inout)\s+)?[\"`]?(\w+)", re.IGNORECASE)
 
 
@@ -66,10 +74,10 @@ def read_script(sql: str, tool: Dialect) -> Script:
     sql = _spelled(sql)
     body = _routine_body(sql)
     routine = body is not None
-    parameters = _parameters(sql, body) if body is not None else frozenset[str]()
+    parameters = _parameters(sql, body) | _declared(sql) if body is not None else frozenset[str]()
     sql, tokens = _without_control(body if body is not None else sql, tool)
     script = Script(tokens=tokens, routine=routine, variables=_variables(tokens) | parameters)
-    parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS for token in part)]
+    parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
     home = Home(tool)
     for part in parts:
         try:
@@ -79,12 +87,18 @@ def read_script(sql: str, tool: Dialect) -> Script:
                 raise
             script.reasons.append(f"not-parsed:{(str(error).splitlines() or [''])[0][:80]}")
             continue
-        for statement in parsed:
+        for statement in map(plain_tables, parsed):
+            if only_assigns(statement) and len(parts) > 1:
+                continue
             script.variables |= _parameters_of(statement)
             home.moves(statement, [token.text for token in part])
             home.name(statement)
             if not _is_harmless(statement) or len(parts) == 1:
+<<<<<<< /work/main/ingest_hooks/sql/script.py
+                script.statements += [each for each in reduce_statement(statement) if not _fills_variable(each, script.variables)]
+=======
                 script.statements += [_as_guessed(each) if guessed else each for each in reduce_statement(statement)]
+>>>>>>> /tmp/tmp29f58h_m
             elif isinstance(statement, exp.Alter):
                 _rename(script, renames(statement))
             elif isinstance(statement, exp.Drop):
@@ -131,6 +145,11 @@ def _writes(statement: Reduced, table: exp.Expr) -> bool:
     return statement.target is not None and statement.target.name.casefold() == table.name.casefold()
 
 
+def _fills_variable(statement: Reduced, variables: frozenset[str]) -> bool:
+    """Whether it is a SELECT INTO of a block, which keeps what it finds in variables."""
+    return statement.kind == "select into" and statement.target is not None and statement.target.name.casefold() in variables
+
+
 def _is_harmless(statement: exp.Expr) -> bool:
     if isinstance(statement, exp.Command):
         return str(statement.this).lower() in _HARMLESS_COMMANDS
@@ -161,7 +180,8 @@ def _routine_body(sql: str) -> str | None:
         return _blanked(sql, quoted.start("body"), quoted.end("body"))
     block = _BLOCK.search(sql, head.start("block") if head["block"] else head.end())
     if block is None:
-        return None
+        bare = _BODY.search(sql, head.end())  # T-SQL: CREATE PROCEDURE p AS INSERT …
+        return _blanked(sql, bare.end(), len(sql)) if bare is not None and "proc" in head[0].lower() else None
     ends = list(_END.finditer(sql, block.end()))
     return _blanked(sql, block.start(), ends[-1].start() if ends else len(sql))
 
@@ -179,6 +199,12 @@ def _without_control(sql: str, tool: Dialect) -> tuple[str, Sequence[Token]]:
 def _parameters(sql: str, body: str) -> frozenset[str]:
     """What stands in parentheses before the body, the first word of each part."""
     return frozenset(found[1].casefold() for found in _PARAMETER.finditer(sql[:len(body) - len(body.lstrip())]))
+
+
+def _declared(sql: str) -> frozenset[str]:
+    """What a routine declares before its block: `DECLARE a int; b text; BEGIN`, in Oracle `AS a NUMBER; BEGIN`."""
+    sections = (part for section in _DECLARATIONS.finditer(sql) for part in section[1].split(";"))
+    return frozenset(name[1].casefold() for part in sections if (name := _NAME.match(part)) is not None)
 
 
 def _parameters_of(statement: exp.Expr) -> frozenset[str]:
@@ -219,6 +245,17 @@ def _statement(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
         return
     for number, token in enumerate(tokens[1:], start=1):
         if token.text.upper() in _STARTS and tokens[number - 1].text.upper() in _BEFORE:
+            yield tokens[number:]
+            return
+    words = [token.text.upper() for token in tokens]
+    if "DECLARE" in words and "TABLE" in words[words.index("DECLARE"):]:
+        yield tokens[words.index("DECLARE"):]
+        return
+    leading = next((word for word in words if word not in _BEFORE and word != "END"), "")
+    depth = 0
+    for number, token in enumerate(tokens if leading in _BARE else ()):
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+        if depth == 0 and words[number] in _STARTS:
             yield tokens[number:]
             return
 

@@ -1737,3 +1737,18 @@ id = public.customers.id
 rows = F:public.customers.name
 --
 select id from customers where name < 'm' collate pg_catalog."C"
+
+--# name: what a block keeps in its variables is no table and no column
+schema: none
+writes: late_trains
+status: partial
+reason: routine
+train = trains.train
+rows = F:trains.delay
+--
+do $$
+declare worst int; what text;
+begin
+  select max(delay), min(kind) into worst, what from trains_before;
+  insert into late_trains (train) select train from trains where delay > worst;
+end $$

@@ -296,3 +296,40 @@ def test_what_sqlglot_breaks_at_is_told_not_raised(dialect: str, sql: str) -> No
     found = column_lineage(sql, dialect=dialect, schema=None)
     assert found.status != "complete"
     assert found.reasons
+
+
+_PROCEDURE = """create procedure dbo.load @since date, @kind varchar(10) = 'all' as
+begin
+  set nocount on;
+  begin try
+{body}
+  end try
+  begin catch
+    declare @what nvarchar(4000);
+    select @what = error_message();
+    throw;
+  end catch;
+end;"""
+
+
+@pytest.mark.parametrize(("body", "output", "inputs", "sources"), [
+    ("insert into depot.dbo.bikes (id, size) select b.id, b.frame from raw.dbo.bikes b with (nolock) where b.seen > @since;",
+     "depot.dbo.bikes", ("raw.dbo.bikes",), {"id": "raw.dbo.bikes.id", "size": "raw.dbo.bikes.frame"}),
+    ("merge into bikes as t using fresh as s on t.id = s.id when matched then update set size = s.frame;", "bikes", ("bikes", "fresh"), {"size": "fresh.frame"}),
+    ("create table #kept (id int, size int); insert into #kept (id, size) select id, frame from fresh;\n"
+     "update bikes set size = k.size from bikes join #kept k on bikes.id = k.id; drop table #kept;", "bikes", ("bikes", "fresh"), {"size": "fresh.frame"}),
+    ("declare @kept table (id int, size int); insert into @kept select no, frame from fresh;\ninsert into bikes (id) select k.id from @kept k;",
+     "bikes", ("fresh",), {"id": "fresh.no"}),
+    ("if exists (select 1 from fresh) insert into bikes (id) select no from fresh;", "bikes", ("fresh",), {"id": "fresh.no"}),
+])
+def test_a_procedure_of_sql_server_says_what_it_fills(body: str, output: str, inputs: tuple[str, ...], sources: dict[str, str]) -> None:
+    found = column_lineage(_PROCEDURE.format(body=body), dialect="tsql", schema=None)
+    assert (found.status, found.output, found.inputs) == ("partial", output, inputs)
+    assert {column.name: {f"{table}.{name}" for table, name, _ in direct(column)} for column in found.outputs} == {name: {at} for name, at in sources.items()}
+
+
+@pytest.mark.parametrize("head", ["create procedure p as", "alter procedure dbo.p as begin", "create proc p @n int as"])
+def test_a_procedure_needs_no_block(head: str) -> None:
+    found = column_lineage(f"{head} insert into bikes (id) select no from fresh{' end' if 'begin' in head else ''}", dialect="tsql", schema=None)
+    assert (found.status, found.output, found.reasons) == ("partial", "bikes", ("routine",))
+    assert direct(found.outputs[0]) == {("fresh", "no", "IDENTITY")}
