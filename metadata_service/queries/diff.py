@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from anyio import to_thread
 
+from lineproof_schema.urn import holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
@@ -115,7 +116,7 @@ class GraphDiff:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What is there at one of the positions."""
+    """What is there at one of the positions: what the walk reached, its edges, and with it the datasets of columns and the asked entity (`rows`)."""
 
     urns: frozenset[str]
     edges: tuple[Edge, ...]
@@ -140,14 +141,14 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
         context.unknown(urn)
         return GraphDiff(await context.computed_at(), context.notes.completeness(), start, context.size, (), (), (), (), ())
     caps = limits or Limits()
-    old, new = [await _side(each, roots, direction, depth, level, caps) for each in (before, context)]
-    everything = old.urns | new.urns
+    old, new = [await _side(each, urn, roots, direction, depth, level, caps) for each in (before, context)]
+    everything, told = old.urns | new.urns, old.rows.keys() & new.rows.keys()
     edges = _edges(old.edges, new.edges)
-    masked = await hidden(context, everything) | await hidden_jobs(context, [edge for pair in edges for edge in pair if edge is not None])
+    masked = await hidden(context, everything | told) | await hidden_jobs(context, [edge for pair in edges for edge in pair if edge is not None])
     context.notes.restrict(len(masked & everything))
     nodes = [NodeDifference(change, None if each in masked else each, Kind(each.split(":", 3)[2]), each in masked)
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
-    facts = [fact for each in sorted((old.urns & new.urns) - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
+    facts = [fact for each in sorted(told - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
     untold = await withheld(context, [[fact.before, fact.after] for fact in facts])
     context.notes.restrict(sum(untold))
     facts = [replace(fact, before=None, after=None) if hide else fact for fact, hide in zip(facts, untold, strict=True)]
@@ -157,7 +158,7 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
                      tuple(_shown(pair, masked) for pair in edges), tuple(facts), positions)
 
 
-async def _side(context: QueryContext, roots: Sequence[Root], direction: Direction, depth: int | None, level: Level, limits: Limits) -> _Side:
+async def _side(context: QueryContext, urn: str, roots: Sequence[Root], direction: Direction, depth: int | None, level: Level, limits: Limits) -> _Side:
     families: list[Family] = [DERIVED_FROM] if level is Level.ASSET else [DERIVED_FROM, COLUMN_DERIVED_FROM]
     start = [root.urn for root in roots]
     ways: dict[Direction, list[Way]] = {Direction.UPSTREAM: ["UPSTREAM"], Direction.DOWNSTREAM: ["DOWNSTREAM"], Direction.BOTH: ["UPSTREAM", "DOWNSTREAM"]}
@@ -168,7 +169,7 @@ async def _side(context: QueryContext, roots: Sequence[Root], direction: Directi
         context.notes.cut(reach, limits, way)
         urns.update(node.urn for node in reach.nodes)
         edges.update(dict.fromkeys(reach.edges))
-    return _Side(frozenset(urns), tuple(edges), await context.graph.get(sorted(urns), context.at))
+    return _Side(frozenset(urns), tuple(edges), await context.graph.get(sorted({urn, *urns, *map(holder, urns)}), context.at))
 
 
 def _edges(old: Iterable[Edge], new: Iterable[Edge]) -> list[tuple[Edge | None, Edge | None]]:

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from lineproof_schema.urn import format_urn
 from metadata_service.queries.diff import Difference, EdgeDifference, GraphDiff, Said, diff
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import Lineage, lineage
@@ -109,3 +110,34 @@ async def test_what_is_hidden_has_no_name(shared_world: World) -> None:
 async def test_an_unknown_entity_is_said_to_be_unknown(shared_world: World) -> None:
     found = await ask(shared_world, diff, dataset("nothing"), 0)
     assert [reason.code for reason in found.completeness.reasons] == ["unknown-urn"]
+
+
+async def test_of_a_column_the_facts_of_its_dataset_are_told_and_of_a_feature_its_own(world: World) -> None:
+    reference = {"entities": ["origin"], "dtype": "DOUBLE", "sources": [{"namespace": NS, "name": "feat_weather"}]}
+    for version in ("1", "2"):
+        world.say("lineproof.feature-version.v1", {"namespace": NS, "name": "wind", "version": version, "definition": {**reference, "sql": f"select {version}"},
+                                                   "column": {"namespace": NS, "name": "feat_weather", "column": "wind_ms"}})
+    first = world.say("lineproof.alias.v1", {"kind": "feature", "namespace": NS, "name": "wind", "alias": "live", "to": "1"})
+    start = await world.settle()
+    world.say("lineproof.dataset.v1", {"namespace": NS, "name": "stg_weather", "description": "in miles"})
+    world.say("lineproof.alias.v1", {"kind": "feature", "namespace": NS, "name": "wind", "alias": "live", "to": "2", "expected": first})
+    end = await world.settle()
+    feature = format_urn("feature", NS, "wind")
+    of_column, of_feature = [await ask(world, diff, urn, start) for urn in (column("wind_ms", "training_set"), feature)]
+    described = (dataset("stg_weather"), "description", None, "in miles", end - 1)
+    assert [(each.urn, each.fact, each.before, each.after, each.since) for each in of_column.facts] == [described]
+    moved = next(each for each in of_feature.facts if each.urn == feature)
+    assert (moved.fact, moved.before["version"], moved.after["version"], moved.since) == ("alias:live", "1", "2", end)
+
+
+async def test_a_constant_that_changed_is_told(world: World) -> None:
+    def told(run: str, expression: str) -> None:
+        world.run("make", run, "2026-03-09T00:00:00Z", ["a"], "m", {"x": (expression, [], 1), "y": ("a.y", [("a", "y")], 2)}, f"select {expression}")
+
+    told("make 1", "'eu'")
+    start = await world.settle()
+    told("make 2", "'us'")
+    await world.settle()
+    found = await ask(world, diff, column("x", "m"), start)
+    fact, = found.facts
+    assert (fact.urn, fact.fact, fact.before["x"]["expression"], fact.after["x"]["expression"]) == (dataset("m"), "sourceless", "'eu'", "'us'")
