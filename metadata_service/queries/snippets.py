@@ -6,6 +6,7 @@ from typing import Final
 
 from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import Edge
+from metadata_service.projector.code import sql_digest
 from metadata_service.projector.macros import macros_fact
 from metadata_service.projector.plain import as_dict
 from metadata_service.queries.context import QueryContext
@@ -30,13 +31,26 @@ async def macro_of(context: QueryContext, downstream: str, edge: Edge, facts: Ma
 
 
 async def snippet_of(context: QueryContext, edge: Edge, facts: Mapping[str, object]) -> Snippet | None:
-    """The lines around the place, if the artifact store has the file."""
-    if edge.file is None or edge.line is None:
+    """The lines around the place, if the artifact store has the file, or the job told the statement."""
+    if edge.line is None:
         return None
+    if edge.file is None:
+        return await _of_statement(context, edge, facts)
     if facts.get("path") in (None, edge.file):
         first = facts.get("rawCodeLine")
         return await _lines(context, facts.get("rawCode"), edge.file, edge.line, first if isinstance(first, int) else 1)
     return await _lines(context, as_dict(facts.get("modules")).get(edge.file), edge.file, edge.line, 1)
+
+
+async def _of_statement(context: QueryContext, edge: Edge, facts: Mapping[str, object]) -> Snippet | None:
+    """The lines of a statement that came with an event and lies in no file: the one which is the code, or which the parser had read."""
+    if edge.via is None or edge.line is None:
+        return None
+    history = await context.graph.revisions(edge.via, context.at)
+    texts = {sql_digest(row.value): row.value for row in history if row.fact == "sql" and isinstance(row.value, str)}
+    parsed = [as_dict(row.value).get("sql") for row in history if row.fact == "derivation" and row.from_ <= edge.from_]
+    text = next((texts[digest] for digest in (facts.get("rawCode"), *reversed(parsed)) if isinstance(digest, str) and digest in texts), None)
+    return _cut(text, f"statement of {parse_urn(edge.via).name}", edge.line, 1) if text is not None else None
 
 
 async def _lines(context: QueryContext, digest: object, file: str, line: int, first: int) -> Snippet | None:
@@ -44,7 +58,11 @@ async def _lines(context: QueryContext, digest: object, file: str, line: int, fi
     raw = await context.room.source(digest) if context.room.source is not None and isinstance(digest, str) else None
     if raw is None or len(raw) > MAX_SOURCE_BYTES:
         return None
-    lines = raw.decode("utf-8", "replace").splitlines()
+    return _cut(raw.decode("utf-8", "replace"), file, line, first)
+
+
+def _cut(text: str, file: str, line: int, first: int) -> Snippet | None:
+    lines = text.splitlines()
     at = line - first
     if not 0 <= at < len(lines):
         return None

@@ -128,7 +128,7 @@ async def test_code_changed_when_it_was_told_and_not_when_the_parser_had_read_it
     def parsed(text: str, expression: str) -> None:
         world.say("lineproof.derivation.v1", {
             "job": {"namespace": NS, "name": "make"}, "sql": hashlib.sha256(text.encode()).hexdigest(), "parser": "tests/1", "status": "complete",
-            "columns": [{"output": {"namespace": NS, "name": "m"}, "field": "x", "expression": expression, "status": "complete",
+            "columns": [{"output": {"namespace": NS, "name": "m"}, "field": "x", "expression": expression, "line": 1, "status": "complete",
                          "inputs": [{"namespace": NS, "name": "a", "field": "x", "transformations": [{"type": "DIRECT", "subtype": "TRANSFORMATION"}]}]}]},
                   day(20), key=world.log.notary)
 
@@ -145,3 +145,6 @@ async def test_code_changed_when_it_was_told_and_not_when_the_parser_had_read_it
     assert not any(change.suspect for change in late.changes)
     then = await ask(world, trace, column("x", "m"), data_at=datetime(2026, 4, 1, 12, tzinfo=UTC))
     assert [(step.expression, step.run.id) for step in then.steps if step.run is not None] == [("x * 2", run_id("make 1"))]
+    snippet = then.steps[0].snippet
+    assert snippet is not None
+    assert (snippet.file, snippet.highlight, snippet.lines) == ("statement of make", 1, ("select x * 2 as x",))
