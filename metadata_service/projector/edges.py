@@ -307,7 +307,8 @@ def _follow_columns(draft: Draft, state: dict[str, Any], held: dict[str, list[An
         tops = {name.partition(".")[0] for name in told} | set(told)
         status = "partial" if any(path[0] not in tops for path in columns) else None
         for slot, row in held.items():
-            if row[0] == DERIVED_FROM and row[3] != "inputsOutputs" and row[_STATUS] in (None, "partial") and row[_STATUS] != status:
+            silent = "unknown" if row[3] != "declared" else None  # where runs show it, of an event that told no column; others of the run did
+            if row[0] == DERIVED_FROM and row[3] != "inputsOutputs" and row[_STATUS] in (None, "partial", silent) and row[_STATUS] != status:
                 if slot not in opened:
                     closed.append(row)
                     opened.append(slot)

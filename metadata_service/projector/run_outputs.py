@@ -24,6 +24,7 @@ from metadata_service.projector.names import dataset_urn, run_version_urn, versi
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
 from metadata_service.projector.runs import (
     RunEvent,
+    committed_at,
     content_key,
     digest_of,
     has_settled,
@@ -43,21 +44,21 @@ def seen_key(set_id: str) -> str:
     return f"seen:{set_id}"
 
 
-def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool = False) -> bool:
-    """Facts, symlinks and lifecycle of a dataset; True if it is gone now. Outside the signer's scope they stay in the entry.
+def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool = False) -> None:
+    """Facts, symlinks and lifecycle of a dataset. Outside the signer's scope they stay in the entry.
 
     `behind` says that another run of this code was already seen to say more lately what it wrote.
     """
     facets = part.facets
     asserted = as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions"))
     if not asserted and all(key == "version" for key in facets):
-        return False
+        return
     if not draft.authority.in_scope(part.namespace):
         draft.ignore("facets", urn)
-        return False
+        return
     project_assertions(draft, urn, asserted, behind=behind or not at.words.stand(draft, urn, "dataQualityAssertions"))
     if not at.speaks:
-        return False
+        return
     facets = at.words.standing(draft, urn, facets)
     link_former_owners(draft, urn, part.facets, facets)
     if behind:
@@ -66,8 +67,7 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
     if "lifecycleStateChange" in facets:
-        return project_lifecycle(draft, urn, facets["lifecycleStateChange"])
-    return False
+        project_lifecycle(draft, urn, facets["lifecycleStateChange"])
 
 
 def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
@@ -84,11 +84,14 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
             continue
         draft.touch(urn)
         draft.link("WRITES", at.job, urn)
-        if dataset_facets(draft, at, urn, part, behind=_is_behind(draft, at, urn)):
+        dataset_facets(draft, at, urn, part, behind=_is_behind(draft, at, urn))
+        if _drops(at, urn, part):
             state["out"] = {key: value for key, value in state["out"].items() if key != urn}
             state["writes"] = {key: value for key, value in state["writes"].items() if key != urn}
             continue
         _remember_output(draft, at, urn, part, entries.get((namespace, name)))
+    kept = {*state["out"], *state.get("dropped", ())}
+    remember_facets(draft, at, "outputFacets", {urn: facets for urn, facets in _said_of_outputs(at) if facets and urn in kept})
     if state["out"]:
         settled = has_settled(state)
         taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.words.behind else {}
@@ -98,9 +101,21 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
             if taken_back.get(urn) and at.speaks:
                 take_back(draft, identity, {"lineage" if name == JOB_LINEAGE else name for name in taken_back[urn]})
             _edges(draft, at, urn, identity, settled, own.get(urn, ()))
-        remember_facets(draft, at, "outputFacets", {urn: facets for urn, facets in _said_of_outputs(at) if facets and urn in state["out"]})
         if is_terminal(state) or settled:
             _written(draft, at)
+
+
+def _drops(at: RunEvent, urn: str, part: DatasetPart) -> bool:
+    """Whether the run's last word on the output's life is that it ends; an earlier event that comes later, and says less, does not write it again."""
+    dropped = set(at.state.get("dropped", ()))
+    if "lifecycleStateChange" in part.facets and at.words.last(urn, "lifecycleStateChange"):
+        if str(as_dict(part.facets["lifecycleStateChange"]).get("lifecycleStateChange")).upper() == "DROP":
+            dropped.add(urn)
+        else:
+            dropped.discard(urn)
+    if dropped or "dropped" in at.state:
+        at.state["dropped"] = sorted(dropped)
+    return urn in dropped
 
 
 def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
@@ -231,6 +246,8 @@ def remember_facets(draft: Draft, at: RunEvent, fact: str, said: Mapping[str, Ma
 def _written(draft: Draft, at: RunEvent) -> None:
     """The versions the run wrote; without a `version` facet only a completed run wrote one."""
     state = at.state
+    before = instant(state["committed"]) if "committed" in state else None
+    state["committed"] = committed_at(state)
     for urn, named in state["writes"].items():
         if named is None and not has_settled(state):
             continue
@@ -245,8 +262,8 @@ def _written(draft: Draft, at: RunEvent) -> None:
             draft.revise(version, "rowCount", rows)
         if draft.fact(version, "run") is None:
             draft.revise(version, "run", at.run)
-        if draft.fact(version, "committedAt") is None:
-            draft.revise(version, "committedAt", instant(state["statusAt"]))
+        if draft.fact(version, "committedAt") in (None, before):
+            draft.revise(version, "committedAt", instant(state["committed"]))
         set_id = SetId("run", at.job, state["code"], urn).digest
         if has_settled(state) and state["purpose"] == "normal" and not is_late(draft.state(out_key(at.job, urn)), set_id, state["start"]):
             exists_again(draft, urn)

@@ -24,8 +24,8 @@ from metadata_service.projector.plain import as_dict, as_text, exact, plain
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import Words
 
-__all__ = ["PURPOSES", "RunEvent", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "order_of", "parent_of",
-           "project_run_facts", "run_key", "with_event"]
+__all__ = ["PURPOSES", "RunEvent", "committed_at", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "order_of",
+           "parent_of", "project_run_facts", "run_key", "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
 _OURS: Final = frozenset({"lineproof_run", "lineproof_producer"})  # read by their content alone
@@ -79,6 +79,8 @@ def with_event(before: Mapping[str, Any], event: OpenLineageEvent, code: Code | 
         state["started"] = True
     elif not state["started"]:
         state["start"] = time if state["start"] is None else min(time, state["start"])
+    if event.state in ("RUNNING", "COMPLETE"):
+        state[event.state] = min(time, state.get(event.state, time))
     order = (_ORDER[event.state], time, event.state)
     if state["status"] is None or order >= (_ORDER[state["status"]], state["statusAt"], state["status"]):
         state["status"], state["statusAt"] = event.state, time
@@ -101,8 +103,14 @@ def is_terminal(state: Mapping[str, Any]) -> bool:
 
 
 def has_settled(state: Mapping[str, Any]) -> bool:
-    """Whether what the run shows stands: it completed, or it is a streaming job that runs."""
-    return state["status"] == "COMPLETE" or (state["streaming"] is True and state["status"] == "RUNNING")
+    """Whether what the run shows stands: it completed, or it is a streaming job that runs, or ran before it ended."""
+    return state["status"] == "COMPLETE" or (state["streaming"] is True and "RUNNING" in (state["status"], *state))
+
+
+def committed_at(state: Mapping[str, Any]) -> int:
+    """When what the run wrote was first there (µs, claimed)."""
+    first = [state[said] for said in ("COMPLETE", *(("RUNNING",) if state["streaming"] is True else ())) if said in state]
+    return min(first, default=state["statusAt"]) if has_settled(state) else int(state["statusAt"])
 
 
 def parent_of(event: OpenLineageEvent) -> tuple[str, dict[str, Any]] | None:

@@ -95,6 +95,18 @@ STORIES: dict[str, tuple[list[Event], dict[tuple[str, str], Any], set[tuple[str,
         [told(1, "START", out={"lineage": explicit("x")}), told(2, "RUNNING", out={"lineage": explicit("y")}), told(3, "RUNNING", inputs=("x",)),
          told(4, "COMPLETE")],
         {(TARGET, "facet:lineage"): explicit("y")}, {("t", "x"), ("t", "y")}),
+    "a run that drops, as it says at its end": (
+        [told(1, "START", inputs=("x",), out={"schema": columns("a")}), told(2, "RUNNING", out={}),
+         told(3, "COMPLETE", out={"lifecycleStateChange": {"lifecycleStateChange": "DROP"}})],
+        {(TARGET, "existence"): "dropped", (TARGET, "currentVersion"): None}, set()),
+    "a run that drops, as it says at both ends": (
+        [told(1, "START", out={"lifecycleStateChange": {"lifecycleStateChange": "DROP"}}),
+         told(2, "COMPLETE", out={"lifecycleStateChange": {"lifecycleStateChange": "DROP"}})],
+        {(TARGET, "existence"): "dropped", (TARGET, "currentVersion"): None}, set()),
+    "a stream that ran until it was stopped": (
+        [told(1, "START", inputs=("x",), out={}, jobType={"processingType": "STREAMING"}), told(2, "RUNNING"), told(3, "RUNNING"), told(4, "ABORT")],
+        {(TARGET, "currentVersion"): format_urn("dataset-version", "db", "t", f"run:{uid('r')}"), (RUN, "status"): "ABORT",
+         (format_urn("dataset-version", "db", "t", f"run:{uid('r')}"), "committedAt"): "2026-01-01T00:02:00.000000Z"}, {("t", "x")}),
     "owners that change": (
         [told(1, "START", out={"ownership": {"owners": [{"name": "x"}]}}, ownership={"owners": [{"name": "x"}]}),
          told(2, "COMPLETE", out={"ownership": {"owners": [{"name": "y"}]}}, ownership={"owners": [{"name": "y"}]})],
