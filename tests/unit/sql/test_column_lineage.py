@@ -315,7 +315,7 @@ end;"""
 @pytest.mark.parametrize(("body", "output", "inputs", "sources"), [
     ("insert into depot.dbo.bikes (id, size) select b.id, b.frame from raw.dbo.bikes b with (nolock) where b.seen > @since;",
      "depot.dbo.bikes", ("raw.dbo.bikes",), {"id": "raw.dbo.bikes.id", "size": "raw.dbo.bikes.frame"}),
-    ("merge into bikes as t using fresh as s on t.id = s.id when matched then update set size = s.frame;", "bikes", ("bikes", "fresh"), {"size": "fresh.frame"}),
+    ("merge into bikes as t using fresh s on t.id = s.id when matched then update set size = s.frame;", "bikes", ("bikes", "fresh"), {"size": "fresh.frame"}),
     ("create table #kept (id int, size int); insert into #kept (id, size) select id, frame from fresh;\n"
      "update bikes set size = k.size from bikes join #kept k on bikes.id = k.id; drop table #kept;", "bikes", ("bikes", "fresh"), {"size": "fresh.frame"}),
     ("declare @kept table (id int, size int); insert into @kept select no, frame from fresh;\ninsert into bikes (id) select k.id from @kept k;",
