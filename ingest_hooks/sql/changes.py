@@ -22,12 +22,8 @@ def update(statement: exp.Update) -> tuple[Reduced, ...]:
     source = statement.args.get("from_")
     others = [source.this, *(statement.args.get("joins") or ())] if isinstance(source, exp.From) else list(statement.args.get("joins") or ())
     read = [table.this if isinstance(table, exp.Join) else table for first in (target, *others) for table in (first, *(first.args.get("joins") or ()))][1:]
-<<<<<<< /work/main/ingest_hooks/sql/changes.py
     named = next((table for table in read if isinstance(table, exp.Table) and table.alias_or_name.casefold() == target.name.casefold()
                   and target.db in ("", table.db) and not target.alias), None)
-=======
-    named = next((table for table in read if isinstance(table, exp.Table) and table.alias_or_name == target.name), None)
->>>>>>> /tmp/tmphnyati98
     sources = others
     if named is not None:  # UPDATE o SET … FROM orders o, UPDATE o SET … FROM customers c JOIN orders o
         target = named

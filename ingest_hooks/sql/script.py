@@ -44,13 +44,10 @@ _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL
 _BODY: Final = re.compile(rf"\bas\s+(?={'|'.join(sorted(_STARTS))})\b", re.IGNORECASE)
 _BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
 _END: Final = re.compile(r"\bend\b", re.IGNORECASE)
-<<<<<<< /work/main/ingest_hooks/sql/script.py
 _DECLARATIONS: Final = re.compile(r"\b(?:declare|is|as)\b(.*?)\bbegin\b", re.IGNORECASE | re.DOTALL)
 _NAME: Final = re.compile(r"\s*(?:\$\w*\$\s*)?(?:declare\s+)?(\w+)\s+\w", re.IGNORECASE)
-=======
 _REPLACE: Final = re.compile(r"^(\s*)replace(\s+into\b)", re.IGNORECASE | re.MULTILINE)
 _UNLOAD: Final = re.compile(r"^(\s*)unload(\s*\(\s*)'((?:[^']|'')*)'(\s*\)\s*to\s*'[^']*')([^;]*)", re.IGNORECASE | re.MULTILINE)
->>>>>>> /tmp/tmp29f58h_m
 _PARAMETER: Final = re.compile(r"[(,]\s*(?:(?:in|out|inout)\s+)?[\"`]?(\w+)", re.IGNORECASE)
 
 
@@ -94,11 +91,8 @@ def read_script(sql: str, tool: Dialect) -> Script:
             home.moves(statement, [token.text for token in part])
             home.name(statement)
             if not _is_harmless(statement) or len(parts) == 1:
-<<<<<<< /work/main/ingest_hooks/sql/script.py
-                script.statements += [each for each in reduce_statement(statement) if not _fills_variable(each, script.variables)]
-=======
-                script.statements += [_as_guessed(each) if guessed else each for each in reduce_statement(statement)]
->>>>>>> /tmp/tmp29f58h_m
+                script.statements += [_as_guessed(each) if guessed else each for each in reduce_statement(statement)
+                                      if not _fills_variable(each, script.variables)]
             elif isinstance(statement, exp.Alter):
                 _rename(script, renames(statement))
             elif isinstance(statement, exp.Drop):
