@@ -14,6 +14,7 @@ from metadata_service.queries.activity import commits
 from metadata_service.queries.constant import NOWHERE, constants
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_edges
+from metadata_service.queries.mask import hidden
 from metadata_service.queries.shapes import as_time, of_micros
 from metadata_service.queries.trace_shapes import CodeChange, ExpressionChange, QualityFinding
 
@@ -41,8 +42,9 @@ async def code_changes(context: QueryContext, edges: Sequence[Edge], value: Valu
             if key in found:
                 continue
             before = await _before(context, group)
-            found[key] = _change(group, before, value)
-            level += before
+            masked = await hidden(context, {edge.upstream for edge in before if edge.upstream != NOWHERE})
+            found[key] = _change(group, before, value, masked)
+            level += [edge for edge in before if edge.upstream not in masked]
     if len(found) > MAX_CHANGES:
         context.notes.truncate(f"versions of code on the path ({MAX_CHANGES} of {len(found)})")
     ordered = sorted(found.values(), key=_rank, reverse=True)[:MAX_CHANGES]
@@ -109,8 +111,8 @@ async def _constant_before(context: QueryContext, group: Sequence[Edge]) -> list
     return [replace(edge, via=group[0].via) for edge in await constants(context, columns, group[0].from_ - 1)]
 
 
-def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> CodeChange:
-    columns = [_column_change(urn, [edge for edge in before if edge.downstream == urn], [edge for edge in group if edge.downstream == urn], value)
+def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath, masked: Collection[str]) -> CodeChange:
+    columns = [_column_change(urn, [edge for edge in before if edge.downstream == urn], [edge for edge in group if edge.downstream == urn], value, masked)
                for urn in sorted({edge.downstream for edge in group})]
     columns.sort(key=lambda column: (not column.changed, column.influence is Influence.ROWS, column.urn))
     leading = sorted((edge for edge in group if edge.line is not None),
@@ -123,12 +125,13 @@ def _change(group: Sequence[Edge], before: Sequence[Edge], value: ValuePath) -> 
                       None, lead.file, lead.line, first, changed, tuple(columns), influence, False)
 
 
-def _column_change(urn: str, old: Sequence[Edge], new: Sequence[Edge], value: ValuePath) -> ExpressionChange:
+def _column_change(urn: str, old: Sequence[Edge], new: Sequence[Edge], value: ValuePath, masked: Collection[str]) -> ExpressionChange:
     old_up, new_up = ({edge.upstream for edge in side if edge.upstream != NOWHERE} for side in (old, new))
     changed = bool(old) and {_said(edge) for edge in old} != {_said(edge) for edge in new}
     of_the_value = {_said(edge) for edge in value_edges(old)} != {_said(edge) for edge in value_edges(new)}
     decides = value.of(urn) is Influence.VALUE and (of_the_value or not changed)
-    return ExpressionChange(urn, _expression(old), _expression(new), changed, tuple(sorted(new_up - old_up)) if old else (), tuple(sorted(old_up - new_up)),
+    said = _expression(old) if old_up.isdisjoint(masked) else None  # it names what is hidden
+    return ExpressionChange(urn, said, _expression(new), changed, tuple(sorted(new_up - old_up)) if old else (), tuple(sorted(old_up - new_up - {*masked})),
                             Influence.VALUE if decides else Influence.ROWS)
 
 

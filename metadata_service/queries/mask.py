@@ -15,7 +15,7 @@ from metadata_service.graph.rows import sort_name
 from metadata_service.queries.context import QueryContext
 from metadata_service.registry.names import parse_name
 
-__all__ = ["MAX_FOUND", "SEARCH_PAGE", "asked", "hidden", "may_see", "named_in", "place_of", "unseen", "visible_hits", "withheld"]
+__all__ = ["MAX_FOUND", "SEARCH_PAGE", "asked", "doubt", "hidden", "may_see", "named_in", "place_of", "unseen", "visible_hits", "withheld"]
 
 BESIDE_LIMIT = 50  # links looked at to decide whether a run or commit belongs to something visible
 SEARCH_PAGE = 500
@@ -61,6 +61,13 @@ async def asked(context: QueryContext, urn: str) -> NodeRow | None:
         return row
     context.unknown(urn)
     return None
+
+
+async def doubt(context: QueryContext, code: str, said: Mapping[str, str]) -> None:
+    """Admit of each of these entities what is not known of it; what the viewer may not see has no name there either."""
+    masked = await hidden(context, said)
+    for urn, detail in said.items():
+        context.notes.doubt(code, detail, None if urn in masked else urn)
 
 
 async def withheld(context: QueryContext, values: Sequence[Any]) -> list[bool]:

@@ -19,7 +19,7 @@ from metadata_service.queries.activity import EPOCH, RunRef, VersionRef
 from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.constant import constants
 from metadata_service.queries.context import QueryContext
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import doubt
 from metadata_service.queries.written import Written, exactly, written_at
 
 __all__ = ["Walked", "walk"]
@@ -65,10 +65,9 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
     for dataset in start:
         if dataset in written:
             _assign(found, dataset, written[dataset])
-        elif data_at is not None:
-            context.notes.doubt("no-data-then", f"no version of it was written by {data_at.isoformat()}", dataset)
     frontier = list(roots)
     if data_at is not None:  # of what was not there nothing is said
+        await doubt(context, "no-data-then", {each: f"no version of it was written by {data_at.isoformat()}" for each in start if each not in written})
         frontier = [urn for urn in roots if holder(urn) in written or not await _has_versions(context, holder(urn))]
     found.distance.update(dict.fromkeys(roots, 0))
     for depth in range(1, MAX_STEPS_BACK + 1):
@@ -106,9 +105,8 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         columns = [urn for urn in urns if urn.startswith("urn:lineproof:column:")]
         above = await _standing(context, found, sorted(set(map(holder, columns))), size)
         gaps = await unexplained(context, columns, level, size, above)
-        masked = await hidden(context, gaps)
-        for urn, reason in gaps.items():  # nobody said all that this column is made of: go on with what its dataset is made of
-            context.notes.doubt("column-lineage-unknown", f"{reason}; the trace goes on with whole datasets", None if urn in masked else urn)
+        # nobody said all that this column is made of: go on with what its dataset is made of
+        await doubt(context, "column-lineage-unknown", {urn: f"{reason}; the trace goes on with whole datasets" for urn, reason in gaps.items()})
         vague = set(map(holder, gaps))
         edges += [edge for edge in above if edge.downstream in vague]
     known = set(found.edges)
@@ -215,12 +213,16 @@ async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], *
     for reader, dataset in sorted(pairs):
         if dataset != reader:  # a table that reads itself was there before
             readers[dataset].append(reader)
-    for dataset, those in readers.items():
-        _choose(context, found, dataset, those, read)
+    several = {dataset for dataset, those in readers.items() if _choose(context, found, dataset, those, read)}
+    await doubt(context, "several-versions", dict.fromkeys(
+        sorted(several), "steps on the way read different versions of it; the trace goes on with the one of the nearest"))
 
 
-def _choose(context: QueryContext, found: Walked, dataset: str, readers: Sequence[str], read: Mapping[tuple[str, str], tuple[Written, bool]]) -> None:
-    """Which of the versions that its readers read is traced further: that of the nearest, of several the latest that a run is known to have read."""
+def _choose(context: QueryContext, found: Walked, dataset: str, readers: Sequence[str], read: Mapping[tuple[str, str], tuple[Written, bool]]) -> bool:
+    """Which of the versions that its readers read is traced further: that of the nearest, of several the latest that a run is known to have read.
+
+    True if some are known to have read another.
+    """
     told = [(reader in found.run or not read[reader, dataset][1], read[reader, dataset][0].version.committed_at or EPOCH, reader)
             for reader in readers if (reader, dataset) in read]
     if dataset not in found.sizes:
@@ -232,8 +234,7 @@ def _choose(context: QueryContext, found: Walked, dataset: str, readers: Sequenc
             found.sizes[dataset] = found._told[dataset] = found._told.get(readers[0], context.at)
             found._moment[dataset] = found._moment.get(readers[0])
     traced = found.version.get(dataset)
-    if traced is not None and any(with_run and read[reader, dataset][0].version.urn != traced.urn for with_run, _, reader in told):
-        context.notes.doubt("several-versions", "steps on the way read different versions of it; the trace goes on with the one of the nearest", dataset)
+    return traced is not None and any(with_run and read[reader, dataset][0].version.urn != traced.urn for with_run, _, reader in told)
 
 
 def _later(version: VersionRef, moment: datetime | None) -> bool:

@@ -41,10 +41,10 @@ IN_THE_VAULT = [
     format_urn("deployment", VAULT, "zebra_m", "live"), format_urn("consumer", VAULT, "zebra_board")]
 CLASSIFIED = [dataset("okapi_pay"), column("okapi_sum", "okapi_pay"), format_urn("dataset-version", NS, "okapi_pay", "v1")]
 HIDDEN = [*(("zebra", urn) for urn in IN_THE_VAULT), *(("okapi", urn) for urn in CLASSIFIED)]
-VISIBLE = [dataset("weather", RAW), dataset("flights", RAW), dataset("report"), column("wind", "report"), dataset("bonus"), column("sum", "bonus"),
-           job("report"), job("pay"), format_urn("run", run_id("report 1")), format_urn("run", run_id("pay 1")), format_urn("model", NS, "open"),
-           format_urn("model-version", NS, "open", "1"), format_urn("deployment", NS, "open", "live"), format_urn("consumer", NS, "open_board"), model("1"),
-           dataset("training_set"), commit("a" * 40)]
+VISIBLE = [dataset("weather", RAW), dataset("flights", RAW), dataset("report"), dataset("cleaned"), column("wind", "report"), dataset("bonus"),
+           column("sum", "bonus"), job("report"), job("pay"), format_urn("run", run_id("report 1")), format_urn("run", run_id("pay 1")),
+           format_urn("model", NS, "open"), format_urn("model-version", NS, "open", "1"), format_urn("deployment", NS, "open", "live"),
+           format_urn("consumer", NS, "open_board"), model("1"), dataset("training_set"), commit("a" * 40)]
 
 
 def _tell(world: World) -> None:
@@ -73,6 +73,10 @@ def _tell(world: World) -> None:
     run("report", run_id("report 1"), [(VAULT, "zebra_mid")], (NS, "report"), made_of("wind", VAULT, "zebra_mid", "zebra_wind"))
     run("zebra_silent", RUN, [(VAULT, "zebra_deep")], (VAULT, "zebra_mid"), {}, VAULT, **declared)  # it says nothing about columns
     run("zebra_writer", run_id("zebra writer"), [(RAW, "flights")], (NS, "report"), {}, VAULT)
+    for number, (namespace, source, name) in enumerate(((VAULT, "zebra_mid", "zebra_wind"), (RAW, "weather", "wind_speed"))):  # it read the vault once
+        said = {"lineproof_columns": {"fields": {"wind": {"expression": f"{name} * 2", "file": "cleaned.sql", "line": 1, "status": "complete"}}}}
+        run("cleaned", run_id(f"cleaned {number}"), [(namespace, source)], (NS, "cleaned"), {**made_of("wind", namespace, source, name), **said},
+            lineproof_transformation={"urn": format_urn("transformation", NS, "cleaned", str(number) * 64), "repository": "git.example/open"})
     world.say("lineproof.dataset.v1", {"namespace": NS, "name": "okapi_pay", "classification": "restricted", "columns": [{"name": "okapi_sum"}]}, at)
     world.say("lineproof.dataset-version.v1", {"namespace": NS, "name": "okapi_pay", "id": "v1", "rowCount": 10}, at)
     run("pay", run_id("pay 1"), [(RAW, "flights")], (NS, "okapi_pay"), made_of("okapi_sum", RAW, "flights", "dep_delay"))
