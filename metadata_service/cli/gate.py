@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lineproof_schema.errors import LineproofError
 from metadata_service.cli import documents
 from metadata_service.cli.asking import Ask, Target, error_of
 from metadata_service.cli.output import Json, note, print_json, say
@@ -35,17 +36,16 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
 
     from metadata_service.cli.views.gate import markdown
     from metadata_service.gate import formats
-    from metadata_service.gate.read import read_schemas
+    from metadata_service.gate.read import read_schemas, shown
 
     before, after = read_schemas(base, dialect), read_schemas(head, dialect)
     found = changes(before, after)
     checked = _check(Target(server, token, data), found, before, after) if found else []
     report = markdown(checked, fail_on)
-    for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof")), "w"),
+    for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof"), shown(head)), "w"),
                              (junit, junit and formats.junit(checked, fail_on), "w")):
         if file is not None:
-            with file.open(mode, encoding="utf-8") as opened:
-                opened.write(str(text))
+            _write(file, str(text), mode)
     failed = [each for each in checked if fails(each, fail_on)]
     if as_json:
         print_json({"breaking": breaking(checked), "possible": possible(checked), "failed": len(failed), "failOn": fail_on.value,
@@ -57,6 +57,15 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
         if not as_json:
             note(f"{len(failed)} of {len(checked)} changes are kept out (--fail-on {fail_on.value})")
         raise typer.Exit(1)
+
+
+def _write(file: Path, text: str, mode: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open(mode, encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:  # not a finding: the exit code has to tell them apart
+        raise LineproofError(f"{file} cannot be written: {error.strerror}", code="invalid-argument") from error
 
 
 def _check(target: Target, found: Sequence[Change], base: Schemas, head: Schemas) -> list[Checked]:

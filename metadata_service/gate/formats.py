@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Final
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible, things
@@ -20,11 +21,12 @@ MAX_NAMED: Final = 10  # in a message
 MAX_PLACES: Final = 100  # related locations of one result
 
 
-def sarif(checked: Sequence[Checked], version: str) -> str:
-    """SARIF 2.1.0: a result per change at the file it is made in; error if it breaks something, warning if it may, else note."""
-    results = [_result(each) for each in checked]
+def sarif(checked: Sequence[Checked], version: str, elsewhere: str) -> str:
+    """SARIF 2.1.0: a result per change at the file it is made in, or `elsewhere` (code scanning takes none without a place); error if it breaks something,
+    warning if it may, else note."""
+    results = [_result(each, elsewhere) for each in checked]
     driver = {"name": "lineproof", "version": version,
-              "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in RULES.items()]}
+              "rules": [{"id": rule, "name": rule.title().replace("-", ""), "shortDescription": {"text": text}} for rule, text in RULES.items()]}
     document = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
@@ -39,7 +41,7 @@ def junit(checked: Sequence[Checked], policy: FailOn) -> str:
         named = f"{each.change.kind} {each.change.column or ''}".strip()
         case = ElementTree.SubElement(suite, "testcase", {"classname": _printable(each.change.table), "name": _printable(named)})
         if each.change.file is not None:
-            case.set("file", each.change.file)
+            case.set("file", _printable(each.change.file))
         text = _printable("\n".join([_message(each), *(f"{item['severity'].lower()}: {_named(item)}" for item in things(each))]))
         if fails(each, policy):
             ElementTree.SubElement(case, "failure", {"message": _printable(_message(each)), "type": each.change.kind}).text = text
@@ -49,14 +51,12 @@ def junit(checked: Sequence[Checked], policy: FailOn) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _result(checked: Checked) -> dict[str, Any]:
+def _result(checked: Checked, elsewhere: str) -> dict[str, Any]:
     change = checked.change
     level = "error" if breaking([checked]) else "warning" if possible([checked]) else "note"
-    fingerprint = hashlib.sha256(f"{change.kind}\n{change.name}".encode()).hexdigest()[:32]
-    found: dict[str, Any] = {"ruleId": change.kind, "level": level, "message": {"text": _message(checked)},
-                             "partialFingerprints": {"lineproofChange/v1": fingerprint}}
-    if change.file is not None:
-        found["locations"] = [_place(change.file, change.line)]
+    fingerprint = hashlib.sha256(f"{change.kind}\n{change.name or change.detail}".encode()).hexdigest()[:32]  # the same wherever the change moves to
+    found: dict[str, Any] = {"ruleId": change.kind, "ruleIndex": list(RULES).index(change.kind), "level": level, "message": {"text": _message(checked)},
+                             "locations": [_place(change.file or elsewhere, change.line)], "partialFingerprints": {"lineproofChange/v1": fingerprint}}
     related = {(edge["file"], edge["line"]) for edge in (checked.impact or {}).get("edges", ()) if edge["file"] and edge["line"]}
     if related:
         found["relatedLocations"] = [_place(file, line) for file, line in sorted(related)[:MAX_PLACES]]
@@ -64,7 +64,9 @@ def _result(checked: Checked) -> dict[str, Any]:
 
 
 def _place(file: str, line: int | None) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": PurePath(file).as_posix()}, "region": {"startLine": line or 1}}}
+    path = PurePath(file)
+    return {"physicalLocation": {"artifactLocation": {"uri": path.as_uri() if path.is_absolute() else quote(path.as_posix())},
+                                 "region": {"startLine": line or 1}}}
 
 
 def _message(checked: Checked) -> str:
@@ -74,7 +76,8 @@ def _message(checked: Checked) -> str:
         return f"{change.kind} {change.name}{detail}: unknown, {checked.why or 'nothing is recorded about it'}"
     owners = sorted({owner for item in things(checked) for owner in item["owners"]})
     broken = [_named(item) for item in things(checked) if item["severity"] == "BREAKING"]
-    return (f"{change.kind} {change.name}{detail}: {breaking([checked])} breaking, {possible([checked])} possible"
+    mended = f"; no longer read by {', '.join(checked.mended[:MAX_NAMED])}" if checked.mended else ""
+    return (f"{change.kind} {change.name}{detail}{mended}: {breaking([checked])} breaking, {possible([checked])} possible"
             + (f". Breaks {', '.join(broken[:MAX_NAMED])}{', …' if len(broken) > MAX_NAMED else ''}" if broken else "")
             + (f". Owners: {', '.join(owners)}" if owners else ""))
 

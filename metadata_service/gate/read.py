@@ -8,7 +8,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.gate.documents import read_document
 from metadata_service.gate.schemas import Schemas
 
-__all__ = ["read_schemas"]
+__all__ = ["read_schemas", "shown"]
 
 MAX_BYTES: Final = 512 * 1024 * 1024  # manifests of the largest projects have some 100 MB
 SCRIPTS: Final = (".sql", ".ddl")
@@ -56,14 +56,14 @@ def _read(files: list[Path], dialect: str | None) -> Schemas:
         if file.suffix in SCRIPTS:
             from metadata_service.gate.ddl import apply_script
 
-            apply_script(schemas, text, _shown(file), dialect)
+            apply_script(schemas, text, shown(file), dialect)
         else:
-            found = read_document(text, file, _shown(file), dialect)
+            found = read_document(text, file, shown(file), dialect)
             schemas.tables.update(found.tables)
     return schemas
 
 
-def _shown(file: Path) -> str:
+def shown(file: Path) -> str:
     """A file as a pull request calls it: from the root of its repository, else from here."""
     whole = file.resolve()
     for folder in (*(each for each in whole.parents if (each / ".git").exists()), Path.cwd()):

@@ -1,7 +1,7 @@
 """One entity at a position: its facts, since when, and what it is linked to. And the search for entities by name."""
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ __all__ = ["SEARCH_RANKS", "Entity", "EntityAnswer", "EntityLink", "EntityRow", 
 MAX_TEXT_CHARACTERS = 8_192  # no URN is longer, and databases limit patterns
 LINK_LIMIT = 200
 CANDIDATES = 20
+OTHER_CASE = 50  # what a fit in another case is worse
 SEARCH_RANKS: Final = (
     (Kind.DATASET, Kind.COLUMN, Kind.FEATURE, Kind.MODEL, Kind.CONSUMER, Kind.JOB),
     (Kind.DATASET_VERSION, Kind.FEATURE_VERSION, Kind.MODEL_VERSION, Kind.DEPLOYMENT),
@@ -203,12 +204,17 @@ def _search_texts(name: str) -> list[str]:
 
 
 def _fit(name: str, row: NodeRow) -> int:
-    """How well a row fits a friendly name: 1 best, 0 not at all."""
+    """How well a row fits a friendly name: 1 best, 0 not at all. Any fit as it is written is better than one in another case."""
+    return _fit_written(name, row, str) or (_fit_written(name, row, str.casefold) and OTHER_CASE + _fit_written(name, row, str.casefold))
+
+
+def _fit_written(name: str, row: NodeRow, fold: Callable[[str], str]) -> int:
+    name = fold(name)
     parsed = parse_urn(row.urn)
     full = ".".join(parsed.components[1:]) if len(parsed.components) > 1 else parsed.components[0]
     versioned = parsed.kind in ("feature-version", "model-version")
-    spelled = f"{parsed.components[1]}@{parsed.components[2]}" if versioned else full
-    namespaced = {f"{row.namespace}{mark}{spelled}" for mark in "/:."}
+    spelled = fold(f"{parsed.components[1]}@{parsed.components[2]}" if versioned else full)
+    namespaced = {fold(f"{row.namespace}{mark}{spelled}") for mark in "/:."}
     if parsed.kind in ("dataset-version", "transformation", "deployment") and name not in namespaced:
         return 0
     rank = {"dataset": 0, "column": 0, "feature": 0, "model": 1, "consumer": 1, "feature-version": 2, "model-version": 2}.get(parsed.kind, 4)

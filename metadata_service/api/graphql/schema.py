@@ -105,7 +105,8 @@ async def resolve_impact(info: Info, urn: ID | None = None, change: ChangeInput 
     without = [str(each) for each in (change.not_read_by or ())] if change is not None else []
     if change is not None and change.type is None and change.type_before is not None:
         raise InvalidArgument("typeBefore goes with type")
-    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns, retype, without), about=[str(subject)])
+    return await answer(*position_of(info, at), lambda context: impacts.impact(context, str(subject), kind, caps, columns, retype, without),
+                        about=[str(subject)])
 
 
 async def resolve_trace(info: Info, urn: ID, at: Position | None = None, data_at: datetime | None = None, since: datetime | None = None) -> Trace:

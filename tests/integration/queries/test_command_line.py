@@ -279,6 +279,7 @@ def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
     found = json.loads(lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--json", "--fail-on", "possible"))
     assert found == {"breaking": 0, "possible": 0, "failed": 0, "failOn": "possible", "changes": []}
     assert "invalid-argument" in lineproof(home, "ci", "gate", "--base", str(tmp_path / "none.json"), "--head", str(head), code=2)
+    assert "cannot be written" in lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--junit", str(head / "gate.xml"), code=2)
 
 
 def test_a_pull_request_that_mends_the_readers_as_well_may_go_in(home: Path, tmp_path: Path) -> None:

@@ -39,6 +39,16 @@ async def test_people_name_things_shortly(shared_world: World, name: str, urn: s
     assert await ask(shared_world, resolve_name, name) == urn
 
 
+async def test_a_name_in_another_case_is_found_unless_one_is_written_so(world: World) -> None:
+    assert await ask(world, resolve_name, "RAW/Weather.WIND_SPEED") is None
+    assert await ask(world, resolve_name, "Weather.WIND_SPEED") == column("wind_speed", "weather", RAW)
+    assert await ask(world, resolve_name, "TRAINING_SET") == dataset("training_set")
+    world.say("lineproof.dataset.v1", {"namespace": NS, "name": "main.TRAINING_SET"}, "2026-03-03T00:00:00Z")
+    await world.settle()
+    assert await ask(world, resolve_name, "TRAINING_SET") == dataset("main.TRAINING_SET")
+    assert await ask(world, resolve_name, "training_set") == dataset("training_set")
+
+
 async def test_a_name_that_fits_several_lists_them(shared_world: World) -> None:
     with pytest.raises(AmbiguousName) as refused:
         await ask(shared_world, resolve_name, "origin")

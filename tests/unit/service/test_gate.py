@@ -176,17 +176,26 @@ def test_a_policy_says_what_is_kept_out() -> None:
 
 
 def test_sarif_puts_each_change_where_it_is_made() -> None:
-    document = json.loads(sarif([Checked(COLUMN, impact(affected())), Checked(TABLE, None), Checked(COLUMN, impact())], "1.2"))
+    document = json.loads(sarif([Checked(COLUMN, impact(affected())), Checked(TABLE, None), Checked(COLUMN, impact())], "1.2", "target/manifest of.json"))
     (run,) = document["runs"]
     assert document["version"] == "2.1.0"
-    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} >= {result["ruleId"] for result in run["results"]}
+    assert [run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] for result in run["results"]] == [result["ruleId"] for result in run["results"]]
     first, second, third = run["results"]
     assert (first["level"], second["level"], third["level"]) == ("error", "warning", "note")
     assert first["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": "models/a.sql"}, "region": {"startLine": 7}}}]
     assert first["relatedLocations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "b.sql"}
     assert "dataset b, live in production" in first["message"]["text"]
-    assert "locations" not in second
+    assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "target/manifest%20of.json"}
     assert first["partialFingerprints"] == third["partialFingerprints"] != second["partialFingerprints"]
+
+
+def test_sarif_tells_statements_apart_and_a_change_by_its_name_wherever_it_moves() -> None:
+    statements = [Change("not-followed", "", None, text, "a.sql", 1) for text in ("exec p 'drop a'", "exec p 'drop b'")]
+    moved = Change("drop-column", "a", "x_y", file="models/moved.sql", line=70)
+    run = json.loads(sarif([Checked(each, None) for each in (*statements, COLUMN, moved)], "1.2", "."))["runs"][0]
+    prints = [result["partialFingerprints"]["lineproofChange/v1"] for result in run["results"]]
+    assert len(set(prints)) == 3
+    assert prints[2] == prints[3]
 
 
 def test_junit_fails_what_the_policy_keeps_out_and_survives_any_name() -> None:
