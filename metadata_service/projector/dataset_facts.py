@@ -19,10 +19,11 @@ from metadata_service.projector.facets import fed_by, sourceless
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
-from metadata_service.projector.words import fact_of
+from metadata_service.projector.words import Words, fact_of
 
-__all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "link_former_owners", "owners_of", "per_run_facets", "project_assertions",
-           "project_dataset_facets", "project_job_facets", "remember_sources", "revise_columns", "revise_owners", "tags_of", "unsaid"]
+__all__ = ["FED_BY_JOBS_STATE", "INTERPRETED", "is_deleted", "kept_facets", "owners_of", "per_run_facets", "project_assertions",
+           "project_dataset_facets", "project_job_facets", "remember_sources", "revise_columns", "revise_owners", "standing_facets", "tags_of",
+           "unsaid"]
 
 # facets of ours that are read by their content alone: edges, transformations and the numbers of a producer's stream
 _OURS: Final = frozenset({"lineproof_columns", "lineproof_transformation", "lineproof_producer"})
@@ -196,10 +197,13 @@ def revise_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | 
         _link_owners(draft, urn, owners)
 
 
-def link_former_owners(draft: Draft, urn: str, facets: Mapping[str, Any], standing: Mapping[str, Any]) -> None:
-    """Owners of whom an event tells that came behind the one which names others: links say who ever was an owner, the fact who is."""
+def standing_facets(draft: Draft, words: Words, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of an event's facets that stand. Owners that do not, since an event that came before names others, are linked all the same: links say who
+    ever was an owner, the fact who is."""
+    standing = words.standing(draft, urn, facets)
     if "ownership" in facets and "ownership" not in standing:
         _link_owners(draft, urn, owners_of(as_dict(facets["ownership"])))
+    return standing
 
 
 def _link_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | None) -> None:

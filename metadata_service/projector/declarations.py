@@ -8,12 +8,12 @@ from lineproof_schema.openlineage import DatasetPart, JobPart, OpenLineageEvent
 from metadata_service.projector.code import code_of_job, enrich, sql_digest
 from metadata_service.projector.dataset_facts import (
     is_deleted,
-    link_former_owners,
     per_run_facets,
     project_assertions,
     project_dataset_facets,
     project_job_facets,
     remember_sources,
+    standing_facets,
 )
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import declared_sql_key, derived_key, shown_by_key
@@ -41,9 +41,7 @@ def project_job_event(draft: Draft, event: OpenLineageEvent) -> None:
     draft.touch(job)
     draft.ensure(job)
     words = _declared(draft, job, event)
-    standing = words.standing(draft, job, part.facets)
-    link_former_owners(draft, job, part.facets, standing)
-    project_job_facets(draft, job, standing)
+    project_job_facets(draft, job, standing_facets(draft, words, job, part.facets))
     project_job_lineage(draft, job, part)
     code = code_of_job(part)
     if code is not None:
@@ -80,8 +78,7 @@ def _declared_parts(draft: Draft, job: str, kind: str, parts: Iterable[DatasetPa
 
 
 def _declared_facets(draft: Draft, urn: str, part: DatasetPart, words: Words) -> bool:
-    facets = words.standing(draft, urn, part.facets)
-    link_former_owners(draft, urn, part.facets, facets)
+    facets = standing_facets(draft, words, urn, part.facets)
     project_dataset_facets(draft, urn, facets)
     project_assertions(draft, urn, as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions")),
                        behind=not words.stand(draft, urn, "dataQualityAssertions"))
@@ -131,9 +128,8 @@ def _declared_sql(draft: Draft, identity: SetId, job: JobPart | None, words: Wor
     if query is None or identity.via is None or not words.last(identity.via, "sql"):
         return None
     sql, set_id = sql_digest(query), identity.digest
-    listed = shown_by_key(identity.via, sql)
     draft.put(declared_sql_key(set_id), sql)
-    draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
+    draft.enlist(shown_by_key(identity.via, sql), set_id)
     return sql
 
 

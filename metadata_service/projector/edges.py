@@ -261,7 +261,7 @@ def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Se
     if not new:
         return state
     for key in (f"sets:{set_id[0]}:{urn}" for urn in new):
-        draft.put(key, sorted({*(draft.state(key) or []), set_id}))
+        draft.enlist(key, set_id)
     return {**state, "indexed": sorted({*state["indexed"], *new})}
 
 
@@ -274,8 +274,7 @@ def _with_told(draft: Draft, identity: SetId, state: dict[str, Any], told: tuple
         known = before[1] if before is not None and before[0] == told[0] else ()
         state = {**state, "told": [told[0], sorted({*known, *told[1]})]}
     if (of_all or (told is not None and told[1])) and not state.get("listed"):
-        listed = by_columns_key(identity.output)
-        draft.put(listed, sorted({*(draft.state(listed) or []), identity.digest}))
+        draft.enlist(by_columns_key(identity.output), identity.digest)
         state = {**state, "listed": True}
     return state
 

@@ -87,7 +87,7 @@ def _named_in(name: str, facet: Mapping[str, Any]) -> Iterator[str]:
     return (urn for items in (*fields, as_list(facet.get(whole))) for urn in map(named_dataset, items) if urn is not None)
 
 
-def explicit(content: Mapping[str, Any]) -> Mapping[str, Any]:
+def _explicit(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The `lineage` facet that counts: the dataset's own, else what the job's says of the dataset."""
     return as_dict(content.get("lineage")) or as_dict(content.get(JOB_LINEAGE))
 
@@ -148,7 +148,7 @@ def _through_jobs(items: Sequence[Any], into_jobs: Mapping[tuple[str, str], Sequ
 
 def fed_by(content: Mapping[str, Any] | None) -> list[str]:
     """The jobs that are said to feed the dataset while nobody says what feeds them."""
-    lineage = explicit(content or {})
+    lineage = _explicit(content or {})
     fields = (as_list(as_dict(field).get("inputs")) for field in as_dict(lineage.get("fields")).values())
     items = [as_dict(item) for found in (as_list(lineage.get("inputs")), *fields) for item in found]
     return sorted({urn for item in items if item.get("type") == "JOB" for urn in (named_job(item),) if urn is not None})
@@ -201,7 +201,7 @@ def _told(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | Non
     """The fields that the best basis speaks of: what each is made of under `from`, and how far it could be followed under `status`."""
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
-    lineage, column_lineage = explicit(said), as_dict(said.get("columnLineage"))
+    lineage, column_lineage = _explicit(said), as_dict(said.get("columnLineage"))
     if lineage.get("fields"):
         fields, key = as_dict(lineage.get("fields")), "inputs"
     elif column_lineage.get("fields") or column_lineage.get("dataset") or "inputs" in lineage:
@@ -216,7 +216,7 @@ def _told(content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | Non
 def _show(output: str, inputs: Sequence[str], content: Mapping[str, Any] | None, derivation: Mapping[str, Any] | None) -> tuple[list[Shown], int]:
     said = content or {}
     facts = as_dict(as_dict(said.get("lineproof_columns")).get("fields"))
-    lineage, column_lineage = explicit(said), as_dict(said.get("columnLineage"))
+    lineage, column_lineage = _explicit(said), as_dict(said.get("columnLineage"))
     unsure = any(as_dict(fact).get("status") in ("partial", "unknown") for fact in facts.values())
     if _weight("lineage", lineage) > 1:
         return _lineage(output, lineage, column_lineage, facts), RANKS["lineage"]

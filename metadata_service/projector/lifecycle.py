@@ -160,8 +160,12 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
         else:
             draft.ignore("symlink", urn)
         for below, above in pairs:
-            identity = SetId("symlink", None, None, below)
-            merge(draft, identity, [Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")], rank=0, firm=True)
+            identity, shown = _same_as(below, above)
+            merge(draft, identity, [shown], rank=0, firm=True)
+
+
+def _same_as(below: str, above: str) -> tuple[SetId, Shown]:
+    return SetId("symlink", None, None, below), Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")
 
 
 def _linked(fact: Any) -> set[str]:
@@ -174,10 +178,9 @@ def _no_longer_linked(draft: Draft, dataset: str, others: Iterable[str]) -> None
     for urn in sorted(others):
         if dataset not in _linked(draft.fact(urn, "symlinks")):
             for below, above in ((dataset, urn), (urn, dataset)):
-                slot = slot_of(Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS"))
-                set_id = SetId("symlink", None, None, below).digest
-                if slot in (draft.state(set_key(set_id)) or {"edges": {}})["edges"]:
-                    close_edges(draft, set_id, [slot])
+                identity, shown = _same_as(below, above)
+                if slot_of(shown) in (draft.state(set_key(identity.digest)) or {"edges": {}})["edges"]:
+                    close_edges(draft, identity.digest, [slot_of(shown)])
 
 
 # -- tombstones

@@ -8,7 +8,7 @@ from typing import Any
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from metadata_service.projector.code import author_of, code_of_job, enrich, record_commit, sql_digest
-from metadata_service.projector.dataset_facts import is_deleted, link_former_owners, per_run_facets, project_job_facets
+from metadata_service.projector.dataset_facts import is_deleted, per_run_facets, project_job_facets, standing_facets
 from metadata_service.projector.facets import job_lineage
 from metadata_service.projector.job_links import project_dependencies, project_job_lineage
 from metadata_service.projector.names import dataset_urn, job_urn, run_urn, version_urn
@@ -63,9 +63,7 @@ def project_run_event(draft: Draft, event: OpenLineageEvent) -> None:
     project_dependencies(draft, job, run, as_dict(event.run_facets.get("jobDependencies")))
     project_job_lineage(draft, job, part)
     if at.speaks:
-        standing = words.standing(draft, job, part.facets)
-        link_former_owners(draft, job, part.facets, standing)
-        project_job_facets(draft, job, standing)
+        project_job_facets(draft, job, standing_facets(draft, words, job, part.facets))
     _inputs(draft, at)
     project_outputs(draft, at, job_lineage(part))
     _pins(draft, at)

@@ -7,11 +7,11 @@ from typing import Any
 from lineproof_schema.openlineage import DatasetPart
 from metadata_service.projector.dataset_facts import (
     is_deleted,
-    link_former_owners,
     per_run_facets,
     project_assertions,
     project_dataset_facets,
     remember_sources,
+    standing_facets,
     unsaid,
 )
 from metadata_service.projector.datasets import move_current_version
@@ -59,8 +59,7 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     project_assertions(draft, urn, asserted, behind=behind or not at.words.stand(draft, urn, "dataQualityAssertions"))
     if not at.speaks:
         return
-    facets = at.words.standing(draft, urn, facets)
-    link_former_owners(draft, urn, part.facets, facets)
+    facets = standing_facets(draft, at.words, urn, facets)
     if behind:
         facets = unsaid(draft, urn, facets)
     project_dataset_facets(draft, urn, facets)
@@ -204,8 +203,7 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key,
               told=(basis_of(rank), told) if rank > RANKS["inputsOutputs"] else None)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
-            listed = shown_by_key(at.job, state["sql"])
-            draft.put(listed, sorted({*(draft.state(listed) or []), set_id}))
+            draft.enlist(shown_by_key(at.job, state["sql"]), set_id)
     for said in own:
         _add_own(draft, identity, said, as_dict(draft.state(content_key(digest)) if digest is not None else None))
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)

@@ -181,6 +181,10 @@ class Draft:
         if self.state(key) != value:
             self._states[key] = value
 
+    def enlist(self, key: str, item: str) -> None:
+        """Remember `item` in the list under `key`, which is kept in order."""
+        self.put(key, sorted({*(self.state(key) or ()), item}))
+
     def put_own(self, key: str, value: Any) -> None:
         """Remember `value` under a key that no other entry writes."""
         self._states[key] = value
