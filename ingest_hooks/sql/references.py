@@ -99,7 +99,7 @@ class References(ABC):
             table = self._tables.of(source)
             if table is None or table.columns is None:
                 return not surely and table is not None
-            return table.column(name) is not None or any(name in pivoted.made for pivoted in pivots_of(source))
+            return table.column(name) is not None or any(name in pivoted.made for pivoted in pivots_of(source)) or (not surely and is_pseudo(name))
         scope = self._whole_cte(source)
         if name in self._index(scope):
             return True

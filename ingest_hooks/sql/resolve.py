@@ -21,6 +21,7 @@ from ingest_hooks.sql.sources import (
     below,
     has_star,
     is_function,
+    is_pseudo,
     is_written_with_table,
     part_of,
     pivot_named,
@@ -120,7 +121,7 @@ class Resolver(References):
         assumed = scope.parent is not None and was_set_aside(column) and len(open_ended) == 1 and not is_function(open_ended[0])
         if len(open_ended) > 1:  # `FROM t, UNNEST(items) AS i`: rather a column of t than a field that is taken out of i unnamed
             open_ended = [source for source in open_ended if not (is_function(source) and source.expression.alias)] or open_ended
-            assumed = len(open_ended) == 1
+            assumed = len(open_ended) == 1 and not is_pseudo(name)
         if len(open_ended) == 1:
             found = self._from_source(scope, open_ended[0], name)
             assumed = assumed and bool(found.inputs) and not self._may_have(open_ended[0], name, surely=True)
@@ -262,6 +263,8 @@ class Resolver(References):
             if inner is None:
                 continue
             use = force or use_of(query, expression)
+            if use == IDENTITY and str(query.args.get("kind") or "").upper() == "STRUCT":
+                use = TRANSFORMED
             found = merged([*(composed(use, self._column(inner, index)) for index in range(len(selects_of(inner)))), self.rows(inner)])
             yield found
             if not found.inputs and not found.reasons:  # it counts the rows that a column of this row is taken apart into

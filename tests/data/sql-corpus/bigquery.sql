@@ -1036,3 +1036,21 @@ select * from `logs.raw.hits_*` where _table_suffix > '2024'
 score = T:p.d.quarters.id T:p.d.quarters.q1 T:p.d.quarters.q2
 --
 select predicted_label as score from ml.predict(model `p.d.a_model`, table `p.d.quarters`)
+
+--# name: a pseudo column beside what is unnested
+path = logs.raw.hits_*.path
+tag = T:p.d.orders.tags
+rows = F:logs.raw.hits_*._table_suffix J:logs.raw.hits_*.id J:p.d.orders.id
+--
+select path, tag from `logs.raw.hits_*` h join d.orders o on h.id = o.id, unnest(o.tags) as tag where h._table_suffix = '20240101'
+
+--# name: a pseudo column without its table beside what is unnested
+sku = T:p.d.orders.items
+rows = F:p.d.orders._partitiontime
+--
+select i.sku from d.orders, unnest(items) as i where _partitiontime > '2024-01-01'
+
+--# name: a struct built by a subquery
+who = T:p.d.customers.id T:p.d.customers.name
+--
+select (select as struct c.id, c.name) as who from d.customers c
