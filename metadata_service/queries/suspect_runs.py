@@ -4,6 +4,7 @@ Parameters and environments that differ from run to run anyway (a date, an invoc
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ __all__ = ["run_suspects"]
 EARLIER: Final = 4  # runs before the window that say what differs from run to run
 USED_LIMIT: Final = 2_000
 VERSIONS_LIMIT: Final = 1_000
+_DIGEST: Final = re.compile("[0-9a-f]{32,}")
+_OF_ONE_RUN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$| )", re.IGNORECASE)  # a UUID, a day or a time
 _WORDS: Final = 100  # characters of a list of changes in a sentence
 
 
@@ -111,10 +114,25 @@ async def _pins(context: QueryContext, found: Walked, dataset: str, now: RunRef,
     told = []
     for urn in sorted({*read[0]} & {*read[1]} - masked):
         (old, guessed), (new, too) = read[0][urn], read[1][urn]
-        if old != new and not (guessed and too) and urn in found.sizes:
-            said = f"{called(dataset)} reads another version of {called(urn)}: {old} → {new}"
+        if old != new and not (guessed and too) and urn in found.sizes and await _held_back(context, urn, ((last, old), (now, new))):
+            said = f"{called(dataset)} reads another version of {called(urn)}: {_brief(old)} → {_brief(new)}"
             told.append(_suspect(SuspectKind.INPUT_VERSION, urn, said, old, new, since, job=now.job, run=now.urn, at=now.ended_at or now.started_at))
     return told
+
+
+async def _held_back(context: QueryContext, dataset: str, reads: Iterable[tuple[RunRef, str]]) -> bool:
+    """Whether a run read another version than the one that was current then: who always names the newest pins nothing."""
+    current = [row for row in await context.graph.revisions(dataset, context.at) if row.fact == "currentVersion" and row.value is not None]
+    for run, version in reads:
+        then = [row for row in current if row.from_ <= run.recorded_by + 1 < row.to]
+        if then and parse_urn(str(then[0].value)).components[2] != version:
+            return True
+    return False
+
+
+def _brief(version: str) -> str:
+    """A digest by its beginning, as everywhere on a terminal; other names whole."""
+    return version[:12] if _DIGEST.fullmatch(version) else version
 
 
 async def _written_again(context: QueryContext, found: Walked, datasets: Sequence[str], start: int) -> list[Suspect]:
@@ -137,9 +155,10 @@ async def _written_again(context: QueryContext, found: Walked, datasets: Sequenc
 
 
 def _stands_out(now: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is otherwise now and was alike in all runs before."""
+    """What is otherwise now and was alike in all runs before, but for what names a single run: its id, its day."""
     last = before[-1]
-    keys = [key for key in {*now, *last} if now.get(key) != last.get(key) and all(each.get(key) == last.get(key) for each in before)]
+    keys = [key for key in {*now, *last} if now.get(key) != last.get(key) and all(each.get(key) == last.get(key) for each in before)
+            and not all(_OF_ONE_RUN.match(str(side.get(key))) for side in (now, last))]
     return {key: last[key] for key in sorted(keys) if key in last}, {key: now[key] for key in sorted(keys) if key in now}
 
 

@@ -166,6 +166,7 @@ async def _of_code(context: QueryContext, path: _Path, change: CodeChange) -> li
 def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int) -> Iterable[Suspect]:
     """Schemas that changed, and checks that failed, within the window."""
     columns = path.columns(urn)
+    failing: set[str] = set()  # checks that failed within the window already: the same one again is no other change
     for row in history:
         if row.from_ <= start or row.value is None:
             continue
@@ -175,7 +176,11 @@ def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int)
             if said and before is not None:
                 less = 0 if touched & columns or not columns else OFF_THE_PATH
                 yield _weighed(path, _plain(SuspectKind.SCHEMA, urn, f"columns changed: {said}", before, row.value, row.from_), less)
-        elif row.fact.startswith("quality:") and isinstance(row.value, Mapping) and row.value.get("success") is False:
+        elif row.fact.startswith("quality:") and isinstance(row.value, Mapping):
+            if row.value.get("success") is not False or row.fact in failing:
+                failing -= {row.fact} if row.value.get("success") is True else set()
+                continue
+            failing.add(row.fact)
             column = row.value.get("column")
             about = urn if column is None or not urn.startswith("urn:lineproof:dataset:") else format_urn("column", *parse_urn(urn).components, str(column))
             check = str(row.value.get("check") or row.fact.removeprefix("quality:"))

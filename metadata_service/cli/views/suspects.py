@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from metadata_service.cli.views.frame import Hanging, Row, by_commit, foot, indented, time, words
-from metadata_service.cli.views.names import Names
+from metadata_service.cli.views.names import Names, short_id
 
 __all__ = ["suspects_view"]
 
@@ -31,7 +31,8 @@ def _item(row: Row, names: Names) -> Iterable[RenderableType]:
     rows_only = "  (decides only which rows there are)" if row["influence"] == "ROWS" else ""
     yield Hanging(Text.assemble((f"{row['score']:>3}  ", "bold"), (words(row["kind"]), "yellow"), "  ", (names(row["urn"]), "bold"), f"  {row['because']}",
                                 (f"{place}{rows_only}", "dim")), 7)
-    if isinstance(row["before"], str) and isinstance(row["after"], str) and row["before"] != row["after"]:
+    sides = row["before"], row["after"]
+    if all(isinstance(side, str) and not side.startswith("urn:") and short_id(side) not in row["because"] for side in sides) and sides[0] != sides[1]:
         yield indented(Text.assemble(("- ", "red"), " ".join(row["before"].split())), 7)
         yield indented(Text.assemble(("+ ", "green"), " ".join(row["after"].split())), 7)
     when = [f"since {row['since']}" if row["since"] is not None else "", time(row["at"])]

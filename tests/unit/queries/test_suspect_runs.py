@@ -87,6 +87,22 @@ async def test_a_run_that_names_another_version_of_its_input(world: World) -> No
     assert (row.kind, row.urn, row.before, row.after) == (SuspectKind.INPUT_VERSION, dataset("a"), "v1", "v2")
 
 
+async def test_who_always_names_the_newest_version_pins_nothing(world: World) -> None:
+    for number, version in ((1, "v1"), (2, "v2")):
+        start = await world.settle()
+        world.say("lineproof.dataset-version.v1", {"namespace": NS, "name": "a", "id": version, "committedAt": day(number)}, day(number))
+        made(world, number, version=version)
+    assert SuspectKind.INPUT_VERSION not in {row.kind for row in await found(world, start)}
+
+
+async def test_what_names_a_single_run_is_no_configuration(world: World) -> None:
+    ids = ("57d1b5f5-b9ce-4525-bd7a-0dfc4a5f76fa", "3fffde27-172a-46c7-be40-7121e7a3f5ec")
+    for number, invocation in enumerate(ids, start=1):
+        start = await world.settle()
+        made(world, number, run_facets={"lineproof_run": {"purpose": "normal", "parameters": {"invocation": invocation, "ds": f"2026-04-0{number}"}}})
+    assert await found(world, start) == []
+
+
 async def test_another_job_wrote_the_table(world: World) -> None:
     made(world, 1)
     start = await world.settle()
