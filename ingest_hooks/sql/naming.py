@@ -44,6 +44,7 @@ def name_tables(queries: Sequence[exp.Expr], index: SchemaIndex, written: Mappin
                 seen.add(id(source))
                 naming.rename(source)
             naming.name_beside_stars(scope)
+            naming.open_known(scope)
             tables.open = tables.open or any(naming.is_open(source) for source in scope.sources.values())
             naming.drop_positions(scope)
             naming.keep_from_stars(scope)
@@ -104,6 +105,29 @@ class _Naming:
         at = select.expressions.index(stars[0]) + 1
         select.set("expressions", [*select.expressions[:at], *more, *select.expressions[at:]])
         self.opened[id(select)] = [*(each.name for each in more), *own]
+
+    def open_known(self, scope: Scope) -> None:
+        """`SELECT * FROM known JOIN unknown …`: the columns of what is known, and a star for the rest, where sqlglot leaves the whole as it is."""
+        select, sources = scope.expression, scope.selected_sources
+        if not isinstance(select, exp.Select) or len(sources) < 2 or not any(item.is_star for item in select.expressions) \
+                or any(join.args.get("using") or join.args.get("method") for join in select.args.get("joins") or ()):
+            return
+        names = {alias: [] if self.is_open(source) else self._listed(source) for alias, (_, source) in sources.items() if isinstance(source, exp.Table | Scope)}
+        if len(names) != len(sources) or all(names.values()) or not any(names.values()) or any("*" in listed for listed in names.values()):
+            return
+        items: list[exp.Expr] = []
+        for item in select.expressions:
+            star = item.this if isinstance(item, exp.Column) else item
+            of = [item.table] if isinstance(item, exp.Column) else list(names)
+            if not isinstance(star, exp.Star) or any(star.args.values()) or any(alias not in names for alias in of):
+                items.append(item)
+                continue
+            made = [exp.column(each, table=exp.to_identifier(alias, quoted=True), copy=False)
+                    for alias in of for each in [exp.to_identifier(name, quoted=True) for name in names[alias]] or [exp.Star()]]
+            for each in made:
+                same_place(each, item)
+            items += made
+        select.set("expressions", items)
 
     def is_open(self, source: exp.Table | Scope) -> bool:
         """Whether a source can have columns that nothing is known of."""

@@ -30,6 +30,10 @@ def rewrite(statement: exp.Expr) -> None:
         _without_idle_ctes(statement)
     for table in nodes.of(exp.Table):
         _name_in_a_string(table)
+    for stream in nodes.of(exp.Stream):  # FROM STREAM(t), FROM STREAM t
+        if isinstance(table := stream.this.unnest() if isinstance(stream.this, exp.Subquery) else stream.this, exp.Table):
+            table.set("alias", stream.this.args.get("alias"))
+            stream.replace(table)
     for rows in nodes.of(exp.TableFromRows):
         if isinstance(rows.this, exp.Literal) and rows.this.is_string:  # TABLE('a.b')
             named = exp.to_table(rows.this.name)

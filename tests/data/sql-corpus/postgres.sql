@@ -10,6 +10,37 @@
 --# tables: hr.dept(id int, name text, loc text)
 --# tables: hr.audit(emp int, old numeric, new numeric, at timestamptz)
 
+--# name: a star over what is known and what is not
+status: partial
+reason: star-unresolved:far
+id = public.customers.id
+name = public.customers.name
+email = public.customers.email
+city = public.customers.city
+parent_id = public.customers.parent_id
+* = ?
+rows = J:public.customers.id J:far.id
+--
+select * from customers c join far on far.id = c.id
+
+--# name: what is known and what is not in another order
+status: partial
+reason: star-unresolved:far
+* = ?
+id = hr.dept.id
+name = hr.dept.name
+loc = hr.dept.loc
+one =
+--
+select f.*, d.*, 1 as one from hr.dept d, far f
+
+--# name: read through a star over what is known and what is not
+id = public.customers.id
+colour = far.colour
+rows = J:public.customers.id J:far.key
+--
+with both_of_them as (select * from customers c join far on far.key = c.id) select id, colour from both_of_them
+
 --# name: replaced rows
 writes: audit.log
 id = public.orders.id
