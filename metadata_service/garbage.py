@@ -10,7 +10,8 @@ from typing import Final
 
 __all__ = ["relax"]
 
-NEW_CONTAINERS: Final = 50_000  # some 10 MB of them at most before the young generation is looked at
+# Some 40 MB of them at most before the young generation is looked at: more than a batch of the projector, so that most are gone by then and not looked at.
+NEW_CONTAINERS: Final = 200_000
 GENERATIONS: Final = (20, 50)
 
 

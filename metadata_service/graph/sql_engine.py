@@ -18,7 +18,7 @@ BUSY_SECONDS = 30  # SQLite: how long a writer waits for the other one
 # SQLite's page cache, which each connection has for itself and fills in time. Reads are of mapped pages and hardly touch it; what it saves is writing a
 # page twice in one transaction, which a batch of very wide events would. Measured with 2, 8 and 64 MiB: no difference to lineage at 100 K nodes and 300 K
 # edges, to repeated runs behind 150 K entries, to first runs; 5 % to first runs of 200 columns.
-CACHE_KIB = 16_384
+CACHE_KIB = 8_192
 MMAP_BYTES = 1 << 30
 STREAM_ROWS = 5_000
 LOOKUP_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
