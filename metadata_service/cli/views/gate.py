@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.cli.views.frame import time
-from metadata_service.cli.views.names import Names
+from metadata_service.cli.views.names import Names, label
 from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible, things
 
 __all__ = ["markdown"]
@@ -33,7 +33,8 @@ def markdown(checked: Sequence[Checked], policy: FailOn = FailOn.breaking) -> st
     """The whole report; ends with a newline."""
     if not checked:
         return "## Lineproof: no schema change that a reader would notice\n"
-    read = [each for each in checked if each.impact is None or things(each)]
+    read = sorted((each for each in checked if each.impact is None or things(each)), reverse=True,
+                  key=lambda each: (fails(each, policy), breaking([each]), each.impact is not None, possible([each])))  # what matters most comes first
     lines = [f"## Lineproof: {breaking(checked)} breaking, {possible(checked)} possible", "", *_verdict(checked, policy)]
     if read:
         lines += ["| change | breaking | possible | live | owners |", "|---|---:|---:|---|---|", *(_line(each, policy) for each in read[:MAX_CHANGES])]
@@ -54,8 +55,7 @@ def _verdict(checked: Sequence[Checked], policy: FailOn) -> list[str]:
     counted = f"{len(checked)} change{'s' if len(checked) > 1 else ''}"
     said = f"**Kept out**: {len(failed)} of {counted}" if failed else f"May go in: none of {counted} is kept out"
     broken = [item for each in failed or checked for item in things(each) if item["severity"] == "BREAKING" or policy is FailOn.possible]
-    live = dict.fromkeys(f"{_plain(item['name'] or 'outside your grants')} in {_plain(each['environment'] or '?')}" for item in broken
-                         for each in item["deployments"])
+    live = dict.fromkeys(f"{_plain(label(item['urn']))} in {_plain(each['environment'] or '?')}" for item in broken for each in item["deployments"])
     owners = sorted({owner for item in broken for owner in item["owners"]})
     return [f"{said} (`--fail-on {policy.value}`)." + (f" Breaks what is live: {_several(live)}." if live else "")
             + (f" Owners to ask: {_several(map(_plain, owners))}." if owners else " Of what breaks no owner is known." if broken else ""), ""]

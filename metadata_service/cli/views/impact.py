@@ -12,6 +12,7 @@ from metadata_service.cli.views.names import Names
 __all__ = ["impact_view"]
 
 STYLES = {"BREAKING": "bold red", "POSSIBLE": "yellow"}
+USES = {"INDIRECT": "only joins, filters or groups by it"}  # that a value is made of it goes without saying; what is not known has its reason below
 TABLES = frozenset({"DATASET", "COLUMN"})  # which read what is there: nothing binds them to a version
 
 
@@ -39,7 +40,8 @@ def _item(answer: Row, item: Row, names: Names) -> Iterable[RenderableType]:
     columns = f" ({', '.join(item['columns'])})" if item["columns"] else ""
     made, run = item["lastMaterialization"], item["lastRun"]
     bound = [] if item["kind"] in TABLES else [item["binding"].lower()]
-    facts = [words(item["kind"]) + (f", {live}" if live else ""), *bound, f"owner {', '.join(item['owners']) or 'unknown'}"]
+    used = [USES[item["use"]]] if item["use"] in USES else []
+    facts = [words(item["kind"]) + (f", {live}" if live else ""), *used, *bound, f"owner {', '.join(item['owners']) or 'unknown'}"]
     if made and made["at"]:
         facts.append(f"last made {time(made['at'])}")
     if run:
@@ -53,6 +55,9 @@ def _path(answer: Row, item: Row, names: Names) -> Text:
     nodes, steps = answer["nodes"], [answer["edges"][index] for index in item["path"]]
     if not steps:
         return Text()
-    chain = [names(nodes[steps[0]["upstream"]]["urn"]), *(names(nodes[edge["downstream"]]["urn"]) for edge in steps)]
-    place = next((f" ({edge['file']}:{edge['line']})" for edge in reversed(steps) if edge["file"] and edge["line"]), "")
-    return Text.assemble(" → ".join(chain), (place, "dim"))
+    text = Text(names(nodes[steps[0]["upstream"]]["urn"]))
+    for edge in steps:  # each with the place of its own code
+        text.append(f" → {names(nodes[edge['downstream']]['urn'])}")
+        if edge["file"] and edge["line"]:
+            text.append(f" ({edge['file']}:{edge['line']})", style="dim")
+    return text

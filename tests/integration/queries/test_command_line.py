@@ -126,6 +126,7 @@ def test_impact_names_model_dashboard_and_owners(home: Path) -> None:
     assert "8 breaking, 1 possible" in shown
     for word in ("delay@1", "delays_today", "airport-ops", "ml-team", "live in production", "possible"):
         assert word in shown
+    assert "stg_weather.wind_speed_mph (models/stg_weather.sql:4) → feat_weather.wind_ms (models/feat_weather.sql:5)" in " ".join(shown.split())
 
 
 def test_trace_shows_line_commit_and_author(home: Path) -> None:

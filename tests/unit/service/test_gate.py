@@ -164,6 +164,39 @@ def test_the_report_counts_things_not_columns_and_escapes_what_others_wrote() ->
     assert "no schema change" in markdown([])
 
 
+def test_the_report_says_first_whether_it_may_go_in_and_whom_to_ask() -> None:
+    minor = Checked(Change("change-values", "m"), impact(affected(severity="POSSIBLE", owners=["carol"], deployments=[])))
+    major = Checked(COLUMN, impact(affected(urn="urn:lineproof:model-version:n:churn:3", kind="MODEL_VERSION")))
+    unread = Checked(Change("drop-column", "a", "y"), impact(), mended=("w.m.b",))
+    lines = markdown([minor, unread, major]).splitlines()
+    assert lines[2] == ("**Kept out**: 1 of 3 changes (`--fail-on breaking`). Breaks what is live: churn@3 in production. "
+                        "Owners to ask: a\\|b@example.org.")
+    assert lines[6].startswith("| **drops the column a.x\\_y**<br>models/a.sql:7 | 1 | 0 | production |")  # the gravest first
+    assert lines[7].startswith("| changes what is in m | 0 | 1 |")
+    assert "Nothing recorded reads: drops the column a.y (no longer read by w.m.b)." in lines
+    assert "May go in: none of 3 changes is kept out (`--fail-on never`)." in markdown([minor, unread, major], FailOn.never)
+    opened = markdown([major])
+    assert "<details open>" in opened
+    assert "<details open>" not in "\n".join(lines)
+
+
+def test_steps_carry_the_place_of_their_code_with_a_link_where_the_host_shows_it() -> None:
+    found = impact(affected(path=[0, 1]))
+    found["nodes"].append({"urn": "urn:lineproof:column:n:c:x"})
+    found["edges"][0]["commit"] = "urn:lineproof:commit:github.com%2Facme%2Fshop:0a1b"
+    found["edges"].append({"upstream": 1, "downstream": 2, "file": "sub dir/c_.sql", "line": 9, "commit": "urn:lineproof:commit:git.example%2Fa%2Fb:0a1b"})
+    assert ("| a.x → b.x ([b.sql:3](https://github.com/acme/shop/blob/0a1b/b.sql#L3)) → c.x (sub dir/c\\_.sql:9) |") in markdown([Checked(COLUMN, found)])
+
+
+def test_a_report_of_many_changes_fits_into_a_comment_and_says_what_it_leaves_out() -> None:
+    many = [Checked(Change("drop-column", f"t{number}", "c"), impact(*(affected(name=f"reader {each}") for each in range(60)))) for number in range(200)]
+    report = markdown(many)
+    assert len(report) < 65_536
+    assert "| … 170 more changes | 10200 | 0 | | |" in report
+    assert "more changes do not fit here" in report
+    assert report.count("<details") == report.count("</details>")
+
+
 def test_a_policy_says_what_is_kept_out() -> None:
     broken = Checked(COLUMN, impact(affected(deployments=[])))
     live = Checked(COLUMN, impact(affected()))
