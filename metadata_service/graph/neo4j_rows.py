@@ -25,16 +25,16 @@ def statements(batch: Batch) -> Iterator[tuple[str, str, list[Any]]]:
     yield cypher.ADD_REVISIONS, "rows", [{"urn": urn, "fact": plain(fact), "from": from_, "to": write.to, "value": canonical(write.value)}
                                          for (urn, fact, from_), write in sorted(batch.revisions.items(), key=lambda item: item[0])]
     for family in cypher.FAMILIES:
-        opened = [(edge, {"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "said": {**said(edge, key), "from": from_, "to": edge.to}})
-                  for (key, from_), edge in batch.edges.items() if edge.family == family]
-        opened.sort(key=lambda item: (item[1]["down"], item[1]["up"], item[1]["key"], item[1]["from"]))
-        yield cypher.add_edges(family, past=False), "rows", [row for edge, row in opened if edge.to == OPEN]
-        yield cypher.add_edges(family, past=True), "rows", [row for edge, row in opened if edge.to != OPEN]
         closed = [{"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "to": to}
                   for (key, from_), (edge, to) in batch.closed.items() if edge.family == family]
         closed.sort(key=lambda row: (row["down"], row["up"], row["key"], row["from"]))
         yield cypher.close_edges(family), "rows", [row for row in closed if row["from"] != row["to"]]
         yield cypher.drop_edges(family), "rows", [row for row in closed if row["from"] == row["to"]]
+        opened = [(edge, {"down": edge.downstream, "up": edge.upstream, "key": key, "from": from_, "said": {**said(edge, key), "from": from_, "to": edge.to}})
+                  for (key, from_), edge in batch.edges.items() if edge.family == family]
+        opened.sort(key=lambda item: (item[1]["down"], item[1]["up"], item[1]["key"], item[1]["from"]))
+        yield cypher.add_edges(family, past=False), "rows", [row for edge, row in opened if edge.to == OPEN]
+        yield cypher.add_edges(family, past=True), "rows", [row for edge, row in opened if edge.to != OPEN]
     for kind in sorted({kind for kind, _, _ in batch.links}):
         yield cypher.add_links(kind), "rows", [{"src": src, "dst": dst, "from": link.from_, "props": canonical(link.props)}
                                                for (of, src, dst), link in sorted(batch.links.items(), key=lambda item: item[0]) if of == kind]

@@ -288,6 +288,26 @@ async def test_an_edge_opened_and_closed_by_one_entry_is_nowhere(feeder: Feeder)
     assert await feeder.store.digest() == feeder.model.digest()
 
 
+async def test_neighbours_are_counted_once_however_many_edges_there_are(feeder: Feeder) -> None:
+    async def below(families: tuple[Family, ...] = ASSETS, at: int | None = None) -> list[int]:
+        found = [await feeder.store.reachable([root], "UPSTREAM", 0, families, at, ENOUGH) for root in (A, B)]
+        return [reach.nodes[0].hidden_downstream for reach in found]
+
+    await feeder.nodes(A, B, C, D)
+    first, second = edge(C, A, 2), edge(C, B, 2)
+    await feeder.feed(OpenEdge(first), OpenEdge(second), OpenEdge(edge(D, B, 2)), OpenEdge(edge(A, A, 2)))
+    assert await below() == [1, 2]  # a node that is made of itself does not hide itself
+    await feeder.feed(CloseEdge(first, 3), OpenEdge(edge(C, A, 3, set_id="again")))
+    assert await below() == await below(BOTH) == [1, 2]
+    await feeder.feed(OpenEdge(edge(C, B, 4, set_id="other")), OpenEdge(edge(C, A, 4, family="COLUMN_DERIVED_FROM")))
+    assert await below() == await below(BOTH) == [1, 2]
+    await feeder.feed(CloseEdge(second, 5), OpenEdge(edge(B, B, 5)), OpenEdge(edge(B, B, 5, set_id="other")))
+    assert await below() == await below(BOTH) == [1, 2]
+    await feeder.feed(CloseEdge(edge(C, B, 4, set_id="other"), 6))
+    assert await below() == await below(BOTH) == [1, 1]
+    assert [await below(BOTH, at) for at in (2, 3, 4, 5, 6)] == [[1, 2], [1, 2], [1, 2], [1, 2], [1, 1]]
+
+
 async def test_claims_are_what_edges_say_besides_their_other_ends(feeder: Feeder) -> None:
     await feeder.nodes(A, B, C, column("a", "x"))
     first = edge(A, B, 2)
