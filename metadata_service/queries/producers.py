@@ -93,14 +93,14 @@ async def _that_read_nothing(context: QueryContext, dataset: str, known: Iterabl
         return []
     current = (await current_versions(context, [dataset])).get(dataset)
     ran = (await runs(context, [current.run])).get(current.run) if current is not None and current.run is not None else None
+    codes = {job: (ran.transformation, ran.commit) if ran is not None and ran.job == job else (None, None) for job in unknown}
+    sets = {job: SetId("run", job, code, dataset).digest for job, (code, _) in codes.items()}
+    stats = await context.graph.set_stats(sorted(sets.values())) if context.at is None else {}
     found = []
-    for job in unknown:
-        now = ran is not None and ran.job == job
-        code, commit = (ran.transformation, ran.commit) if ran is not None and now else (None, None)
-        set_id = SetId("run", job, code, dataset).digest
-        stat = (await context.graph.set_stats([set_id])).get(set_id) if context.at is None else None
-        found.append(Producer(job, code, commit, None, now, writers[job], writers[job], None, writers[job] - 1, stat.runs if stat is not None else None,
-                              of_micros(stat.last_seen) if stat is not None else None, False))
+    for job, (code, commit) in codes.items():
+        stat = stats.get(sets[job])
+        found.append(Producer(job, code, commit, None, ran is not None and ran.job == job, writers[job], writers[job], None, writers[job] - 1,
+                              stat.runs if stat is not None else None, of_micros(stat.last_seen) if stat is not None else None, False))
     return found
 
 
