@@ -22,6 +22,7 @@ from ingest_hooks.sql.parsing import parse_statement
 from ingest_hooks.sql.reduced import Reduced, named, table_name
 from ingest_hooks.sql.statement import reduce_statement, renames
 from ingest_hooks.sql.tables import SchemaIndex
+from ingest_hooks.sql.unseparated import ends_before, parse_unseparated
 
 __all__ = ["Script", "choose", "read_script"]
 
@@ -74,7 +75,7 @@ def read_script(sql: str, tool: Dialect) -> Script:
     parameters = _parameters(sql, body) | _declared(sql) if body is not None else frozenset[str]()
     sql, tokens = _without_control(body if body is not None else sql, tool)
     script = Script(tokens=tokens, routine=routine, variables=_variables(tokens) | parameters)
-    parts = [part for part in _split(tokens) if not routine or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
+    parts = [part for part in _split(tokens, tool) if not routine or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
     home = Home(tool)
     for part in parts:
         try:
@@ -103,7 +104,7 @@ def read_script(sql: str, tool: Dialect) -> Script:
 def _parsed(part: Sequence[Token], sql: str, tool: Dialect) -> tuple[list[exp.Expr], bool]:
     """The statements of the tokens of one, and whether they had to be read without regard to the dialect, which does not know them."""
     try:
-        return parse_statement(part, sql, tool), False
+        return parse_unseparated(part, sql, tool), False
     except (SqlglotError, ValueError):
         generic, alone = Dialect(), _blanked(sql, part[0].start, part[-1].end + 1)
         if type(tool) is Dialect:
@@ -219,11 +220,14 @@ def _blanked(sql: str, start: int, end: int) -> str:
     return blank(sql[:start]) + sql[start:end] + blank(sql[end:])
 
 
-def _split(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+def _split(tokens: Sequence[Token], tool: Dialect) -> Iterator[Sequence[Token]]:
     """The tokens of each statement."""
     first, depth = 0, 0
     for number, token in enumerate(tokens):
         kind = token.token_type
+        if depth <= 0 and ends_before(tokens, first, number, tool):
+            yield from _statement(tokens[first:number])
+            first = number
         depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
         if kind is TokenType.SEMICOLON and depth <= 0:
             yield from _statement(tokens[first:number])
@@ -283,7 +287,7 @@ def choose(script: Script, output: str | None, index: SchemaIndex, unshared: fro
             continue
         written.append(statement)
         names = list(statement.columns or own.names(statement.queries[:1]))
-        if statement.target is not None and names and (statement.creates or table_name(statement.target) not in made):
+        if statement.target is not None and names and statement.creates:
             made[table_name(statement.target)] = names
     wanted = (output or "").casefold().split(".")[-1]
     targets = [each for each in written if each.target is not None and each.kind not in ("delete",)]

@@ -333,3 +333,33 @@ def test_a_procedure_needs_no_block(head: str) -> None:
     found = column_lineage(f"{head} insert into bikes (id) select no from fresh{' end' if 'begin' in head else ''}", dialect="tsql", schema=None)
     assert (found.status, found.output, found.reasons) == ("partial", "bikes", ("routine",))
     assert direct(found.outputs[0]) == {("fresh", "no", "IDENTITY")}
+
+
+def test_statements_of_sql_server_need_no_semicolons() -> None:
+    sql = """create procedure dbo.load @since date as
+begin
+  set nocount on
+  declare @n int
+  truncate table kept
+  insert into kept (id, size)
+  select f.no, f.frame
+  from fresh f
+  where f.seen > @since
+  exec dbo.tell @n
+  update bikes set size = k.size
+  from bikes
+  join kept k on k.id = bikes.id
+  return 0
+end"""
+    bikes = column_lineage(sql, dialect="tsql", schema=None)
+    assert (bikes.status, bikes.output, bikes.inputs) == ("partial", "bikes", ("bikes", "kept"))
+    assert direct(bikes.outputs[0]) == {("kept", "size", "IDENTITY")}
+    kept = named(column_lineage(sql, dialect="tsql", schema=None, output="kept"))
+    assert {name: direct(column) for name, column in kept.items()} == {"id": {("fresh", "no", "IDENTITY")}, "size": {("fresh", "frame", "IDENTITY")}}
+
+
+def test_a_table_a_script_only_fills_may_have_other_columns() -> None:
+    found = column_lineage("insert into kept (id) select no from fresh; update kept set size = f.frame from fresh f where kept.no = f.no",
+                           dialect="postgres", schema=None)
+    assert not [reason for reason in found.reasons if reason.startswith("unresolved-column")]
+    assert InputColumn("kept", "no", "INDIRECT", "FILTER") in found.row_inputs
