@@ -34,7 +34,7 @@ COUNT_REQUESTS = """(() => {
     window.inFlight = 0;
     window.fetch = async (...what) => { window.inFlight += 1; try { return await ask(...what); } finally { window.inFlight -= 1; } };
 })()"""
-WIDTHS = {"wide": 1440, "narrow": 900}
+WIDTHS = {"wide": 1440, "narrow": 390}
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,14 @@ def test_a_trace_says_its_verdict_first_then_the_line_and_the_commit(page: Page,
     step = page.locator(".step").filter(has=page.locator(".step-head", has_text="feat_origin_weather.visibility_km"))
     expect(step.locator(".listing-line.meant")).to_contain_text("1.852")
     expect(step).to_contain_text("Ben Carter")
+    expect(step.locator(".fact").filter(has_text="Made from")).to_contain_text(re.compile("stg_weather.visibility_miles version [0-9a-f]{12}"))
     few = page.locator(".step").count()
     page.get_by_label("with filters and joins").check()
     settle(page)
     assert page.locator(".step").count() > few
+    page.get_by_label("Value as it was at (UTC)").fill("2013-01-01T00:00:00")
+    settle(page)
+    expect(page.get_by_text("Nothing had written it by then")).to_be_visible()
 
 
 def test_suspects_come_first_with_both_expressions_their_commit_and_line(page: Page, place: Place) -> None:

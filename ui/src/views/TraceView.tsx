@@ -25,26 +25,28 @@ export function TraceView({ place, urn }: { place: Place; urn: string }) {
     <>
       <form className="controls" onSubmit={(event) => event.preventDefault()}>
         <label>Changes since <input type="date" value={since ?? ''} onChange={(event) => navigate(changed(place, { since: event.target.value || null }), true)} /></label>
-        <label>Data as made by <input type="date" value={dataAt ?? ''} onChange={(event) => navigate(changed(place, { dataAt: event.target.value || null }), true)} /></label>
+        <label>Value as it was at (UTC) <input type="datetime-local" step={1} value={(moment(dataAt) ?? '').slice(0, 19)} onChange={(event) => navigate(changed(place, { dataAt: event.target.value || null }), true)} /></label>
         <label className="check"><input type="checkbox" checked={place.params.get('all') === '1'} onChange={(event) => navigate(changed(place, { all: event.target.checked ? '1' : null }), true)} /> with filters and joins</label>
       </form>
-      <Ask answer={answer} what="the trace" rows={7}>{({ trace }) => <Traced trace={trace} all={place.params.get('all') === '1'} />}</Ask>
+      <Ask answer={answer} what="the trace" rows={7}>{({ trace }) => <Traced trace={trace} all={place.params.get('all') === '1'} then={moment(dataAt)} />}</Ask>
     </>
   );
 }
 
-/** The start of the day for `since`; a bare date is not a time. */
-function moment(date: string | null): string | null {
-  return date !== null && /^\d{4}-\d\d-\d\d$/.test(date) ? `${date}T00:00:00Z` : null;
+/** A time in UTC: of a bare date the start of the day; null for what is none. */
+function moment(text: string | null): string | null {
+  const [, date, time] = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?Z?)?$/.exec(text ?? '') ?? [];
+  return date === undefined ? null : `${date}T${(time ?? '00:00').padEnd(8, ':00')}Z`;
 }
 
-function Traced({ trace, all }: { trace: Traced; all: boolean }) {
+function Traced({ trace, all, then }: { trace: Traced; all: boolean; then: string | null }) {
   const own = trace.steps.filter((step) => step.influence === 'VALUE');
   const steps = all || own.length === 0 ? trace.steps : own;
   const sources = all || own.length === 0 ? trace.sources : trace.sources.filter((source) => source.influence === 'VALUE');
   const named = sources.some((source) => source.columns.length > 0);
   if (trace.steps.length === 0) {
-    return <Empty title="There is nothing to trace">It is raw data, or no run has said how it is made.<Notes of={trace.completeness} /></Empty>;
+    const why = trace.roots.length === 0 ? 'There is nothing of that name at this position.' : then !== null ? 'Nothing had written it by then, as far as anybody said.' : 'It is raw data, or no run has said how it is made.';
+    return <Empty title="There is nothing to trace">{why}<Notes of={trace.completeness} /></Empty>;
   }
   return (
     <>
@@ -170,11 +172,12 @@ function Step({ step }: { step: StepFragment }) {
         {step.commit && <div className="fact"><dt>Commit</dt><dd><Commit commit={step.commit} /></dd></div>}
         {step.run && <div className="fact"><dt>Run</dt><dd><Run run={step.run} /></dd></div>}
         {step.output && <div className="fact"><dt>Version</dt><dd><Named urn={step.output.urn}><code>{step.output.id.slice(0, 12)}</code></Named> <span className="soft">{step.output.rowCount !== null && `${count(step.output.rowCount, 'row')} · `}<When at={step.output.committedAt} /></span></dd></div>}
+        {step.inputs.length === 0 && <div className="fact"><dt>Made from</dt><dd className="soft">no column: the expression alone says its value</dd></div>}
         {step.inputs.length > 0 && (
           <div className="fact">
             <dt>Made from</dt>
             <dd>
-              <ul className="inline">{inputs.map((input, row) => <li key={row}>{input.urn === null ? <span className="soft">restricted</span> : <Named urn={input.urn} page="trace" />}</li>)}</ul>
+              <ul className="inline">{inputs.map((input, row) => <li key={row}>{input.urn === null ? <span className="soft">restricted</span> : <><Named urn={input.urn} page="trace" />{input.version && <span className="soft"> version {input.version.id.slice(0, 12)}{input.version.inferred && ', inferred'}</span>}</>}</li>)}</ul>
               {aside > 0 && <span className="soft">{inputs.length > 0 ? 'and ' : ''}{aside} by filter, join or grouping</span>}
             </dd>
           </div>
