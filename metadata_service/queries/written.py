@@ -6,7 +6,7 @@ and rebuilds only add provenance, so they make no version current; one that a da
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -43,8 +43,14 @@ async def exactly(context: QueryContext, versions: Mapping[str, datetime | None]
     chosen = {}
     for urn, row in rows.items():
         run = _latest([known[each] for each in writers[urn] if each in known], versions[urn], str(row.facts.get("run")))
-        chosen[urn] = (version_of(row, run.urn if run is not None else None), run)
+        chosen[urn] = (_by(row, run, len(writers[urn])), run)
     return await _placed(context, chosen)
+
+
+def _by(row: NodeRow, run: RunRef | None, writers: int) -> VersionRef:
+    """A version as this run wrote it: one that several wrote was committed each time."""
+    version = version_of(row, run.urn if run is not None else None)
+    return replace(version, committed_at=_end(run)) if run is not None and writers > 1 else version
 
 
 async def written_at(context: QueryContext, datasets: Mapping[str, datetime | None]) -> dict[str, Written]:
@@ -86,7 +92,7 @@ async def _at_moment(context: QueryContext, dataset: str, moment: datetime, curr
     if best is None or await _dropped(context, history, best[0], moment):
         return None
     _, _, urn, run = best
-    return (await _placed(context, {urn: (version_of(rows[urn], run.urn if run is not None else None), run)}))[urn]
+    return (await _placed(context, {urn: (_by(rows[urn], run, len(writers[urn])), run)}))[urn]
 
 
 def _counts(run: RunRef) -> bool:

@@ -114,6 +114,9 @@ async def test_a_version_that_comes_back_is_that_of_the_run_which_wrote_it_again
     for number, expression in ((1, "good"), (2, "bad"), (3, "good")):
         found = await traced(world, data_at=moment(number, 12))
         assert said(found) == [("m", expression, run_id(f"make {number}"))]
+        output = found.steps[0].output
+        assert output is not None
+        assert (output.committed_at or moment(30)) <= moment(number, 12)  # and not when it was written again
     assert said(await traced(world)) == [("m", "good", run_id("make 3"))]
 
 
