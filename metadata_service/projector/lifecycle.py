@@ -147,8 +147,8 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
             continue
         if urn != dataset:
             others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
-    if not draft.revise(dataset, "symlinks", list(others.values()) or None):
-        return
+    if not draft.revise(dataset, "symlinks", list(others.values()) or None) and draft.fact(dataset, "existence") != "dropped":
+        return  # of what is made again the edges ended when it was dropped
     _no_longer_linked(draft, dataset, _linked(before) - others.keys())
     for urn, said in others.items():
         draft.ensure(urn)

@@ -211,3 +211,16 @@ async def test_an_input_named_twice_keeps_what_both_say(world: World) -> None:
     world.log.lineage(run_event("a", "r", inputs=parts, outputs=["t"]))
     await world.project()
     assert world.facts(RUN)["inputFacets"] == {dataset("x"): {"inputStatistics": {"rowCount": 3}, "subset": {"inputCondition": {}}}}
+
+
+async def test_a_dataset_that_is_made_again_has_its_other_names_again(world: World) -> None:
+    linked = {"identifiers": [{"namespace": "db", "name": "link", "type": "TABLE"}]}
+    for minutes, source in ((1, "x"), (3, "y")):
+        world.log.lineage(run_event(f"make from {source}", source, minutes=minutes, inputs=[source], outputs=[ds("t", symlinks=linked)]))
+        if source == "x":
+            dropped = ds("t", symlinks=linked, lifecycleStateChange={"lifecycleStateChange": "DROP"})
+            world.log.lineage(run_event("drop", "d", minutes=2, outputs=[dropped]))
+            await world.project()
+            assert world.assets() == set()
+    await world.project()
+    assert world.assets() == {("t", "y"), ("t", "link"), ("link", "t")}
