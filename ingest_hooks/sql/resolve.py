@@ -18,6 +18,7 @@ from ingest_hooks.sql.positions import remembered
 from ingest_hooks.sql.references import References
 from ingest_hooks.sql.rewrites import is_parameter
 from ingest_hooks.sql.sources import (
+    around,
     below,
     has_star,
     is_function,
@@ -159,7 +160,7 @@ class Resolver(References):
                 if not isinstance(node.this, exp.Star):
                     parts.append(composed(force or use_of(node, expression), self._field(scope, node) or self.reference(scope, node)))
             elif isinstance(node, exp.TableColumn):
-                source = source_named(scope, node.name)
+                source = next((sources[node.name] for each in around(scope) if node.name in (sources := seen_from(each, node))), None)
                 found = self._whole_row(scope, source, node.name) if source is not None else Found(reasons=frozenset({f"unresolved-column:{node.name}"}))
                 parts.append(composed(force or use_of(node, expression), found))
             elif not isinstance(node.parent, exp.Count | exp.Column):  # HASH(*), OBJECT_CONSTRUCT(*)

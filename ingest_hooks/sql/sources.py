@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-__all__ = ["Source", "below", "has_star", "is_function", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source",
+__all__ = ["Source", "around", "below", "has_star", "is_function", "is_pseudo", "is_written_with_table", "joins_of", "part_of", "pivot_named", "pivot_source",
            "pivoted_nodes", "plain_sources", "reads_elsewhere", "seen_from", "selects_of", "source_named"]
 
 Source: TypeAlias = exp.Table | Scope
@@ -36,15 +36,17 @@ def plain_sources(scope: Scope) -> dict[str, Source]:
     return {name: source for name, (_, source) in scope.selected_sources.items() if isinstance(source, exp.Table | Scope)}
 
 
-def source_named(scope: Scope, name: str) -> Source | None:
-    """The source of this name in the scope, or in those around it."""
+def around(scope: Scope) -> Iterator[Scope]:
+    """The scope, and those around it."""
     current: Scope | None = scope
     while current is not None:
-        source: Source | None = current.sources.get(name)
-        if source is not None:
-            return source
+        yield current
         current = current.parent
-    return None
+
+
+def source_named(scope: Scope, name: str) -> Source | None:
+    """The source of this name in the scope, or in those around it."""
+    return next((source for each in around(scope) if isinstance(source := each.sources.get(name), exp.Table | Scope)), None)
 
 
 def pivot_named(scope: Scope, name: str) -> tuple[exp.Expr, Source] | None:
@@ -120,14 +122,14 @@ def is_function(source: Source) -> bool:
 def seen_from(scope: Scope, node: exp.Expr) -> dict[str, Source]:
     """What FROM and JOIN name, but for what stands in a function there: it cannot read what it makes itself, nor what those behind it make."""
     sources = plain_sources(scope)
-    around: set[int] = set()
+    above: set[int] = set()
     current: exp.Expr | None = node
     while current is not None and current is not scope.expression:
-        around.add(id(current))
+        above.add(id(current))
         current = current.parent
     behind, seen = False, {}
     for name, source in sources.items():
-        behind = behind or id(source.expression if isinstance(source, Scope) else source) in around
+        behind = behind or id(source.expression if isinstance(source, Scope) else source) in above
         if not (behind and is_function(source)):
             seen[name] = source
     return seen

@@ -289,6 +289,7 @@ def test_a_dictionary_is_looked_up_in_and_a_view_to_a_table_fills_it() -> None:
     ("duckdb", "select * from nowhere union all select * from elsewhere order by 2 desc"),
     ("postgres", "select * from rows from (made(a, b))"),
     ("snowflake", "select a from semantic_view(v facts b)"),
+    ("bigquery", "select * from unnest(x) as x(y)"),
     ("bigquery", "select if(a.k is null, a, b).* from s.t a full join s.u b using (k)"),
     ("tsql", "insert into kept select id from (merge into stock as s using feed as f on s.id = f.id when matched then delete output deleted.id) as gone (id)"),
 ])
