@@ -37,7 +37,7 @@ def open_stars(query: exp.Expr) -> None:
 def _columns_below(scope: Scope, item: exp.Expr) -> list[exp.Expr]:
     star = item.this if isinstance(item, exp.Column) else item
     sources = {name: source for name, source in plain_sources(scope).items() if not isinstance(item, exp.Column) or name == item.table}
-    if not isinstance(star, exp.Star) or any(star.args.values()) or not sources:
+    if not isinstance(star, exp.Star) or any(star.args.values()) or not sources or scope.pivots:
         return []
     found: list[exp.Expr] = []
     for name, source in sources.items():

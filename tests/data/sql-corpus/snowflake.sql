@@ -1138,3 +1138,11 @@ a = P.S.T2.C
 create or replace table P.S.NEXT as select id, c as a from T2;
 alter table P.S.T1 swap with P.S.NEXT;
 drop table P.S.NEXT
+
+--# name: no schema, a pivot of a query by values nobody knows
+schema: none
+status: unknown
+reason: pivot-values-unknown
+* = ?
+--
+select * from (select k, q, v from T) pivot (sum(v) for q in (any))
