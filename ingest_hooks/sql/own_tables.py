@@ -59,6 +59,14 @@ class Own:
         self._versions.append(_Version(statement, before, frozenset(needs), columns))
         return True
 
+    def empty(self, statement: Reduced) -> None:
+        """A temporary table that is truncated has its columns still, and no row."""
+        name = statement.target.name.casefold() if statement.target is not None else ""
+        at = self._current.get(name)
+        if at is not None:
+            self._current[name] = len(self._versions)
+            self._versions.append(_Version(statement, None, frozenset(), self._versions[at].columns))
+
     def names(self, queries: Sequence[exp.Query]) -> tuple[str, ...]:
         """The outputs of queries in order; none if some are not known."""
         listed = [output_names(query, self._columns_of) for query in queries]

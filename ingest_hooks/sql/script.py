@@ -25,10 +25,11 @@ from ingest_hooks.sql.unseparated import parse_unseparated
 
 __all__ = ["Script", "choose", "read_script"]
 
+# what says nothing about columns of other tables
 _HARMLESS: Final = (exp.Set, exp.Declare, exp.Drop, exp.TruncateTable, exp.Commit, exp.Rollback, exp.Transaction, exp.Use, exp.Comment, exp.Analyze, exp.Grant,
-                    exp.Alter, exp.Describe, exp.Show, exp.Pragma)  # say nothing about columns of other tables
+                    exp.Alter, exp.Describe, exp.Show, exp.Pragma, exp.Attach, exp.Detach, exp.Install, exp.Refresh, exp.Uncache)
 _HARMLESS_COMMANDS: Final = frozenset({"set", "begin", "start", "end", "vacuum", "analyze", "grant", "revoke", "comment", "use", "refresh", "optimize", "lock",
-                                       "return", "alter", "call"})
+                                       "return", "alter", "call", "load", "lock tables", "msck repair", "print", "unlock tables"})
 
 
 @dataclass(slots=True)
@@ -73,6 +74,8 @@ def read_script(sql: str, tool: Dialect) -> Script:
                 _rename(script, renames(statement))
             elif isinstance(statement, exp.Drop):
                 _drop(script, statement)
+            elif isinstance(statement, exp.TruncateTable):
+                script.statements += reduce_statement(statement)
     return script
 
 
@@ -155,6 +158,9 @@ def choose(script: Script, output: str | None, index: SchemaIndex, unshared: fro
         statement = replace(each, columns=tuple(columns_of(each.like))) if each.like is not None and not each.columns else each
         if statement.creates and statement.target is not None and table_name(statement.target).casefold() in unshared:
             statement = replace(statement, temporary=True)
+        if statement.kind == "truncate":
+            own.empty(statement)
+            continue
         if own.take(statement):
             script.reasons += ["copy"] if statement.reason == "copy" else []  # the columns of a file are not known
             continue

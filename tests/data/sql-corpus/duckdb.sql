@@ -10,6 +10,17 @@
 --# tables: b(id INTEGER, x INTEGER, w DOUBLE)
 --# tables: c(id INTEGER, v VARCHAR)
 
+--# name: statements around that say nothing of columns
+writes: other.kept
+id = orders.id
+--
+install httpfs;
+load httpfs;
+attach 'other.db' as other;
+use other;
+create table kept as select id from orders;
+detach other
+
 --# name: plain columns
 id = orders.id
 total = T:orders.amount T:orders.discount

@@ -10,6 +10,23 @@
 --# tables: hr.dept(id int, name text, loc text)
 --# tables: hr.audit(emp int, old numeric, new numeric, at timestamptz)
 
+--# name: a temporary table that is emptied and filled again
+writes: audit.log
+id = public.customers.id
+what = public.customers.city
+--
+create temp table work as select id, status as word from orders;
+truncate work;
+insert into work select id, city from customers;
+insert into audit.log (id, what) select id, word from work
+
+--# name: a table that is emptied and filled
+writes: audit.log
+id = public.orders.id
+--
+truncate table audit.log;
+insert into audit.log (id) select id from orders
+
 --# name: a star over what is known and what is not
 status: partial
 reason: star-unresolved:far
