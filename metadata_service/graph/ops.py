@@ -181,6 +181,9 @@ def _canonical_scalars(values: tuple[str | int | None, ...]) -> bytes:
     return orjson.dumps(values)
 
 
+_SIMPLE: Final = frozenset({str, bool, type(None)})
+
+
 def canonical_json(value: Any) -> bytes:
     """RFC 8785 of a JSON value.
 
@@ -191,13 +194,18 @@ def canonical_json(value: Any) -> bytes:
 
 def _is_simple(value: Any) -> bool:
     kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
-    if kind is int:
-        return bool(-OPEN <= value <= OPEN)
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items())
-    return kind in (list, tuple) and all(map(_is_simple, value))
+        for key in value:
+            if type(key) is not str or not key.isascii():
+                return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _SIMPLE or (kind is int and -OPEN <= value <= OPEN)
+    for item in value:  # loops, and the usual leaves at once: this is asked of every row
+        kind = type(item)
+        if kind not in _SIMPLE and not (-OPEN <= item <= OPEN if kind is int else _is_simple(item)):
+            return False
+    return True
 
 
 def _number(canonical: bytes) -> int:
