@@ -17,7 +17,8 @@ from metadata_service.projector.dataset_facts import (
 )
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import declared_sql_key, derived_key, shown_by_key
-from metadata_service.projector.edges import RANKS, SetId, merge, ready_endpoints, slot_of, take_back
+from metadata_service.projector.edge_rows import RANKS, slot_of
+from metadata_service.projector.edges import SetId, merge, ready_endpoints, take_back
 from metadata_service.projector.facets import as_declared, content_of, job_lineage, show, taken_back_of
 from metadata_service.projector.job_links import project_job_lineage
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks

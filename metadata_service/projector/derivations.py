@@ -12,7 +12,8 @@ import rfc8785
 
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edges import RANKS, SetId, close_edges, merge, set_key, slot_of
+from metadata_service.projector.edge_rows import RANKS, slot_of
+from metadata_service.projector.edges import SetId, close_edges, merge, set_key
 from metadata_service.projector.facets import as_declared, show, sourceless
 from metadata_service.projector.names import dataset_urn, job_urn
 from metadata_service.projector.view import Draft

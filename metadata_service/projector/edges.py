@@ -16,44 +16,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final
 
-from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
-from metadata_service.projector.names import column_names, column_of, dataset_of
-from metadata_service.projector.plain import as_list
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
+from metadata_service.projector.by_columns import by_columns_key, follow, with_told
+from metadata_service.projector.edge_rows import FIELDS, RANKS, WHOLE, Shown, follows, of_all_columns, row_of, said, slot_of
+from metadata_service.projector.names import dataset_of
 from metadata_service.projector.view import Draft
 
-__all__ = ["RANKS", "SetId", "Shown", "by_columns_key", "close_edges", "close_set", "declare", "follow_columns", "follows", "index_keys", "is_late",
-           "merge", "opened_key", "out_key", "ready_endpoints", "remember_absorbed", "set_key", "settle", "slot_of", "take_back"]
+__all__ = ["SetId", "close_edges", "close_set", "declare", "follow_columns", "index_keys", "is_late",
+           "merge", "opened_key", "out_key", "ready_endpoints", "remember_absorbed", "set_key", "settle", "take_back"]
 
-# how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
-RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
-_BASES: Final = {rank: basis for basis, rank in RANKS.items()}
 ABSORBED_KEPT: Final = 16  # recognised repeats per set: enough for a job that alternates between a few inputs
 BUCKETS: Final = "0123456789abcdef"
 CACHED_DIGESTS: Final = 16_384  # each event of a run asks for those of its outputs half a dozen times
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One edge as an event shows it, without interval and code."""
-
-    family: Family
-    downstream: str
-    upstream: str
-    basis: str
-    type: str | None = None
-    subtype: str | None = None
-    expression: str | None = None
-    file: str | None = None
-    line: int | None = None
-    column: int | None = None
-    parser: str | None = None
-    status: str | None = None
-    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +64,6 @@ def out_key(job: str, output: str) -> str:
     return "out:" + _digest(f"{job}\n{output}")
 
 
-def by_columns_key(dataset: str) -> str:
-    """State key of the sets whose edges follow from the columns that the dataset has."""
-    return f"by-columns:{dataset}"
-
-
 def opened_key(index: int) -> str:
     """State key of the sets in which an entry opened edges."""
     return f"opened:{index}"
@@ -101,51 +74,17 @@ def index_keys(urn: str) -> list[str]:
     return [f"sets:{bucket}:{urn}" for bucket in BUCKETS]
 
 
-def slot_of(shown: Shown) -> str:
-    """What one edge of a set is told apart by; the rest of it can change."""
-    return "\n".join((shown.family, shown.downstream, shown.upstream, shown.type or "", shown.subtype or ""))
-
-
-def basis_of(rank: int) -> str:
-    """The basis with this rank."""
-    return _BASES[rank]
-
-
 # -- state <-> edges
 
-_FIELDS: Final = tuple(field.name for field in fields(Shown))  # a row is these in this order, then when and by which entry it was opened
-_WHOLE: Final = len(_FIELDS) + 2  # a longer row follows from one that stands for all columns
-_STATUS: Final = _FIELDS.index("status")
-_VALUES: Final = attrgetter(*_FIELDS)
-
-
-def _row(shown: Shown) -> list[Any]:
-    return list(_VALUES(shown))
-
-
-def _said(row: Sequence[Any]) -> Sequence[Any]:
-    return row[:len(_FIELDS)]
-
-
 def _edge(set_id: str, state: dict[str, Any], row: Sequence[Any]) -> Edge:
-    from_, opened_by = row[len(_FIELDS):_WHOLE]
-    return Edge(**dict(zip(_FIELDS, _said(row), strict=True)), set_id=set_id, via=state["via"], transformation=state["transformation"],
+    from_, opened_by = row[len(FIELDS):WHOLE]
+    return Edge(**dict(zip(FIELDS, said(row), strict=True)), set_id=set_id, via=state["via"], transformation=state["transformation"],
                 commit=state["commit"], tenant=state["tenant"], from_=from_, opened_by=opened_by)
 
 
 def _fresh(identity: SetId, commit: str | None, tenant: str) -> dict[str, Any]:
     return {"kind": identity.kind, "via": identity.via, "transformation": identity.transformation, "output": identity.output, "commit": commit,
             "tenant": tenant, "edges": {}, "absorbed": [], "indexed": []}
-
-
-def _of_all_columns(row: Sequence[Any], output: str) -> bool:
-    """Whether a row is no edge but stands for one into each column of the output, a dataset."""
-    return row[0] == COLUMN_DERIVED_FROM and row[1] == output and dataset_of(output) == output
-
-
-def follows(row: Sequence[Any]) -> bool:
-    """Whether a row is there because another stands for all columns."""
-    return len(row) > _WHOLE
 
 
 def is_open(state: dict[str, Any] | None) -> bool:
@@ -183,16 +122,16 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
     ranks = {family: max((RANKS[row[3]] for row in held.values() if row[0] == family), default=0) for family in (DERIVED_FROM, COLUMN_DERIVED_FROM)}
     opened: list[str] = []
     closed: list[list[Any]] = []
-    rows = {slot_of(edge): _row(edge) for edge in shown}
+    rows = {slot_of(edge): row_of(edge) for edge in shown}
     absorbed = True
     for slot, row in rows.items():
         has = held.get(slot)
         precision = RANKS[row[3]]
         if has is not None:
-            if follows(has) and _said(has) == row:
-                held[slot] = has[:_WHOLE]
+            if follows(has) and said(has) == row:
+                held[slot] = has[:WHOLE]
                 continue
-            if _said(has) == row or RANKS[has[3]] > precision or (behind and RANKS[has[3]] == precision and not follows(has)):
+            if said(has) == row or RANKS[has[3]] > precision or (behind and RANKS[has[3]] == precision and not follows(has)):
                 continue
             closed.append(has)
         elif precision < ranks[row[0]] and not firm and rank < ranks[row[0]]:
@@ -202,8 +141,8 @@ def merge(draft: Draft, identity: SetId, shown: Sequence[Shown], *, rank: int, f
         opened.append(slot)
     for slot in [slot for slot, row in held.items() if slot not in rows and RANKS[row[3]] < rank]:
         closed.append(held.pop(slot))
-    state = _with_told(draft, identity, state, told, any(_of_all_columns(row, identity.output) for row in held.values()))
-    _follow_columns(draft, state, held, opened, closed)
+    state = with_told(draft, identity.output, set_id, state, told, any(of_all_columns(row, identity.output) for row in held.values()))
+    follow(draft, state, held, opened, closed)
     changed = bool(opened or closed)
     if changed:
         state = _changed(draft, set_id, state, held, opened, closed)
@@ -224,9 +163,9 @@ def declare(draft: Draft, identity: SetId, shown: Sequence[Shown], *, commit: st
     """The set holds exactly `shown` from here on: a declaration replaces the one before."""
     set_id = identity.digest
     state = draft.state(set_key(set_id)) or _fresh(identity, commit, draft.entry.tenant)
-    rows = {slot_of(edge): _row(edge) for edge in shown}
+    rows = {slot_of(edge): row_of(edge) for edge in shown}
     held: dict[str, list[Any]] = dict(state["edges"])
-    closed = [held.pop(slot) for slot in list(held) if _said(held[slot]) != rows.get(slot)]
+    closed = [held.pop(slot) for slot in list(held) if said(held[slot]) != rows.get(slot)]
     opened = [slot for slot in rows if slot not in held]
     if not opened and not closed:
         return False
@@ -241,10 +180,10 @@ def _changed(draft: Draft, set_id: str, state: dict[str, Any], held: dict[str, l
     """The set once it holds `held`: what it no longer says is closed, then the slots it now says are opened and listed."""
     state = {**state, "edges": held, "absorbed": []}
     for row in closed:
-        if not _of_all_columns(row, state["output"]):
+        if not of_all_columns(row, state["output"]):
             draft.close_edge(_edge(set_id, state, row))
     for slot in opened:
-        if not _of_all_columns(held[slot], state["output"]):
+        if not of_all_columns(held[slot], state["output"]):
             draft.open_edge(_edge(set_id, state, held[slot]))
     state = _indexed(draft, set_id, state, (held[slot] for slot in opened))
     if opened:
@@ -267,53 +206,6 @@ def _indexed(draft: Draft, set_id: str, state: dict[str, Any], rows: Iterable[Se
 
 # -- what follows from the columns of the output
 
-def _with_told(draft: Draft, identity: SetId, state: dict[str, Any], told: tuple[str, Collection[str]] | None, of_all: bool) -> dict[str, Any]:
-    """The set that knows which columns its best basis spoke of, and is listed where columns change."""
-    before = state.get("told")
-    if told is not None and (before is None or RANKS[told[0]] >= RANKS[before[0]]):
-        known = before[1] if before is not None and before[0] == told[0] else ()
-        state = {**state, "told": [told[0], sorted({*known, *told[1]})]}
-    if (of_all or (told is not None and told[1])) and not state.get("listed"):
-        draft.enlist(by_columns_key(identity.output), identity.digest)
-        state = {**state, "listed": True}
-    return state
-
-
-def _follow_columns(draft: Draft, state: dict[str, Any], held: dict[str, list[Any]], opened: list[str], closed: list[list[Any]]) -> None:
-    """Bring up to date what follows from the output's columns: edges into all of them, and how far what was told covers them."""
-    output, told = state["output"], (state.get("told") or (None, ()))[1]
-    of_all = [row for row in held.values() if _of_all_columns(row, output)]
-    implied = [slot for slot, row in held.items() if follows(row)]
-    if not (of_all or implied or told):
-        return
-    columns = column_names(as_list(draft.fact(output, "schema")))
-    wanted: dict[str, list[Any]] = {}
-    for path in (columns or [[name] for name in told]) if of_all else ():
-        below = column_of(output, path)
-        rows = [[row[0], below, *row[2:len(_FIELDS)]] for row in of_all if below is not None]
-        wanted.update((slot_of(Shown(*row)), row) for row in rows)
-    for urn in filter(None, (column_of(output, [name]) for name in told)) if of_all else ():
-        draft.ensure(urn)
-    for slot in implied:
-        if _said(held[slot]) != wanted.get(slot):
-            closed.append(held.pop(slot))
-    for slot, row in wanted.items():
-        if slot not in held:
-            draft.ensure(row[1])
-            held[slot] = [*row, draft.at, draft.entry.index, True]
-            opened.append(slot)
-    if told:
-        tops = {name.partition(".")[0] for name in told} | set(told)
-        status = "partial" if any(path[0] not in tops for path in columns) else None
-        for slot, row in held.items():
-            silent = "unknown" if row[3] != "declared" else None  # where runs show it, of an event that told no column; others of the run did
-            if row[0] == DERIVED_FROM and row[3] != "inputsOutputs" and row[_STATUS] in (None, "partial", silent) and row[_STATUS] != status:
-                if slot not in opened:
-                    closed.append(row)
-                    opened.append(slot)
-                held[slot] = [*row[:_STATUS], status, *row[_STATUS + 1:len(_FIELDS)], draft.at, draft.entry.index]
-
-
 def follow_columns(draft: Draft, dataset: str) -> None:
     """The dataset has other columns now: what follows from them in the edges into it."""
     for set_id in draft.state(by_columns_key(dataset)) or []:
@@ -322,7 +214,7 @@ def follow_columns(draft: Draft, dataset: str) -> None:
             held: dict[str, list[Any]] = dict(state["edges"])
             opened: list[str] = []
             closed: list[list[Any]] = []
-            _follow_columns(draft, state, held, opened, closed)
+            follow(draft, state, held, opened, closed)
             if opened or closed:
                 draft.put(set_key(set_id), _changed(draft, set_id, state, held, opened, closed))
 
@@ -337,9 +229,9 @@ def close_edges(draft: Draft, set_id: str, rows: Iterable[str]) -> None:
         return
     held = dict(state["edges"])
     ended = [held.pop(slot) for slot in slots]
-    groundless = [slot for slot, row in held.items() if follows(row) and slot_of(Shown(row[0], state["output"], *row[2:len(_FIELDS)])) not in held]
+    groundless = [slot for slot, row in held.items() if follows(row) and slot_of(Shown(row[0], state["output"], *row[2:len(FIELDS)])) not in held]
     for row in (*ended, *(held.pop(slot) for slot in groundless)):
-        if not _of_all_columns(row, state["output"]):
+        if not of_all_columns(row, state["output"]):
             draft.close_edge(_edge(set_id, state, row))
     draft.put(set_key(set_id), {**state, "edges": held, "absorbed": []})
 

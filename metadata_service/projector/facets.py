@@ -13,7 +13,7 @@ from typing import Any, Final
 from lineproof_schema.openlineage import DatasetPart, JobPart
 from lineproof_schema.urn import UrnError, holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
-from metadata_service.projector.edges import RANKS, Shown
+from metadata_service.projector.edge_rows import RANKS, Shown
 from metadata_service.projector.names import column_of, dataset_urn, job_urn
 from metadata_service.projector.plain import as_dict, as_list, as_place, as_text
 

@@ -9,7 +9,8 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.code import author_of, commit_urn, record_commit
 from metadata_service.projector.compatibility import differences, verdict
 from metadata_service.projector.dataset_facts import revise_owners
-from metadata_service.projector.edges import SetId, Shown, declare, set_key
+from metadata_service.projector.edge_rows import Shown
+from metadata_service.projector.edges import SetId, declare, set_key
 from metadata_service.projector.feature_hash import data_hash, metadata_hash
 from metadata_service.projector.names import column_urn, dataset_urn, feature_ref, of, principal_urn, run_urn, version_urn
 from metadata_service.projector.view import Draft, Rejected, link_key

@@ -7,7 +7,8 @@ from typing import Any, Final
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edges import SetId, Shown, close_edges, follows, index_keys, merge, opened_key, out_key, set_key, slot_of
+from metadata_service.projector.edge_rows import Shown, follows, slot_of
+from metadata_service.projector.edges import SetId, close_edges, index_keys, merge, opened_key, out_key, set_key
 from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, Rejected

@@ -16,7 +16,8 @@ from metadata_service.projector.dataset_facts import (
 )
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
-from metadata_service.projector.edges import RANKS, SetId, basis_of, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
+from metadata_service.projector.edge_rows import RANKS, basis_of
+from metadata_service.projector.edges import SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
 from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of, union_of
 from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.macros import macro_places, macros_fact

@@ -9,7 +9,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.bindings import bind, pin, pinned_features
 from metadata_service.projector.dataset_facts import revise_owners
-from metadata_service.projector.edges import Shown
+from metadata_service.projector.edge_rows import Shown
 from metadata_service.projector.features import alias_fact, declare_edges, head_urn, note_commit, registered, resolve, version_of
 from metadata_service.projector.names import column_names, column_urn, dataset_urn, of, run_urn, version_urn
 from metadata_service.projector.plain import as_list, plain
