@@ -69,7 +69,7 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
         shown, rank, told = show(state["output"], inputs, None, found)
         if declared:
             shown = [as_declared(edge, inputs) for edge in shown]
-        else:
+        elif all(RANKS[row[3]] <= RANKS["derivation"] for row in state["edges"].values()):
             draft.revise(state["output"], "sourceless", sourceless(None, found) or None)
         for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
             draft.ensure(urn)

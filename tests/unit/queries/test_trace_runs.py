@@ -1,6 +1,7 @@
 """A trace goes by the run that wrote each version, and by the versions that runs read, wherever in the log their code stands."""
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -212,3 +213,16 @@ async def test_a_constant_has_an_origin_and_no_source(world: World) -> None:
         rows = (await ask(world, suspects, column("x", "m"), start=starts[start], size=starts[end] if end is not None else None)).rows
         assert [(row.kind, row.urn, row.before, row.after) for row in rows if row.kind is SuspectKind.CODE] == [
             (SuspectKind.CODE, column("x", "m"), before, after)]
+
+
+async def test_what_a_producer_says_of_a_constant_outweighs_the_parser(world: World) -> None:
+    text = "select 'eu' as x"
+    world.openlineage({"eventType": "START", "eventTime": day(1), "run": {"runId": run_id("make 1"), "facets": {}},
+                       "job": {"namespace": NS, "name": "make", "facets": {"sql": {"query": text}}}, "inputs": [{"namespace": NS, "name": "a"}],
+                       "outputs": [{"namespace": NS, "name": "m"}]})
+    world.run("make", "make 1", day(1, 1), ["a"], "m", {"x": ("'eu'", [], 4), "y": ("a.y", [("a", "y")], 5)}, text)
+    world.say("lineproof.derivation.v1", {
+        "job": {"namespace": NS, "name": "make"}, "sql": hashlib.sha256(text.encode()).hexdigest(), "parser": "tests/1", "status": "complete",
+        "columns": [{"output": {"namespace": NS, "name": "m"}, "field": "x", "expression": "'parsed'", "line": 1, "status": "complete", "inputs": []}]},
+              day(2), key=world.log.notary)
+    assert said(await traced(world)) == [("m", "'eu'", run_id("make 1"))]
