@@ -24,6 +24,7 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
          fail_on: Annotated[FailOn, typer.Option("--fail-on", help="live: only what breaks a live deployment or a consumer. possible: also what is not "
                                                                     "certain, or not known.")] = FailOn.breaking,
          dialect: Annotated[str | None, typer.Option(help="Dialect of SQL files; a manifest says its own.")] = None,
+         namespace: Annotated[str | None, typer.Option(help="Namespace of the tables, where several have tables of the same names.")] = None,
          out: Annotated[Path | None, typer.Option("--out", help="Add the report to this file, too (for instance $GITHUB_STEP_SUMMARY).")] = None,
          sarif: Annotated[Path | None, typer.Option(help="Write SARIF for code scanning.")] = None,
          junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
@@ -40,7 +41,9 @@ def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest
 
     before, after = read_schemas(base, dialect), read_schemas(head, dialect)
     found = changes(before, after)
-    checked = _check(Target(server, token, data), found, before, after) if found else []
+    if len(before.tables) > 1 and {name.casefold() for name in before.tables}.isdisjoint(name.casefold() for name in after.tables):
+        note(f"No table of {base} is in {head}: are both of the same project, made for the same target?")
+    checked = _check(Target(server, token, data), found, before, after, namespace) if found else []
     report = markdown(checked, fail_on)
     for file, text, mode in ((out, report, "a"), (sarif, sarif and formats.sarif(checked, version("lineproof"), shown(head)), "w"),
                              (junit, junit and formats.junit(checked, fail_on), "w")):
@@ -68,12 +71,12 @@ def _write(file: Path, text: str, mode: str) -> None:
         raise LineproofError(f"{file} cannot be written: {error.strerror}", code="invalid-argument") from error
 
 
-def _check(target: Target, found: Sequence[Change], base: Schemas, head: Schemas) -> list[Checked]:
+def _check(target: Target, found: Sequence[Change], base: Schemas, head: Schemas, namespace: str | None) -> list[Checked]:
     async def work(ask: Ask) -> dict[str, Any]:
         at: dict[str, Any] = {}  # all changes are asked about at the position of the first answer
         checked: list[Checked] = []
         for change in found:
-            urn, why = await _meant(ask, change)
+            urn, why = await _meant(ask, change, namespace)
             if urn is None:
                 checked.append(Checked(change, None, why))
                 continue
@@ -89,18 +92,19 @@ def _check(target: Target, found: Sequence[Change], base: Schemas, head: Schemas
     return checked
 
 
-async def _meant(ask: Ask, change: Change) -> tuple[str | None, str | None]:
+async def _meant(ask: Ask, change: Change, namespace: str | None) -> tuple[str | None, str | None]:
     """The URN of what a change is about, or why there is none: nothing, or more than one thing, is called so."""
     if change.kind == "not-followed":
         return None, "what this statement takes away cannot be followed"
-    body = await ask(documents.RESOLVE, {"ref": {"name": change.name, "kinds": ["DATASET" if change.column is None else "COLUMN"]}})
+    name = change.name if namespace is None else f"{namespace}/{change.name}"
+    body = await ask(documents.RESOLVE, {"ref": {"name": name, "kinds": ["DATASET" if change.column is None else "COLUMN"]}})
     if body.get("errors"):
         error = error_of(body["errors"][0])
         if error.code == "ambiguous-name":
-            return None, error.detail
+            return None, f"{error.detail}; --namespace says which is meant"
         raise error
     entity = body["data"]["entity"]["entity"]
-    return (entity["urn"], None) if entity is not None else (None, f"nothing recorded is called {change.name}")
+    return (entity["urn"], None) if entity is not None else (None, f"nothing recorded is called {name}")
 
 
 async def _impact(ask: Ask, change: Change, urn: str, at: dict[str, Any], **more: Any) -> dict[str, Any]:

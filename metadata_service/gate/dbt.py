@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from metadata_service.gate.schemas import Column, Schemas, Table
 from metadata_service.projector.feature_hash import fold_sql
 from metadata_service.queries.column_types import spelled
+
+if TYPE_CHECKING:
+    from metadata_service.gate.selected import Known
 
 __all__ = ["read_catalog", "read_manifest"]
 
@@ -24,7 +27,7 @@ def read_manifest(document: Mapping[str, Any], dialect: str | None) -> Schemas:
     """
     dialect = dialect or _dialect(document)
     found = Schemas()
-    known: dict[str, dict[str, str]] = {}  # of which all columns are known, for models that select `*`
+    known = _known()
     for node in _in_order({**document.get("sources", {}), **document["nodes"]}):
         if node["resource_type"] not in RELATIONS or _dict(node.get("config")).get("materialized") == "ephemeral":
             continue
@@ -32,8 +35,8 @@ def read_manifest(document: Mapping[str, Any], dialect: str | None) -> Schemas:
         contract = bool(_dict(_dict(node.get("config")).get("contract")).get("enforced"))
         described = {str(column["name"]): _described(column, dialect, contract) for column in _dict(node.get("columns")).values()}
         table = found.tables[name] = _relation(name, node, described, dialect, known)
-        if table.whole:
-            known[name] = {column: said.type or "UNKNOWN" for column, said in table.columns.items()}
+        if known is not None:
+            known.add(table)
     return found
 
 
@@ -50,6 +53,15 @@ def read_catalog(document: Mapping[str, Any]) -> Schemas:
         columns = {str(column["name"]): Column(spelled(str(column["type"]), None) if column.get("type") else None) for column in node["columns"].values()}
         found.tables[name] = Table(name, columns, True, origin=node.get("unique_id"), folds=True)
     return found
+
+
+def _known() -> Known | None:
+    """For the models of which all columns get known; without the `sql` extra the described columns have to do."""
+    try:
+        from metadata_service.gate.selected import Known
+    except ModuleNotFoundError:
+        return None
+    return Known()
 
 
 def _dialect(document: Mapping[str, Any]) -> str | None:
@@ -84,7 +96,7 @@ def _described(column: Mapping[str, Any], dialect: str | None, contract: bool) -
     return Column(spelled(str(said), dialect) if said else None, False if required else True if contract else None)
 
 
-def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None, known: Mapping[str, Mapping[str, str]]) -> Table:
+def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None, known: Known | None) -> Table:
     file, origin = node.get("original_file_path"), node.get("unique_id")
     raw, compiled = node.get("raw_code"), node.get("compiled_code")
     if node.get("language") != "sql" or not (raw or compiled):
@@ -93,10 +105,10 @@ def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column
     text = fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled)))
     if not compiled:
         return Table(name, described, False, file, None, text, origin=origin, folds=True)
-    try:
-        from metadata_service.gate.selected import selected
-    except ModuleNotFoundError:  # the `sql` extra; without it the described columns have to do
+    if known is None:
         return Table(name, described, False, file, fold_sql(str(compiled)), text, origin=origin, folds=True)
+    from metadata_service.gate.selected import selected
+
     query = selected(str(compiled), dialect, known)
     if query.columns is None:
         return Table(name, described, False, file, query.code, text, query.reads, origin, True)

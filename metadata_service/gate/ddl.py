@@ -13,7 +13,7 @@ from sqlglot.errors import SqlglotError
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table, same_name
-from metadata_service.gate.selected import selected
+from metadata_service.gate.selected import Known, selected
 from metadata_service.queries.column_types import spelled
 
 __all__ = ["apply_script"]
@@ -114,7 +114,9 @@ class _Script:
             self.schemas.tables[name] = replace(like, name=name, file=self.file, origin=name, folds=True)
 
     def _of_query(self, name: str, named: list[str], query: exp.Expr) -> Table:
-        known = {each.name: {column: said.type or "UNKNOWN" for column, said in each.columns.items()} for each in self.schemas.tables.values() if each.whole}
+        known = Known()
+        for read in {self._known(_name(each)) for each in query.find_all(exp.Table)} - {None}:
+            known.add(self.schemas.tables[str(read)])
         found = selected(query.sql(self.dialect), self.dialect, known)
         made = found.columns or {}
         names = named if len(named) == len(made) else list(made)

@@ -1,18 +1,41 @@
 """What a query selects: its columns, how each is made, and the rest of it, which decides the rows. Needs the `sql` extra."""
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ingest_hooks.sql import OutputColumn, SqlLineage, column_lineage
+from metadata_service.gate.schemas import Table
 from metadata_service.projector.feature_hash import fold_sql
 
-__all__ = ["Selected", "selected"]
+__all__ = ["Known", "Selected", "selected"]
+
+_WORD: Final = re.compile(r"\w+")
+
+
+class Known:
+    """The columns of tables of which all are known, found by what a query may name: a project has thousands of tables, and a query reads a few."""
+
+    def __init__(self) -> None:
+        self._by_word: dict[str, dict[str, dict[str, str]]] = {}
+
+    def add(self, table: Table) -> None:
+        """Take in a table, if all its columns are known."""
+        if table.whole:
+            word = (_WORD.findall(table.name.casefold()) or [""])[-1]
+            self._by_word.setdefault(word, {})[table.name] = {column: said.type or "UNKNOWN" for column, said in table.columns.items()}
+
+    def named_in(self, sql: str) -> dict[str, dict[str, str]]:
+        """Those that the query may name."""
+        return {name: columns for word in set(_WORD.findall(sql.casefold())) for name, columns in self._by_word.get(word, {}).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +48,9 @@ class Selected:
     reads: Mapping[str, frozenset[str]] | None
 
 
-def selected(sql: str, dialect: str | None, known: Mapping[str, Mapping[str, str]]) -> Selected:
-    """The result of a query; `known` are the columns of tables of which all are known."""
-    found = column_lineage(sql, dialect=dialect, schema=known)
+def selected(sql: str, dialect: str | None, known: Known) -> Selected:
+    """The result of a query over these tables and others."""
+    found = column_lineage(sql, dialect=dialect, schema=known.named_in(sql))
     reads = _reads(found)
     if not found.outputs or any("*" in column.name for column in found.outputs):
         return Selected(None, _layout(sql, dialect), reads)
@@ -87,6 +110,7 @@ def _names(tree: exp.Expr) -> Counter[str]:
     return Counter(each.name.casefold() for each in tree.find_all(exp.Identifier))
 
 
+@lru_cache(maxsize=100_000)  # base and head have most in common, and columns the steps on their way
 def _layout(sql: str, dialect: str | None) -> str:
     """SQL in one layout, without comments; as it is if it cannot be read."""
     try:

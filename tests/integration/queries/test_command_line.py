@@ -280,6 +280,10 @@ def test_the_gate_of_a_pull_request(home: Path, tmp_path: Path) -> None:
     found = json.loads(lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--json", "--fail-on", "possible"))
     assert found == {"breaking": 0, "possible": 0, "failed": 0, "failOn": "possible", "changes": []}
     assert "invalid-argument" in lineproof(home, "ci", "gate", "--base", str(tmp_path / "none.json"), "--head", str(head), code=2)
+    two = tmp_path / "two.json"
+    two.write_text(json.dumps({"weather": {"wind_speed": "double"}, "flights": {}}))
+    assert f"nothing recorded is called {RAW}x/weather" in lineproof(home, "ci", "gate", "--base", str(two), "--head", str(head), "--namespace", f"{RAW}x")
+    assert "drops the table weather" in lineproof(home, "ci", "gate", "--base", str(two), "--head", str(head), "--namespace", RAW, code=1)
     assert "cannot be written" in lineproof(home, "ci", "gate", "--base", str(base), "--head", str(head), "--junit", str(head / "gate.xml"), code=2)
 
 
