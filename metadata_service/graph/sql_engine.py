@@ -29,18 +29,19 @@ PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", 
 class Session:
     """One transaction; runs statements of `sql_text` and nothing else.
 
-    Statements go to the driver's own cursor: rows stay plain tuples, which matters when a walk reads tens of thousands of them.
+    Statements go to the driver's own cursor: rows stay plain tuples, which matters when a walk reads tens of thousands of them. A walk along a chain is a
+    statement per node, so that what surrounds one counts, too: the cursor is kept.
     """
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection.connection
+        self._cursor = self._connection.cursor()
         self.dialect = dialect
 
     def rows(self, template: str, *parameters: Any) -> Sequence[Any]:
         """All rows."""
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(self.dialect.render(template), parameters)
-            return cursor.fetchall()
+        self._cursor.execute(self.dialect.render(template), parameters)
+        return self._cursor.fetchall()
 
     def row(self, template: str, *parameters: Any) -> Any:
         """The first row or None."""

@@ -77,7 +77,6 @@ SET_STATS = "SELECT s.set_id, s.last_seen, s.runs FROM {texts} CROSS JOIN graph_
 LISTED = "SELECT urn FROM graph_node WHERE urn > ? AND urn < ? AND from_ <= ? ORDER BY urn LIMIT ?"
 CONTEXTS = "SELECT c.id, c.body FROM {ids} CROSS JOIN graph_context c WHERE c.id = f.value"
 EDGES_BY_ID = f"SELECT {_EDGE} FROM {{ids}} CROSS JOIN graph_edge e WHERE e.id = f.value"
-EDGE_KEYS = "SELECT e.key, e.from_, e.id FROM {ids} CROSS JOIN graph_edge e WHERE e.id = f.value"
 CONCERNED = ("SELECT n.urn, t.role, x.body FROM {ids} CROSS JOIN graph_touch t CROSS JOIN graph_node n CROSS JOIN graph_entry x "
              "WHERE t.idx = f.value AND n.id = t.node_id AND x.idx = t.idx ORDER BY t.idx, n.urn")
 OUTCOME = "SELECT body FROM graph_entry WHERE idx = ?"
@@ -137,15 +136,15 @@ def _insert(dialect: str, into: Insert) -> str:
 
 
 @cache
-def step(direction: str, families: frozenset[int], shape: Literal["far", "pairs", "count", "claims", "edges"], *, past: bool) -> str:
+def step(direction: str, families: frozenset[int], shape: Literal["far", "count", "claims", "edges"], *, past: bool) -> str:
     """One step of a walk, from a list of node ids.
 
-    `far`: distinct far ids; `pairs`: (near, far, edge id); `count`: (near, number of distinct far); `claims`: distinct (near, context id, own);
+    `far`: distinct far ids; `count`: (near, number of distinct far); `claims`: distinct (near, context id, own);
     `edges`: whole rows.
     Parameters: ids; in the past: ids, at, ids, at, at; `claims`: and a limit.
     """
     near, far = _NEAR[direction]
-    columns = {"far": f"e.{far} AS far", "pairs": f"e.{near} AS near, e.{far} AS far, e.id AS id", "count": f"e.{near} AS near, e.{far} AS far",
+    columns = {"far": f"e.{far} AS far", "count": f"e.{near} AS near, e.{far} AS far",
                "claims": f"e.{near} AS near, e.context_id AS context, e.own AS own", "edges": _EDGE}
     family = "" if len(families) == 2 else f" AND e.family = {min(families)}"
     scan = f"SELECT {columns[shape]} FROM {{ids}} CROSS JOIN graph_edge e WHERE e.{near} = f.value{family} AND e.to_"

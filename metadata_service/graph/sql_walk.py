@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
+from typing import Any
 
 from metadata_service.graph import sql_text
 from metadata_service.graph.errors import WalkTooLarge
@@ -42,11 +44,11 @@ class _Walk:
     def far(self, ids: Sequence[int]) -> set[int]:
         """The neighbours of `ids` in the walk's direction."""
         statement = step(self.direction, self.families, "far", past=self.at is not None)
-        return {row[0] for chunk in _chunks(ids) for row in self.session.rows(statement, *self._parameters(chunk))}
+        return {far for chunk in _chunks(ids) for far, in self.session.rows(statement, *self._parameters(chunk))}
 
-    def pairs(self, ids: Sequence[int], direction: Direction) -> Iterator[tuple[int, int, int]]:
-        """(near, far, edge id) of the edges of `ids`."""
-        statement = step(direction, self.families, "pairs", past=self.at is not None)
+    def edges(self, ids: Sequence[int], direction: Direction) -> Iterator[Any]:
+        """The edges of `ids`, in the columns of `sql_text.EDGES_BY_ID`."""
+        statement = step(direction, self.families, "edges", past=self.at is not None)
         for chunk in _chunks(ids):
             yield from self.session.rows(statement, *self._parameters(chunk))
 
@@ -79,9 +81,7 @@ def neighbours(session: Session, frontier: Sequence[str], direction: Direction, 
     if not frontier or not families:
         return []
     walk = _Walk(session, direction, families, at, seconds=0)
-    ids = sorted(_existing(session, frontier, None))
-    found = [edge for _, _, edge in walk.pairs(ids, direction)]
-    return _edges(session, found, limit)
+    return edges_of(session, _first_edges(walk.edges(sorted(_existing(session, frontier, None)), direction), limit))
 
 
 def claims(session: Session, urns: Sequence[str], direction: Direction, at: int | None, limit: int) -> Claims:
@@ -104,18 +104,13 @@ def edge_history(session: Session, urns: Sequence[str], families: Sequence[Famil
         listed = session.many(chunk)
         ends |= {number: to for number, to in session.rows(statement, listed, start, end, listed, start, end, start, end)}
     by_place = {row[0]: row for part in _chunks(list(ends)) for row in session.rows(sql_text.EDGES_BY_ID, session.many(part))}
-    ordered = sorted(by_place.values(), key=lambda row: (row[1], row[5]))[:limit]
+    ordered = _first_edges(by_place.values(), limit)
     return [replace(edge, to=to) if (to := ends[row[0]]) <= end else edge for row, edge in zip(ordered, edges_of(session, ordered), strict=True)]
 
 
-def _edges(session: Session, ids: Sequence[int], limit: int, urns: dict[int, str] | None = None) -> list[Edge]:
-    """The first `limit` of these edges by (key, from_)."""
-    if len(ids) > limit:
-        keyed = sorted((key, from_, number) for chunk in _chunks(ids) for key, from_, number in session.rows(sql_text.EDGE_KEYS, session.many(chunk)))
-        ids = [number for _, _, number in keyed[:limit]]
-    rows = [row for chunk in _chunks(ids) for row in session.rows(sql_text.EDGES_BY_ID, session.many(chunk))]
-    rows.sort(key=lambda row: (row[1], row[5]))
-    return edges_of(session, rows, urns)
+def _first_edges(rows: Iterable[Any], limit: int) -> Sequence[Any]:
+    """The first `limit` of rows of edges by (key, from_)."""
+    return sorted(rows, key=itemgetter(1, 5))[:limit]
 
 
 def reachable(session: Session, asked: Walk, at: int | None) -> Reach:
@@ -150,15 +145,15 @@ def _first(urns: dict[int, str], number: int) -> dict[int, str]:
 
 def _surroundings(walk: _Walk, distance: dict[int, int], urns: dict[int, str], limits: Limits, reasons: list[str]) -> Reach:
     ids = list(distance)
-    inside: list[int] = []
+    inside: list[Any] = []
     joined: set[tuple[int, int]] = set()  # (downstream, upstream) within the answer
     outside: set[tuple[int, int]] = set()
-    for down, up, edge in walk.pairs(ids, "UPSTREAM"):
-        if up in distance:
+    for edge in walk.edges(ids, "UPSTREAM"):
+        if edge[4] in distance:
             inside.append(edge)
-            joined.add((down, up))
+            joined.add(edge[3:5])
         else:
-            outside.add((down, up))
+            outside.add(edge[3:5])
     above = dict.fromkeys(ids, 0)
     for down, _ in outside:
         above[down] += 1
@@ -168,7 +163,7 @@ def _surroundings(walk: _Walk, distance: dict[int, int], urns: dict[int, str], l
         below[up] -= 1
     if len(inside) > limits.edges and TOO_MANY_EDGES not in reasons:
         reasons.append(TOO_MANY_EDGES)
-    edges = _edges(walk.session, inside, limits.edges, urns)
+    edges = edges_of(walk.session, _first_edges(inside, limits.edges), urns)
     nodes = sorted((distance[number], urns[number], number) for number in ids)
     return Reach(tuple(ReachedNode(urn, hops, above[number], below[number]) for hops, urn, number in nodes), tuple(edges), bool(reasons), tuple(reasons))
 
@@ -192,9 +187,8 @@ def paths(session: Session, start: str, end: str, direction: Direction, families
     path: list[Edge] = []
     node = known[end]
     for remaining in range(distance[node] - 1, -1, -1):
-        into = {edge: far for _, far, edge in walk.pairs([node], opposite(direction)) if distance.get(far) == remaining}
-        keyed = sorted((key, from_, number) for key, from_, number in session.rows(sql_text.EDGE_KEYS, session.many(into)))
-        smallest = keyed[0][2]
-        path += _edges(session, [smallest], 1)
-        node = into[smallest]
+        near = 3 if direction == "UPSTREAM" else 4  # the column of the end that is nearer to `start`
+        smallest = _first_edges((edge for edge in walk.edges([node], opposite(direction)) if distance.get(edge[near]) == remaining), 1)
+        path += edges_of(session, smallest)
+        node = smallest[0][near]
     return [Path(tuple(reversed(path)))]
