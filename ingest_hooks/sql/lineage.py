@@ -19,6 +19,7 @@ from ingest_hooks.sql.resolve import Found, Projection, Resolver
 from ingest_hooks.sql.script import choose, read_script
 from ingest_hooks.sql.source_map import SourceMap
 from ingest_hooks.sql.sources import selects_of
+from ingest_hooks.sql.stars import open_stars
 from ingest_hooks.sql.tables import SchemaIndex, Tables, with_tables, written_tables
 from ingest_hooks.sql.timing import timing
 from ingest_hooks.sql.uses import merged
@@ -107,6 +108,7 @@ class _Run:
         queries, tables = prepare(reduced.reads, self.index, self.dialect, self.variables)
         roots = [scope for query in queries if (scope := build_scope(query)) is not None]
         scopes = [inner for root in roots for inner in root.traverse()]
+        open_stars(scopes)
         resolver = Resolver(tables, scopes)
         rows = merged(resolver.rows(root) for root in roots)
         reasons = set(rows.reasons) | ({reduced.reason} if reduced.reason and reduced.status != "complete" else set())

@@ -13,7 +13,6 @@ from ingest_hooks.sql.expand import expand_items
 from ingest_hooks.sql.naming import name_tables
 from ingest_hooks.sql.nodes import Nodes
 from ingest_hooks.sql.positions import remember_positions
-from ingest_hooks.sql.stars import open_stars
 from ingest_hooks.sql.tables import SchemaIndex, Tables, remember_names
 
 __all__ = ["prepare"]
@@ -58,7 +57,6 @@ def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | Non
                                          allow_partial_qualification=True, expand_alias_refs=not tables.open) for query in normal]
     for query in qualified:
         tables.take_back(query)
-        open_stars(query)
     return qualified, tables
 
 

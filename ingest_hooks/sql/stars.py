@@ -1,10 +1,11 @@
 """Stars over sources that have two columns of one name: sqlglot leaves them, as no name tells such columns apart."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.optimizer.scope import Scope
 
 from ingest_hooks.sql.sources import plain_sources, selects_of
 
@@ -19,13 +20,11 @@ def place_in_source(column: exp.Column) -> int | None:
     return place
 
 
-def open_stars(query: exp.Expr) -> None:
-    """Write the stars of a qualified query out, each column with its place in its source."""
-    if not any(item.is_star for select in query.find_all(exp.Select) for item in select.expressions):
-        return
-    for scope in traverse_scope(query):
+def open_stars(scopes: Iterable[Scope]) -> None:
+    """Write the stars of qualified queries out, inner scopes first, each column with its place in its source."""
+    for scope in scopes:
         select = scope.expression
-        if not isinstance(select, exp.Select):
+        if not isinstance(select, exp.Select) or not any(item.is_star for item in select.expressions):
             continue
         items: list[exp.Expr] = []
         for item in select.expressions:
