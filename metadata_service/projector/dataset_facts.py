@@ -32,7 +32,7 @@ FED_BY_JOBS_STATE: Final = "fed-by-jobs"  # there is, or was, a dataset with the
 # facets whose content is told in our words too, as facts, edges, links or versions: where changes are listed, once is enough
 INTERPRETED: Final = frozenset(f"facet:{key}" for key in (
     "columnLineage", "dataSource", "documentation", "jobType", "lifecycleStateChange", "lineage", "ownership", "parent", "schema", "sourceCodeLocation",
-    "sql", "symlinks", "tags", "version"))
+    "sql", "symlinks", "tags", "version")) | {"sourceless"}  # and a fact that follows from them and from what else is known of the columns
 WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
 
 

@@ -128,16 +128,3 @@ async def test_of_a_column_the_facts_of_its_dataset_are_told_and_of_a_feature_it
     assert [(each.urn, each.fact, each.before, each.after, each.since) for each in of_column.facts] == [described]
     moved = next(each for each in of_feature.facts if each.urn == feature)
     assert (moved.fact, moved.before["version"], moved.after["version"], moved.since) == ("alias:live", "1", "2", end)
-
-
-async def test_a_constant_that_changed_is_told(world: World) -> None:
-    def told(run: str, expression: str) -> None:
-        world.run("make", run, "2026-03-09T00:00:00Z", ["a"], "m", {"x": (expression, [], 1), "y": ("a.y", [("a", "y")], 2)}, f"select {expression}")
-
-    told("make 1", "'eu'")
-    start = await world.settle()
-    told("make 2", "'us'")
-    await world.settle()
-    found = await ask(world, diff, column("x", "m"), start)
-    fact, = found.facts
-    assert (fact.urn, fact.fact, fact.before["x"]["expression"], fact.after["x"]["expression"]) == (dataset("m"), "sourceless", "'eu'", "'us'")
