@@ -81,21 +81,21 @@ def _reads(found: SqlLineage) -> dict[str, frozenset[str]] | None:
 
 
 def _rest(sql: str, dialect: str | None, told: set[str]) -> str | None:
-    """The query in one layout without the select items that are in `told`; None if it cannot be read."""
+    """The query in one layout without the select items that are in `told`; None if it cannot be read or written."""
     try:
         tree = sqlglot.parse_one(sql, read=dialect)
+        named = _names(tree)
+
+        def decides(item: exp.Expr) -> bool:
+            name = item.alias_or_name.casefold()  # if nothing else in the query is called so, nothing reads it
+            return not item.is_star and named[name] > _names(item)[name] and _sql(item.unalias(), dialect).casefold() not in told
+
+        for select in tree.find_all(exp.Select):
+            if _is_table(select) and not select.args.get("distinct"):
+                select.set("expressions", list(filter(decides, select.expressions)) or [exp.Star()])
+        return _sql(tree, dialect)
     except (SqlglotError, ValueError, RecursionError):
         return None
-    named = _names(tree)
-
-    def decides(item: exp.Expr) -> bool:
-        name = item.alias_or_name.casefold()  # if nothing else in the query is called so, nothing reads it
-        return not item.is_star and named[name] > _names(item)[name] and _sql(item.unalias(), dialect).casefold() not in told
-
-    for select in tree.find_all(exp.Select):
-        if _is_table(select) and not select.args.get("distinct"):
-            select.set("expressions", list(filter(decides, select.expressions)) or [exp.Star()])
-    return _sql(tree, dialect)
 
 
 def _is_table(select: exp.Select) -> bool:
