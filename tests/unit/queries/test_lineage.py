@@ -1,16 +1,20 @@
 """Lineage: directions, levels, filters that keep paths, versions that stand for their feature or model."""
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
 from lineproof_schema.urn import UrnError, format_urn
+from metadata_service.graph.port import GraphStore
+from metadata_service.queries.context import EVERYTHING, Asked, answer
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.lineage import Lineage, lineage, walk_limits
 from metadata_service.queries.shapes import Direction, Kind, Level
 from tests.flights_world import NS, RAW, World, column, dataset, features, job, model, run_id, training
-from tests.unit.queries.asking import ask, reader_of
+from tests.unit.queries.asking import Counted, ask, reader_of
 
 pytestmark = pytest.mark.anyio
 
@@ -167,7 +171,7 @@ async def test_an_answer_is_of_one_size_even_while_the_projector_runs(world: Wor
 
     async def question(context: object) -> Lineage:
         nonlocal asked
-        found = await lineage(context, column("wind_ms", "feat_weather"), level=Level.COLUMN, depth=1)  # type: ignore[arg-type]
+        found = await lineage(context, column("wind_ms", "feat_weather"), level=Level.COLUMN, depth=1, facts=True)  # type: ignore[arg-type]
         asked += 1
         if asked == 1:
             features(world, "feat 3", "2026-03-03T09:10:00Z", "select\n a,\n b,\n -- x\n 3 * wind_speed_mph as wind_ms\n", "a" * 40)
@@ -179,6 +183,24 @@ async def test_an_answer_is_of_one_size_even_while_the_projector_runs(world: Wor
     assert found.computed_at.size == before
     assert [edge.expression for edge in found.edges] == ["round(wind_speed_mph * 0.27778, 1)"]
     assert (await ask(world, lineage, column("wind_ms", "feat_weather"), level=Level.COLUMN, depth=1)).edges[0].expression == "3 * wind_speed_mph"
+
+
+async def test_what_is_said_of_columns_is_of_the_size_of_the_walk(world: World) -> None:
+    before = world.log.reader.size()
+
+    async def move(name: str) -> None:
+        if name == "claims" and world.log.reader.size() == before:
+            features(world, "feat 3", "2026-03-03T09:10:00Z", "select\n a,\n b,\n -- x\n 3 * wind_speed_mph as wind_ms\n", "a" * 40)
+            await world.settle()
+
+    graph = Counted(world.graph, move)
+    room = replace(world.room, graph=cast("GraphStore", graph))
+    found = await answer(room, EVERYTHING, Asked(), lambda context: lineage(context, column("wind_ms", "feat_weather"), level=Level.COLUMN, depth=1))
+    assert (found.computed_at.size, graph.asked.count("claims")) == (before, 2)
+    assert [edge.expression for edge in found.edges] == ["round(wind_speed_mph * 0.27778, 1)"]
+    graph.asked.clear()
+    await answer(room, EVERYTHING, Asked(), lambda context: lineage(context, column("wind_ms", "feat_weather"), level=Level.COLUMN, depth=1))
+    assert (graph.asked.count("claims"), "position" in graph.asked) == (1, False)  # whoever reads claims is told where the graph stood
 
 
 async def test_limits_truncate_and_say_so(shared_world: World) -> None:
