@@ -64,7 +64,7 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
     written = await written_at(context, {dataset: data_at for dataset in start})
     for dataset in start:
         if dataset in written:
-            _assign(found, dataset, written[dataset])
+            _assign(context, found, dataset, written[dataset])
     frontier = list(roots)
     if data_at is not None:  # of what was not there nothing is said
         await doubt(context, "no-data-then", {each: f"no version of it was written by {data_at.isoformat()}" for each in start if each not in written})
@@ -96,7 +96,7 @@ async def _has_versions(context: QueryContext, dataset: str) -> bool:
 async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) -> list[Edge]:
     by_size: dict[int | None, list[str]] = defaultdict(list)
     for urn in frontier:
-        by_size[found.sizes.get(holder(urn), context.at)].append(urn)
+        by_size[found.sizes.get(holder(urn))].append(urn)
     edges: list[Edge] = []
     for size, urns in by_size.items():
         level = await _standing(context, found, urns, size)
@@ -104,7 +104,7 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         edges += [edge for edge in level if edge.family == COLUMN_DERIVED_FROM or edge.downstream not in precise]
         columns = [urn for urn in urns if urn.startswith("urn:lineproof:column:")]
         above = await _standing(context, found, sorted(set(map(holder, columns))), size)
-        gaps = await unexplained(context, columns, level, size, above)
+        gaps = await unexplained(context, columns, level, _at(context, size), above)
         # nobody said all that this column is made of: go on with what its dataset is made of
         await doubt(context, "column-lineage-unknown", {urn: f"{reason}; the trace goes on with whole datasets" for urn, reason in gaps.items()})
         vague = set(map(holder, gaps))
@@ -118,7 +118,7 @@ async def _standing(context: QueryContext, found: Walked, urns: Sequence[str], s
 
     What other jobs show, or other code of the job, counts only where that run itself says nothing of the entity.
     """
-    edges = await context.graph.neighbours(urns, "UPSTREAM", _FAMILIES, size, MAX_TRACE_EDGES + 1) if urns else []
+    edges = await context.graph.neighbours(urns, "UPSTREAM", _FAMILIES, _at(context, size), MAX_TRACE_EDGES + 1) if urns else []
     by_urn: dict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
         by_urn[edge.downstream].append(edge)
@@ -140,14 +140,19 @@ async def _constants(context: QueryContext, found: Walked, urns: Iterable[str]) 
     by_size: dict[int | None, list[str]] = defaultdict(list)
     for urn in sorted(urns):
         if urn != holder(urn):
-            by_size[found.sizes.get(holder(urn), context.at)].append(urn)
+            by_size[found.sizes.get(holder(urn))].append(urn)
     told = []
     for size, columns in by_size.items():
-        for edge in await constants(context, columns, size):
+        for edge in await constants(context, columns, _at(context, size)):
             run = found.run.get(holder(edge.downstream))
             job, code = (run.job, run.transformation) if run is not None else (None, None)
             told.append(replace(edge, set_id=_own_set(found, edge.downstream) or "", via=job, transformation=code))
     return told
+
+
+def _at(context: QueryContext, size: int | None) -> int | None:
+    """A size as the graph is asked for it."""
+    return context.at if size is None else size
 
 
 def _own_set(found: Walked, urn: str) -> str | None:
@@ -183,16 +188,21 @@ async def _past(context: QueryContext, urns: Sequence[str], own: Mapping[str, st
     return nearest
 
 
-def _assign(found: Walked, dataset: str, written: Written, moment: datetime | None = None, inferred: bool = False) -> None:
+def _assign(context: QueryContext, found: Walked, dataset: str, written: Written, moment: datetime | None = None, inferred: bool = False) -> None:
     """Remember the traced version of a dataset, its run, and where and when what it was made of is looked for."""
     found.version[dataset] = replace(written.version, inferred=inferred)
-    found.sizes[dataset] = written.size
-    found._told[dataset] = written.told
+    found.sizes[dataset] = _before_now(context, written.size)
+    found._told[dataset] = _before_now(context, written.told)
     found._moment[dataset] = moment
     if written.run is not None:
         found.run[dataset] = written.run
         if written.run.status != "RUNNING":  # a streaming job reads on
             found._moment[dataset] = written.run.ended_at or written.run.started_at
+
+
+def _before_now(context: QueryContext, size: int | None) -> int | None:
+    """A size before the position, None for the position itself: asked for as of a size the graph is what it was when it stood there."""
+    return None if size is None or size >= context.size else size
 
 
 async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], *, pinned_only: bool) -> None:
@@ -229,9 +239,9 @@ def _choose(context: QueryContext, found: Walked, dataset: str, readers: Sequenc
         if told:
             leading = max(told)[2]
             written, inferred = read[leading, dataset]
-            _assign(found, dataset, written, found._moment.get(leading), inferred)
+            _assign(context, found, dataset, written, found._moment.get(leading), inferred)
         else:
-            found.sizes[dataset] = found._told[dataset] = found._told.get(readers[0], context.at)
+            found.sizes[dataset] = found._told[dataset] = found._told.get(readers[0])
             found._moment[dataset] = found._moment.get(readers[0])
     traced = found.version.get(dataset)
     return traced is not None and any(with_run and read[reader, dataset][0].version.urn != traced.urn for with_run, _, reader in told)
