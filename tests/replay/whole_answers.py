@@ -169,7 +169,9 @@ async def _wrong_in_diff(room: Room, snapshots: Sequence[Snapshot], urn: str, st
         wrong.append("nodes")
     if _applied(old_edges, found) != new_edges:
         wrong.append("edges")
-    facts = [{key: value for key, value in each.facts.items() if key[0] in old & new and not key[1].startswith(QUIET) and key[1] not in INTERPRETED}
+    there = [{urn, *reached, *map(holder, reached)} & each.nodes for reached, each in ((old, before), (new, after))]
+    facts = [{key: value for key, value in each.facts.items() if key[0] in there[0] & there[1] and not key[1].startswith(QUIET)
+              and key[1] not in INTERPRETED}
              for each in (before, after)]  # what facets say that are told as facts is told once
     for each in found.facts:
         if facts[0].get((each.urn, each.fact)) != each.before:
