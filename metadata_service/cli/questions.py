@@ -31,6 +31,7 @@ WithLeaves = Annotated[bool, typer.Option("--with-leaves", help="Put all leaves 
                                                                "names: the verifier then reaches keys-complete and derived.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds (dataset, column, feature-version, …); may be repeated.")]
 
+
 class Way(StrEnum):
     """Which way lineage walks."""
 
@@ -72,7 +73,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
         return {"urn": urn, **variables, "level": level or ("COLUMN" if urn is not None and ":column:" in urn[:25] else "ASSET")}
 
     answer = ask_about(Target(server, token, data), "lineage", documents.LINEAGE, entity, complete,
-                    Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
+                       Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
     if as_json:
         return
     if form is Form.tree:
@@ -94,7 +95,7 @@ def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change"
         return {**subject, "at": position(at)}
 
     answer = ask_about(Target(server, token, data), "impact", documents.IMPACT, entity, complete,
-                    Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
+                       Evidence(evidence, with_leaves, lambda found: (edge["openedBy"] for edge in found["edges"])), as_json)
     if not as_json:
         show(*impact_view(answer))
 
@@ -116,7 +117,7 @@ def trace(entity: Entity, data_at: Annotated[str | None, typer.Option("--data-at
         yield from (finding["since"] - 1 for finding in found["quality"])
 
     answer = ask_about(Target(server, token, data), "trace", documents.TRACE, entity, lambda urn: {"urn": urn, **variables},
-                    Evidence(evidence, with_leaves, cited), as_json)
+                       Evidence(evidence, with_leaves, cited), as_json)
     if not as_json:
         show(*trace_view(answer))
 

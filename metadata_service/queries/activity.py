@@ -13,7 +13,6 @@ from metadata_service.queries.shapes import Long, as_time
 
 __all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "writers_of"]
 
-TERMINAL = ("COMPLETE", "FAIL", "ABORT")
 RUN_LIMIT = 1_000
 VERSION_LINKS = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

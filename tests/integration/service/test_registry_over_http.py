@@ -370,3 +370,24 @@ async def test_the_past_of_a_resolution_can_be_asked(projected: ServiceWorld) ->
     assert (then["rows"], then["computedAt"]["size"]) == ([{"version": "1", "aliasIndex": first}], second)
     gone = (await ask(projected, document, at={"size": first}))["data"]["resolve"]
     assert (gone["rows"], gone["completeness"]["complete"]) == ([{"version": None, "aliasIndex": None}], False)
+
+
+async def test_what_lies_beyond_the_grants_is_at_no_address(projected: ServiceWorld) -> None:
+    await versions(projected, "1")
+    await say(projected, "alias", alias("1", None))
+    await say(projected, "model-version", model("1", ["demo:delay@1"]))
+    await say(projected, "model-version", {**model("1", ["demo:delay@1"]), "namespace": "shared", "name": "open"})
+    stranger = projected.as_("reader", prefixes=("shared",))
+    for path in ("/features/demo:{}/versions/1", "/features/demo:{}/aliases/prod", "/features/{}/versions/1", "/models/demo:{}/versions/1",
+                 "/api/v1/lineage/export?urn=urn:lineproof:feature:demo:{}", "/api/v1/lineage/export?urn=urn:lineproof:model-version:demo:{}:1"):
+        for name, ghost in (("delay", "ghost"), ("late", "gone")):
+            told, of_nothing = [await projected.http.get(path.format(each), headers=stranger) for each in (name, ghost)]
+            assert (told.status_code, told.text.replace(name, ghost)) == (of_nothing.status_code, of_nothing.text), path
+    for subject in (None, "shared:open@1"):
+        for reference in ("demo:{}@1", "demo:{}@prod", "demo:{}@9"):
+            told, of_nothing = [await resolve(projected, reference.format(each), headers=stranger, model=subject) for each in ("delay", "ghost")]
+            assert repr(told).replace("delay", "ghost") == repr(of_nothing)
+    bound = await resolve(projected, headers=stranger, model="shared:open@1")
+    assert "delay" not in repr(bound)
+    assert [(row["reference"], row["problem"]["code"]) for row in bound["resolutions"]] == [("restricted", "restricted")]
+    assert rows(await resolve(projected, model="shared:open@1")) == [("1", None)]
