@@ -95,8 +95,9 @@ async def test_impact_is_a_list_with_owners_first_and_a_path_each(shared_world: 
     assert lines[0].startswith("drop column weather.wind_speed: 8 breaking, 1 possible")
     assert "owners to ask: ml-team, airport-ops" in lines[0]
     model = next(number for number, line in enumerate(lines) if line.startswith("breaking  delay@1  model version, live in production  pinned  owner ml-team"))
-    assert lines[model + 1].strip() == ("weather.wind_speed → stg_weather.wind_speed_mph → feat_weather.wind_ms → training_set.wind_ms → delay@1"
-                                        "  (models/training_set.sql:3)".replace("  ", " "))
+    assert flat("\n".join(lines[model + 1:])).lstrip().startswith(
+        "weather.wind_speed → stg_weather.wind_speed_mph (models/stg_weather.sql:4) → feat_weather.wind_ms (models/feat_weather.sql:5) "
+        "→ training_set.wind_ms (models/training_set.sql:3) → delay@1")
     assert [line.split()[0] for line in lines[1:] if line[:1] in "bp"] == ["breaking"] * 5 + ["possible"]
 
 
