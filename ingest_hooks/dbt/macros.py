@@ -12,7 +12,7 @@ from jinja2.lexer import Token, TokenStream
 
 from ingest_hooks.dbt.artifacts import Artifacts, Node
 from ingest_hooks.sql import MacroPlace
-from ingest_hooks.sql.marks import Marks
+from ingest_hooks.sql.templates.marks import Marks
 
 __all__ = ["PathOf", "macros_of"]
 

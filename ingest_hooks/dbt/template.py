@@ -18,8 +18,8 @@ from ingest_hooks.dbt.artifacts import Artifacts, Node
 from ingest_hooks.dbt.macros import PathOf, macros_of
 from ingest_hooks.dbt.relations import Columns, Relation, database_of, relation_of
 from ingest_hooks.sql import SourceMap
-from ingest_hooks.sql.marks import Marks
-from ingest_hooks.sql.spliced import Piece, Spliced
+from ingest_hooks.sql.templates.marks import Marks
+from ingest_hooks.sql.templates.spliced import Piece, Spliced
 
 __all__ = ["model_source_map"]
 

@@ -9,20 +9,20 @@ from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from ingest_hooks.sql.marks import MacroPlace
+from ingest_hooks.sql.columns.positions import Text, remembered, replaces, star_of, written_items
+from ingest_hooks.sql.columns.predicates import comparisons, frames
+from ingest_hooks.sql.columns.prepared import prepare
+from ingest_hooks.sql.columns.resolve import Found, Projection, Resolver
+from ingest_hooks.sql.columns.sources import selects_of
+from ingest_hooks.sql.columns.stars import open_stars
+from ingest_hooks.sql.columns.tables import SchemaIndex, Tables, with_tables, written_tables
+from ingest_hooks.sql.columns.uses import merged
+from ingest_hooks.sql.forms.reduced import Reduced, table_name
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, Timing, WindowFrame
-from ingest_hooks.sql.positions import Text, remembered, replaces, star_of, written_items
-from ingest_hooks.sql.predicates import comparisons, frames
-from ingest_hooks.sql.prepared import prepare
-from ingest_hooks.sql.reduced import Reduced, table_name
-from ingest_hooks.sql.resolve import Found, Projection, Resolver
-from ingest_hooks.sql.script import choose, read_script
-from ingest_hooks.sql.source_map import SourceMap
-from ingest_hooks.sql.sources import selects_of
-from ingest_hooks.sql.stars import open_stars
-from ingest_hooks.sql.tables import SchemaIndex, Tables, with_tables, written_tables
-from ingest_hooks.sql.timing import timing
-from ingest_hooks.sql.uses import merged
+from ingest_hooks.sql.scripts.script import choose, read_script
+from ingest_hooks.sql.templates.marks import MacroPlace
+from ingest_hooks.sql.templates.source_map import SourceMap
+from ingest_hooks.sql.timing.answer import timing
 
 __all__ = ["PARSER", "column_lineage"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ingest_hooks.sql.marks import MacroPlace
+from ingest_hooks.sql.templates.marks import MacroPlace
 
 __all__ = ["InputColumn", "OutputColumn", "SqlLineage", "Status", "Step", "Subtype", "TimeBound", "TimeLimit",
            "TimePredicate", "TimedPredicate", "TimedRead", "Timing", "WindowFrame"]

@@ -1,0 +1,2 @@
+"""From an output column to the base columns that it is made of."""
+from __future__ import annotations
