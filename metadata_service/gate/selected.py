@@ -50,7 +50,7 @@ class Selected:
 
 def selected(sql: str, dialect: str | None, known: Known) -> Selected:
     """The result of a query over these tables and others."""
-    found = column_lineage(sql, dialect=dialect, schema=known.named_in(sql))
+    found = column_lineage(sql, dialect=dialect, schema=known.named_in(sql), timed=False)
     reads = _reads(found)
     if not found.outputs or any("*" in column.name for column in found.outputs):
         return Selected(None, _layout(sql, dialect), reads)
