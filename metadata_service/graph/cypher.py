@@ -160,13 +160,13 @@ def glance(*, past: bool) -> str:
 
 def _glance(*, past: bool) -> str:
     return (f"[p.size, p.root, p.digest, COLLECT {{ UNWIND $urns AS urn {_node(past=past)} RETURN node }}, "
-            "COLLECT { UNWIND $keys AS key MATCH (s:State {key: key}) RETURN [key, s.value] }]")
+            "COLLECT { UNWIND $keys AS key MATCH (s:State {key: key}) USING INDEX SEEK s:State(key) RETURN [key, s.value] }]")
 
 
 def _node(*, past: bool) -> str:
     """[urn, tenant, from, [[fact, value, from], …]] of the node of `urn`, with the facts visible at `$at`."""
     visible = "r.to > $at AND r.from <= $at" if past else f"r.to = {OPEN}"
-    return ("MATCH (n:Entity {urn: urn}) WHERE n.from <= $at WITH [urn, n.tenant, n.from, "
+    return ("MATCH (n:Entity {urn: urn}) USING INDEX SEEK n:Entity(urn) WHERE n.from <= $at WITH [urn, n.tenant, n.from, "
             f"COLLECT {{ MATCH (r:Revision) {_BY_URN} WHERE r.urn = urn AND {visible} RETURN [r.fact, r.value, r.from] }}] AS node")
 
 
@@ -219,7 +219,8 @@ def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, pa
 def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:
     walk = _arrow(direction, f":{_types(families, past=past)}*0..{'' if depth is None else depth}")
     visible = "WHERE all(r IN relationships(p) WHERE r.from <= $at AND r.to > $at) " if past else ""
-    return f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}WITH m, min(length(p)) AS distance"
+    return (f"UNWIND $roots AS root MATCH (s:Entity {{urn: root}}) USING INDEX SEEK s:Entity(urn) WHERE s.from <= $at MATCH p = (s){walk}(m) {visible}"
+            "WITH m, min(length(p)) AS distance")
 
 
 # `found` relationships, some per record

@@ -29,7 +29,7 @@ __all__ = ["Difference", "EdgeDifference", "FactDifference", "GraphDiff", "NodeD
 
 MAX_POSITIONS: Final = 1_000
 HISTORY_LIMIT: Final = 20_000
-QUIET: Final = ("currentVersion", "usage:", "cost:", "quality:")  # facts of activity, not of what an entity is
+QUIET: Final = ("currentVersion", "usage:", "cost:", "quality:", "reproduction:")  # facts of activity, not of what an entity is
 
 
 class Difference(Enum):

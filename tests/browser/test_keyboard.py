@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ONLY_VIOLATIONS = {"resultTypes": ["violations"]}  # what passes is not described: half the time
 STEPS = 400  # more than any view has stops
-PARTS = 5  # of one control that Tab goes through: day, month, year, and the picker of a date
+PARTS = 9  # of one control that Tab goes through: day, month, year, hour, minute, second, half of the day, and the picker of a date and time
 REACHABLE = """() => [...document.querySelectorAll('a[href], button:not(:disabled), input:not(:disabled), select, textarea, summary, [tabindex="0"]')]
     .filter((each) => each.checkVisibility({ visibilityProperty: true }) && each.tabIndex >= 0)
     .map((each, place) => { each.dataset.stop = place; return place; })"""
