@@ -12,12 +12,13 @@ from metadata_service.cli import documents
 from metadata_service.cli.asking import Ask, Target, error_of
 from metadata_service.cli.output import Json, note, print_json, say
 from metadata_service.cli.questions import Data, Server, Token
-from metadata_service.gate.changes import Change, changes
+from metadata_service.gate.changes import changes
 from metadata_service.gate.mended import mended
-from metadata_service.gate.schemas import Schemas
+from metadata_service.gate.schemas import Change, Schemas
 from metadata_service.gate.verdict import Checked, FailOn, breaking, fails, possible
 
 __all__ = ["gate"]
+
 
 def gate(base: Annotated[Path, typer.Option(help="Schemas before: dbt's manifest.json or catalog.json, SQL, Avro, JSON Schema, or a folder of them.")],
          head: Annotated[Path, typer.Option(help="Schemas after, in the same form.")],

@@ -7,7 +7,7 @@ from typing import Final
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
 from metadata_service.queries.column_types import Fit, fit
 
-__all__ = ["Change", "Kind", "changes"]
+__all__ = ["changes"]
 
 ORDER: Final[tuple[Kind, ...]] = ("drop-dataset", "drop-column", "retype-column", "change-nullability", "change-values", "not-followed")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from metadata_service.gate.schemas import Column, Schemas, Table
@@ -97,25 +98,26 @@ def _described(column: Mapping[str, Any], dialect: str | None, contract: bool) -
 
 
 def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None, known: Known | None) -> Table:
-    file, origin = node.get("original_file_path"), node.get("unique_id")
+    table = Table(name, described, False, node.get("original_file_path"), origin=node.get("unique_id"), folds=True)
     raw, compiled = node.get("raw_code"), node.get("compiled_code")
     if node.get("language") != "sql" or not (raw or compiled):
         code = raw or _dict(node.get("checksum")).get("checksum")  # Python, or the rows of a seed
-        return Table(name, described, False, file, None if code is None else str(code), origin=origin, folds=True)
-    text = fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled)))
+        return replace(table, code=None if code is None else str(code))
+    table = replace(table, text=fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled))))
     if not compiled:
-        return Table(name, described, False, file, None, text, origin=origin, folds=True)
+        return table
     if known is None:
-        return Table(name, described, False, file, fold_sql(str(compiled)), text, origin=origin, folds=True)
+        return replace(table, code=fold_sql(str(compiled)))
     from metadata_service.gate.selected import selected
 
     query = selected(str(compiled), dialect, known)
+    table = replace(table, code=query.code, reads=query.reads)
     if query.columns is None:
-        return Table(name, described, False, file, query.code, text, query.reads, origin, True)
+        return table
     said = {column.casefold(): each for column, each in described.items()}
     columns = {column: Column(said[column.casefold()].type, said[column.casefold()].nullable, made) if column.casefold() in said else Column(made=made)
                for column, made in query.columns.items()}
-    return Table(name, columns, True, file, query.code, text, query.reads, origin, True)
+    return replace(table, columns=columns, whole=True)
 
 
 def _dict(value: Any) -> dict[str, Any]:

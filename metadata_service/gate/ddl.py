@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from lineproof_schema.errors import LineproofError
-from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table, same_name
+from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
 from metadata_service.gate.selected import Known, selected
 from metadata_service.queries.column_types import spelled
 
@@ -72,7 +72,7 @@ class _Script:
         elif isinstance(statement, exp.Command) and str(statement.this).upper() == "RENAME" and _RENAME_TABLE.search(str(statement.expression)):
             for old, new in _RENAME_TABLE.findall(str(statement.expression)):
                 said = exp.to_table(old, dialect=self.dialect)
-                self._rename(_name(said), self._known(_name(said)), exp.to_table(new, dialect=self.dialect))
+                self._rename(_name(said), exp.to_table(new, dialect=self.dialect))
         elif not isinstance(statement, _HARMLESS):
             self._not_followed(statement)
 
@@ -80,13 +80,6 @@ class _Script:
         text = " ".join(statement.sql(self.dialect, comments=False).split())
         if _TAKES_AWAY.search(text) and not _CHANGES_NO_COLUMN.search(text):
             self.schemas.said.append(Change("not-followed", "", None, text[:MAX_SHOWN], self.file, _line(statement)))
-
-    def _known(self, name: str) -> str | None:
-        """The name under which a table is known: as it is written in any case, or the one of which one is the end of the other."""
-        names = list(self.schemas.tables)
-        exact = [each for each in names if each.casefold() == name.casefold()]
-        found = exact or [each for each in names if same_name(each, name)]
-        return found[0] if len(found) == 1 else None
 
     def _said(self, kind: Kind, table: str, column: str | None, detail: str | None, line: int | None, after: str | None = None) -> None:
         self.schemas.said.append(Change(kind, table, column, detail, self.file, line, None, after))
@@ -109,14 +102,14 @@ class _Script:
         elif statement.expression is not None:
             self.schemas.tables[name] = self._of_query(name, [each.name for each in listed], statement.expression)
         else:
-            of = self._known(_name(copied.this)) if copied is not None and isinstance(copied.this, exp.Table) else None
-            like = self.schemas.tables[of] if of is not None else Table(name, {}, False)
-            self.schemas.tables[name] = replace(like, name=name, file=self.file, origin=name, folds=True)
+            like = self.schemas.called(_name(copied.this)) if copied is not None and isinstance(copied.this, exp.Table) else None
+            self.schemas.tables[name] = replace(like or Table(name, {}, False), name=name, file=self.file, origin=name, folds=True)
 
     def _of_query(self, name: str, named: list[str], query: exp.Expr) -> Table:
         known = Known()
-        for read in {self._known(_name(each)) for each in query.find_all(exp.Table)} - {None}:
-            known.add(self.schemas.tables[str(read)])
+        for name_read in {_name(each) for each in query.find_all(exp.Table)}:
+            if (read := self.schemas.called(name_read)) is not None:
+                known.add(read)
         found = selected(query.sql(self.dialect), self.dialect, known)
         made = found.columns or {}
         names = named if len(named) == len(made) else list(made)
@@ -133,24 +126,23 @@ class _Script:
         return None if kind is None else spelled(kind.sql(self.dialect), self.dialect)
 
     def _drop(self, name: str, if_exists: bool, line: int | None) -> None:
-        known = self._known(name)
+        known = self.schemas.called(name)
         if known is not None:
-            del self.schemas.tables[known]
+            del self.schemas.tables[known.name]
         elif not if_exists or not self.schemas.tables:
             self._said("drop-dataset", name, None, None, line)
 
     def _alter(self, said: str, action: exp.Expr, statement: exp.Alter) -> None:
-        name = self._known(said)
-        table = self.schemas.tables[name] if name is not None else None
+        table = self.schemas.called(said)
         if isinstance(action, exp.AlterRename):
-            self._rename(said, name, action.this)
+            self._rename(said, action.this)
         elif isinstance(action, exp.SwapTable):
-            other = self._known(_name(action.this))
-            if table is None or other is None or name is None:
+            other = self.schemas.called(_name(action.this))
+            if table is None or other is None:
                 self._not_followed(statement)
             else:
-                one, two = table, self.schemas.tables[other]
-                self.schemas.tables.update({name: replace(two, name=name, file=self.file), other: replace(one, name=other, file=self.file)})
+                for name, each in ((table.name, other), (other.name, table)):
+                    self.schemas.tables[name] = replace(each, name=name, file=self.file)
         elif isinstance(action, exp.Command):
             dropped = re.fullmatch(r"\(?\s*[\"`\[]?(\w+)[\"`\]]?\s*\)?", str(action.expression or "")) if str(action.this).upper() == "DROP" else None
             if dropped is None:
@@ -189,14 +181,14 @@ class _Script:
                 continue
             table = self.schemas.tables[table.name] = replace(table, columns=_changed(table, before, after, column, line), file=self.file)
 
-    def _rename(self, said: str, known: str | None, to: exp.Expr) -> None:
-        new = _name(to)
+    def _rename(self, said: str, to: exp.Expr) -> None:
+        known, new = self.schemas.called(said), _name(to)
         if known is None:
             self._said("drop-dataset", said, None, f"renamed to {new}", _line(to))
             return
-        table = self.schemas.tables.pop(known)
-        new = new if "." in new else ".".join([*known.split(".")[:-1], new])
-        self.schemas.tables[new] = replace(table, name=new, file=self.file)
+        del self.schemas.tables[known.name]
+        new = new if "." in new else ".".join([*known.name.split(".")[:-1], new])
+        self.schemas.tables[new] = replace(known, name=new, file=self.file)
 
 
 def _changed(table: Table, before: str | None, after: str | None, column: Column | None, line: int | None) -> dict[str, Column]:

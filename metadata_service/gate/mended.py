@@ -1,8 +1,6 @@
 """Readers that a pull request mends together with what they read."""
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lineproof_schema.urn import parse_urn
 from metadata_service.gate.schemas import Change, Schemas, Table, same_name
 from metadata_service.gate.verdict import Impact
@@ -17,15 +15,10 @@ def mended(change: Change, impact: Impact, base: Schemas, head: Schemas) -> dict
         if item["kind"] != "DATASET" or item["urn"] is None or item["distance"] != 1:
             continue
         name = parse_urn(item["urn"]).components[1]
-        after = _called(name, head.tables)
-        if (after is None and _called(name, base.tables) is not None) or (after is not None and _reads_no_more(after, change)):
+        after = head.called(name)
+        if (after is None and base.called(name) is not None) or (after is not None and _reads_no_more(after, change)):
             found[item["urn"]] = name
     return found
-
-
-def _called(name: str, tables: Mapping[str, Table]) -> Table | None:
-    fits = [table for table in tables.values() if same_name(table.name, name)]
-    return next((table for table in fits if table.name.casefold() == name.casefold()), fits[0] if len(fits) == 1 else None)
 
 
 def _reads_no_more(table: Table, change: Change) -> bool:

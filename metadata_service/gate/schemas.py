@@ -72,6 +72,14 @@ class Schemas:
     tables: dict[str, Table] = field(default_factory=dict)
     said: list[Change] = field(default_factory=list)
 
+    def called(self, name: str) -> Table | None:
+        """The table that a name means: spelled so, else so in another case, else the only one of which one name is the end of the other."""
+        if name in self.tables:
+            return self.tables[name]
+        fits = [table for table in self.tables.values() if same_name(table.name, name)]
+        fits = [table for table in fits if table.name.casefold() == name.casefold()] or fits
+        return fits[0] if len(fits) == 1 else None
+
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names can mean one table: the shorter one is the end of the longer one, in any case."""

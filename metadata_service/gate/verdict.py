@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from metadata_service.gate.changes import Change
+from metadata_service.gate.schemas import Change
 
 __all__ = ["Checked", "FailOn", "breaking", "fails", "possible", "things"]
 

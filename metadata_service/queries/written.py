@@ -123,12 +123,11 @@ async def _dropped(context: QueryContext, history: Iterable[RevisionRow], writte
 
 async def _placed(context: QueryContext, chosen: Mapping[str, tuple[VersionRef, RunRef | None]]) -> dict[str, Written]:
     """Where each version stands in the log."""
-    rows = await context.graph.get(sorted({run.urn for _, run in chosen.values() if run is not None}), context.at) if chosen else {}
     datasets = {version.dataset for version, _ in chosen.values()}
     now = await context.graph.get(sorted(datasets), context.at) if datasets else {}
     placed = {}
     for urn, (version, run) in chosen.items():
-        told = _told(rows.get(run.urn)) if run is not None else None
+        told = run.recorded_by + 1 if run is not None else None
         dataset = now.get(version.dataset)
         if dataset is not None and dataset.facts.get("currentVersion") == urn:
             size = context.at
@@ -136,10 +135,6 @@ async def _placed(context: QueryContext, chosen: Mapping[str, tuple[VersionRef, 
             size = _last_size(await context.graph.revisions(version.dataset, context.at), urn, max(told or 0, version.since))
         placed[urn] = Written(version, run, size, min(told, context.size) if told is not None else size)
     return placed
-
-
-def _told(run: NodeRow | None) -> int | None:
-    return run.since.get("status", run.from_) if run is not None else None
 
 
 def _last_size(history: Iterable[RevisionRow], version: str, known: int) -> int:
