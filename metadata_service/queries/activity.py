@@ -1,7 +1,7 @@
 """What made the data: dataset versions, the runs that wrote them, and the commits behind the code. Read in batches."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,12 @@ from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Long, as_time
 
-__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "writers_of"]
+__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "versions_read",
+           "writers_of"]
 
 RUN_LIMIT = 1_000
 VERSION_LINKS = 1_000
+USED_LIMIT = 2_000  # inputs of one run
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -112,6 +114,19 @@ async def writers_of(context: QueryContext, versions: Sequence[NodeRow]) -> dict
         into = links[row.urn].into if row.urn in links else ()
         read_it = {link.src for link in into if link.type == "USED"}
         found[row.urn] = [link.src for link in into if link.type == "GENERATED" and link.src not in read_it]
+    return found
+
+
+async def versions_read(context: QueryContext, readers: Collection[str]) -> dict[str, dict[str, tuple[str, bool]]]:
+    """By run, or model version: dataset -> the version that it read or was trained on, and whether that is inferred; what it named outweighs that."""
+    links = await context.links(sorted(readers), ["USED", "TRAINED_ON"], USED_LIMIT, "inputs of one run")
+    found: dict[str, dict[str, tuple[str, bool]]] = {}
+    for reader, row in links.items():
+        read = found.setdefault(reader, {})
+        for link in row.out:
+            dataset = str(parse_urn(link.dst).parent)
+            if dataset not in read or read[dataset][1]:
+                read[dataset] = link.dst, bool(link.props.get("inferred"))
     return found
 
 

@@ -205,7 +205,8 @@ def _search_texts(name: str) -> list[str]:
 
 def _fit(name: str, row: NodeRow) -> int:
     """How well a row fits a friendly name: 1 best, 0 not at all. Any fit as it is written is better than one in another case."""
-    return _fit_written(name, row, str) or (_fit_written(name, row, str.casefold) and OTHER_CASE + _fit_written(name, row, str.casefold))
+    written, folded = _fit_written(name, row, str), _fit_written(name, row, str.casefold)
+    return written or (folded and OTHER_CASE + folded)
 
 
 def _fit_written(name: str, row: NodeRow, fold: Callable[[str], str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.port import NodeRow, RevisionRow
-from metadata_service.queries.activity import RunRef, VersionRef, commits, runs
+from metadata_service.queries.activity import RunRef, VersionRef, commits, runs, versions_read
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.mask import hidden, withheld
@@ -22,7 +22,6 @@ from metadata_service.queries.trace_walk import Walked
 __all__ = ["run_suspects"]
 
 EARLIER: Final = 4  # runs before the window that say what differs from run to run
-USED_LIMIT: Final = 2_000
 VERSIONS_LIMIT: Final = 1_000
 _DIGEST: Final = re.compile("[0-9a-f]{32,}")
 _OF_ONE_RUN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$| )", re.IGNORECASE)  # a UUID, a day or a time
@@ -102,19 +101,13 @@ async def _compared(context: QueryContext, found: Walked, dataset: str, now: _Ra
 
 async def _pins(context: QueryContext, found: Walked, dataset: str, now: RunRef, last: RunRef, since: int) -> list[Suspect]:
     """Inputs of which the runs read different versions, where one of them named its version."""
-    links = await context.links([now.urn, last.urn], ["USED"], USED_LIMIT, "inputs of one run")
-    read: list[dict[str, tuple[str, bool]]] = []
-    for run in (last, now):
-        used: dict[str, tuple[str, bool]] = {}
-        for link in links[run.urn].out if run.urn in links else ():
-            version = parse_urn(link.dst)
-            used[str(version.parent)] = version.components[2], bool(link.props.get("inferred"))
-        read.append(used)
-    masked = await hidden(context, read[1])
+    read = await versions_read(context, [now.urn, last.urn])
+    before, after = read.get(last.urn, {}), read.get(now.urn, {})
+    masked = await hidden(context, after)
     told = []
-    for urn in sorted({*read[0]} & {*read[1]} - masked):
-        (old, guessed), (new, too) = read[0][urn], read[1][urn]
-        if old != new and not (guessed and too) and urn in found.sizes and await _held_back(context, urn, ((last, old), (now, new))):
+    for urn in sorted(before.keys() & after.keys() - masked):
+        old, new = (parse_urn(side[urn][0]).components[2] for side in (before, after))
+        if old != new and not (before[urn][1] and after[urn][1]) and urn in found.sizes and await _held_back(context, urn, ((last, old), (now, new))):
             said = f"{called(dataset)} reads another version of {called(urn)}: {_brief(old)} → {_brief(new)}"
             told.append(_suspect(SuspectKind.INPUT_VERSION, urn, said, old, new, since, job=now.job, run=now.urn, at=now.ended_at or now.started_at))
     return told

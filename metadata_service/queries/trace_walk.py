@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.projector.edges import SetId
-from metadata_service.queries.activity import EPOCH, RunRef, VersionRef
+from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, versions_read
 from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.constant import constants
 from metadata_service.queries.context import QueryContext
@@ -26,7 +26,6 @@ __all__ = ["Walked", "walk"]
 
 MAX_STEPS_BACK: Final = 100
 MAX_TRACE_EDGES: Final = 5_000
-USED_LIMIT: Final = 2_000
 HISTORY_LIMIT: Final = 20_000
 _FAMILIES: Final = (COLUMN_DERIVED_FROM, DERIVED_FROM)
 
@@ -261,12 +260,7 @@ def _by_moment(found: Walked, pairs: Iterable[tuple[str, str]], *, now: bool) ->
 async def _used(context: QueryContext, found: Walked, readers: Collection[str]) -> dict[tuple[str, str], tuple[str, bool]]:
     """(reader, dataset) -> the version its run read, or a model was trained on, and whether that is inferred."""
     wrote = {reader: found.run[reader].urn if reader in found.run else reader for reader in readers}
-    links = await context.links(sorted(set(wrote.values())), ["USED", "TRAINED_ON"], USED_LIMIT, "inputs of one run")
-    used: dict[tuple[str, str], tuple[str, bool]] = {}
-    for reader, run in wrote.items():
-        for link in links[run].out if run in links else ():
-            pair = reader, str(parse_urn(link.dst).parent)
-            if pair not in used or used[pair][1]:  # what it named outweighs what was inferred before
-                used[pair] = link.dst, bool(link.props.get("inferred"))
+    read = await versions_read(context, set(wrote.values()))
     streaming = {reader for reader, run in found.run.items() if run.status == "RUNNING"}
-    return {pair: version for pair, version in used.items() if not (version[1] and pair[0] in streaming)}
+    return {(reader, dataset): version for reader, run in wrote.items() for dataset, version in read.get(run, {}).items()
+            if not (version[1] and reader in streaming)}
