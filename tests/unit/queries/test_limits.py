@@ -8,7 +8,7 @@ import pytest
 
 from lineproof_schema.urn import format_urn
 from metadata_service.api.graphql import Caller, execute
-from metadata_service.queries import changes, column_gaps, diff, entity, lineage, roots, suspects, trace_walk
+from metadata_service.queries import activity, changes, column_gaps, diff, entity, lineage, roots, suspects, trace_walk
 from metadata_service.queries.context import EVERYTHING
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact import impact
@@ -78,7 +78,7 @@ CUTS: list[tuple[Any, str, int, Question, str]] = [
     (changes, "MAX_CHANGES", 1, _of(trace, column("wind_ms", "training_set")), "versions of code on the path (1 of 4)"),
     (suspects, "MAX_DATASETS", 1, _of(suspects.suspects, dataset("training_set"), start=0), "history of datasets (the nearest 1 of 5)"),
     (trace_walk, "MAX_TRACE_EDGES", 1, _of(trace, column("wind_ms", "training_set")), "edges (more than 1)"),
-    (trace_walk, "USED_LIMIT", 1, _of(trace, column("wind_ms", "training_set")), "inputs of one run (the newest 1)"),
+    (activity, "USED_LIMIT", 1, _of(trace, column("wind_ms", "training_set")), "inputs of one run (the newest 1)"),
     (recorded, "USED_LIMIT", 1, _of(point_in_time_checks, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
     (closure, "LINK_LIMIT", 1, _of(manifest.manifest, dataset("training_set")), "inputs and outputs of one run (the newest 1)"),
     (manifest, "LINK_LIMIT", 0, _of(manifest.manifest, model("1")), "versions it was trained on or is kept as (the newest 0)"),
