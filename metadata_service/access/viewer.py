@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Final
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import kind_of, parse_urn
 
 __all__ = ["CLASSIFICATIONS", "SYSTEM_TENANT", "Viewer", "caller_hash", "can_see", "least"]
 
@@ -92,7 +92,7 @@ def can_see(viewer: Viewer, what: str, tenant: str | None = None) -> bool:
     """
     if tenant is not None and tenant not in (viewer.tenant, SYSTEM_TENANT):
         return False
-    return viewer.can_see(parse_urn(what).namespace if what.startswith("urn:lineproof:") else what)
+    return viewer.can_see(parse_urn(what).namespace if kind_of(what) is not None else what)
 
 
 def _rank(classification: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from lineproof_schema.urn import WALK_KINDS, kind_of
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import TouchRow
 from metadata_service.queries.context import QueryContext
@@ -16,7 +17,6 @@ from metadata_service.queries.shapes import Level
 __all__ = ["AuditEdge", "EdgeAction", "edge_changes"]
 
 EDGE_LIMIT: Final = 20_000
-WALKED: Final = tuple(f"urn:lineproof:{kind}:" for kind in ("dataset", "column", "feature-version", "model-version", "consumer"))
 # entries that never say what anything is made of: most of a busy log, not worth two reads each
 SILENT: Final = frozenset(f"lineproof.{noun}.v1" for noun in (
     "alias", "commit", "cost", "dataset-version", "deployment", "erasure", "genesis", "key", "policy", "quality", "transformation", "usage"))
@@ -51,7 +51,7 @@ async def edge_changes(context: QueryContext, rows: Sequence[TouchRow]) -> Mappi
     """Opened and closed edges by (urn, index): one read for all entries, and two more for each with which an edge begins or ends."""
     concerned: dict[int, set[str]] = defaultdict(set)
     for row in rows:
-        if row.entry.event_type not in SILENT and row.entry.status == "applied" and row.urn.startswith(WALKED):
+        if row.entry.event_type not in SILENT and row.entry.status == "applied" and kind_of(row.urn) in WALK_KINDS:
             concerned[row.entry.index].add(row.urn)
     found: dict[tuple[str, int], list[tuple[EdgeAction, Edge]]] = defaultdict(list)
     for index, urns in sorted((await _changed(context, concerned)).items()):

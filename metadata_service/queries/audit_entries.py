@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineproof_audit.keyring import KEYRING_TYPES
-from lineproof_schema.urn import NAMESPACED_KINDS, parse_urn
+from lineproof_schema.urn import NAMESPACED_KINDS, kind_of, parse_urn
 from metadata_service.graph.ops import EntryRecord
 from metadata_service.graph.port import TouchRow
 from metadata_service.queries.context import QueryContext
@@ -14,7 +14,6 @@ __all__ = ["LOG_ROLE", "NO_ENTITY", "log_rows"]
 
 ENTRY_BATCH = 200
 MAX_COMMITS = 20  # commits that one beginning of a SHA may name
-COMMIT = "urn:lineproof:commit:"
 NO_ENTITY, LOG_ROLE = "", "log"  # of an entry that concerns no entity: keys, policy, what could not be read
 
 
@@ -30,7 +29,7 @@ async def log_rows(context: QueryContext, start: int, end: int, wanted: int, *, 
 
 
 async def _commits(context: QueryContext, commit: str) -> list[str]:
-    found = {commit} if commit.startswith(COMMIT) else {row.urn for row in (await context.graph.search(commit, ["commit"], None, None, MAX_COMMITS)).rows
+    found = {commit} if kind_of(commit) == "commit" else {row.urn for row in (await context.graph.search(commit, ["commit"], None, None, MAX_COMMITS)).rows
                                                         if parse_urn(row.urn).components[-1].startswith(commit)}
     urns = sorted(found - await unseen(context, found))
     if not urns:
@@ -55,7 +54,7 @@ async def _concerned(context: QueryContext, records: Sequence[EntryRecord], *, c
     """What the entries concerned, without what the viewer may not see; entries of which nothing is left are left out, and counted unless that would tell
     of somebody, or of a commit, that the viewer has nothing to do with."""
     touched = await context.graph.concerned([record.index for record in records])
-    named = {row.urn for row in touched if parse_urn(row.urn).kind in NAMESPACED_KINDS}
+    named = {row.urn for row in touched if kind_of(row.urn) in NAMESPACED_KINDS}
     masked = await unseen(context, {row.urn for row in touched})
     sees_log = context.viewer.sees_all or bool(context.viewer.roles & {"admin", "auditor"})
     by_entry: dict[int, list[TouchRow]] = {record.index: [] for record in records}

@@ -10,7 +10,7 @@ from typing import Any
 from anyio import to_thread
 
 from lineproof_audit.keyring import Keyring
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryRecord
 from metadata_service.graph.port import Limits, RevisionRow, TouchRow
 from metadata_service.projector.dataset_facts import INTERPRETED
@@ -171,7 +171,7 @@ async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bo
         context.notes.cut(reach, UPSTREAM_LIMITS, "UPSTREAM")
         found |= start | {node.urn for node in reach.nodes}
         found |= {edge.via for edge in reach.edges if edge.via} | {edge.transformation for edge in reach.edges if edge.transformation}
-    elif columns and parse_urn(urn).kind == "dataset":
+    elif columns and kind_of(urn) == "dataset":
         found |= set((await columns_of(context, [urn])).get(urn, ()))
     masked = await hidden(context, found)
     context.notes.restrict(len(masked))

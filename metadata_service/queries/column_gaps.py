@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import Claim
 from metadata_service.queries.context import QueryContext
@@ -37,7 +37,7 @@ async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iter
 
     `made_of` are the edges into their datasets, if not those of the position.
     """
-    wanted = {urn: str(parse_urn(urn).parent) for urn in columns}
+    wanted = {urn: holder(urn) for urn in columns}
     into: dict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
         if edge.family == COLUMN_DERIVED_FROM and edge.downstream in wanted:

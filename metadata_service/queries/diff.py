@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from anyio import to_thread
 
-from lineproof_schema.urn import holder
+from lineproof_schema.urn import holder, kind_of
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
@@ -146,7 +146,7 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     edges = _edges(old.edges, new.edges)
     masked = await hidden(context, everything | told) | await hidden_jobs(context, [edge for pair in edges for edge in pair if edge is not None])
     context.notes.restrict(len(masked & everything))
-    nodes = [NodeDifference(change, None if each in masked else each, Kind(each.split(":", 3)[2]), each in masked)
+    nodes = [NodeDifference(change, None if each in masked else each, Kind(kind_of(each)), each in masked)
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
     facts = [fact for each in sorted(told - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
     untold = await withheld(context, [[fact.before, fact.after] for fact in facts])
@@ -220,7 +220,7 @@ def _facts(urn: str, before: NodeRow | None, after: NodeRow | None) -> list[Fact
 async def _positions(context: QueryContext, urn: str, roots: Sequence[Root], start: int) -> tuple[int, ...]:
     """Where the edges of the entity began or ended: its own, and of a dataset also those of every column it ever had."""
     own = {urn, *(root.urn for root in roots)}
-    datasets = sorted(each for each in own if each.startswith("urn:lineproof:dataset:"))
+    datasets = sorted(each for each in own if kind_of(each) == "dataset")
     links = await context.links(datasets, ["COLUMN_OF"], COLUMN_LIMIT, "columns of one dataset")
     own.update(link.src for each in links.values() for link in each.into)
     edges = await context.graph.edge_history(sorted(own), [DERIVED_FROM, COLUMN_DERIVED_FROM], start, context.size, HISTORY_LIMIT)

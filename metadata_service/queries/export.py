@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from lineproof_schema.urn import WALK_KINDS
+from lineproof_schema.urn import WALK_KINDS, kind_of
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.reference import ends
@@ -118,8 +118,8 @@ class Stream:
                     break
 
     async def _reached(self, kinds: Sequence[str], reached: Mapping[str, int]) -> AsyncIterator[Page]:
-        wanted = tuple(f"urn:lineproof:{kind}:" for kind in kinds)
-        order = sorted((abs(distance), distance, urn) for urn, distance in reached.items() if urn.startswith(wanted))
+        wanted = frozenset(kinds)
+        order = sorted((abs(distance), distance, urn) for urn, distance in reached.items() if kind_of(urn) in wanted)
         start = bisect_right(order, tuple(self.after)) if self.after is not None else 0
         for first in range(start, len(order), PAGE):
             part = order[first:first + PAGE]

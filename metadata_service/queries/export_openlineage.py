@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lineproof_schema.errors import LineproofError
-from lineproof_schema.urn import WALK_KINDS, holder, parse_urn
+from lineproof_schema.urn import WALK_KINDS, holder, kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.projector.names import column_names
@@ -41,7 +41,6 @@ SCHEMAS: Final = {"schema": "1-2-0/SchemaDatasetFacet", "documentation": "1-1-0/
                   "version": "1-0-1/DatasetVersionDatasetFacet", "errorMessage": "1-0-1/ErrorMessageRunFacet"}
 LINEAGE: Final = "1-0-0/LineageFacet.json#/$defs"
 NAMESPACE, JOB = "lineproof", "export"
-DATASET: Final = "urn:lineproof:dataset:"
 UNSAYABLE: Final = sorted(WALK_KINDS - {"dataset", "column"})  # OpenLineage has no words for them
 
 
@@ -88,7 +87,7 @@ async def _page(stream: Stream, page: Page, now: str) -> AsyncIterator[Line]:
         far = await hidden(context, {edge.upstream for edge in edges})
         jobs = await hidden_jobs(context, edges)
         for edge in edges:
-            if edge.subtype != "SAME_AS" and edge.upstream not in far and edge.via not in jobs and holder(edge.upstream).startswith(DATASET):
+            if edge.subtype != "SAME_AS" and edge.upstream not in far and edge.via not in jobs and kind_of(holder(edge.upstream)) == "dataset":
                 into[holder(edge.downstream)][edge.via].append(edge)
     for urn in facts.rows:
         stream.told.nodes += 1
@@ -121,7 +120,7 @@ async def _facts(context: QueryContext, datasets: Sequence[str]) -> _Facts:
 
 async def _left_out(stream: Stream) -> list[str]:
     """The kinds of entities that were asked for and are not told."""
-    there = [kind for kind in UNSAYABLE if (any(urn.startswith(f"urn:lineproof:{kind}:") for urn in stream.reached) if stream.reached is not None
+    there = [kind for kind in UNSAYABLE if (any(kind_of(urn) == kind for urn in stream.reached) if stream.reached is not None
                                             else await stream.context.graph.listed(kind, stream.context.at, None, 1))]
     return [f"{kind.replace('-', ' ')}s" for kind in there]
 
@@ -208,7 +207,7 @@ def _column_facets(edges: Sequence[Edge], row: NodeRow) -> dict[str, Any]:
     """`columnLineage`, and where in the code it stands. What decides the rows, and so every column, is said once, of the dataset."""
     fields: dict[str, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
     places: dict[str, dict[str, Any]] = {}
-    precise = [edge for edge in edges if edge.family == COLUMN_DERIVED_FROM and edge.upstream.startswith("urn:lineproof:column:")]
+    precise = [edge for edge in edges if edge.family == COLUMN_DERIVED_FROM and kind_of(edge.upstream) == "column"]
     of_rows = _of_all_columns(precise, row)
     for edge in sorted(precise, key=lambda edge: edge.type != "DIRECT"):  # a column's place is that of what it is computed from, where there is such a thing
         column = _column(edge.downstream)

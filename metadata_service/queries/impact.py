@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from lineproof_schema.urn import format_urn, holder, parse_urn
+from lineproof_schema.urn import format_urn, holder, kind_of, parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.queries.activity import EPOCH
@@ -23,7 +23,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact_facts import Facts
 from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Retype, Severity, Use
-from metadata_service.queries.impact_spread import Spread, is_dataset, merged, spread_of_asset, spread_of_columns, uncertain
+from metadata_service.queries.impact_spread import Spread, merged, spread_of_asset, spread_of_columns, uncertain
 from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import asked_roots
@@ -65,7 +65,7 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
     mended = frozenset(without)
     spread = await spread_of_columns(context, start, limits, mended) if kind == "column" else await spread_of_asset(context, start, limits, mended)
     if change is ChangeKind.RETIRE_VERSION:
-        spread.severity.update((urn, (Severity.BREAKING, "is live itself")) for urn in start if parse_urn(urn).kind == "model-version")
+        spread.severity.update((urn, (Severity.BREAKING, "is live itself")) for urn in start if kind_of(urn) == "model-version")
     fits = await _fits(context, urn, retype) if retype is not None else None
     if fits is Fit.SAME:
         spread = Spread({}, [], 0)
@@ -74,7 +74,7 @@ async def impact(context: QueryContext, urn: str, change: ChangeKind | None = No
 
 
 async def _fits(context: QueryContext, column: str, retype: Retype) -> Fit:
-    before = retype.before or (await _recorded(context, str(parse_urn(column).parent))).get(parse_urn(column).name, {}).get("type")
+    before = retype.before or (await _recorded(context, holder(column))).get(parse_urn(column).name, {}).get("type")
     return Fit.UNKNOWN if before is None else fit(str(before), retype.after)
 
 
@@ -154,7 +154,7 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
 
 def _uses(seeds: Iterable[str], spread: Spread) -> dict[str, Use]:
     """How the change gets into what it reaches; the most certain way counts."""
-    known = [edge for edge in spread.edges[:spread.known] if not (is_dataset(edge.upstream) and is_dataset(edge.downstream))]
+    known = [edge for edge in spread.edges[:spread.known] if not kind_of(edge.upstream) == kind_of(edge.downstream) == "dataset"]
     found = dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), known, "DOWNSTREAM"), Use.INDIRECT)
     found.update(dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), [edge for edge in known if edge.type != "INDIRECT"], "DOWNSTREAM"), Use.DIRECT))
     return found
@@ -162,13 +162,11 @@ def _uses(seeds: Iterable[str], spread: Spread) -> dict[str, Use]:
 
 def _holders(severity: Mapping[str, tuple[Severity, str]], seeds: Collection[str]) -> dict[str, list[str]]:
     """Dataset -> its affected columns, without the changed dataset itself."""
-    changed = {str(parse_urn(urn).parent) if urn.startswith("urn:lineproof:column:") else urn for urn in seeds}
+    changed = set(map(holder, seeds))
     found: dict[str, list[str]] = {}
     for urn in severity:
-        if urn.startswith("urn:lineproof:column:"):
-            dataset = str(parse_urn(urn).parent)
-            if dataset not in changed:
-                found.setdefault(dataset, []).append(urn)
+        if kind_of(urn) == "column" and holder(urn) not in changed:
+            found.setdefault(holder(urn), []).append(urn)
     return found
 
 

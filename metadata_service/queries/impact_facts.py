@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder, kind_of
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import RunRef, VersionRef, current_versions, last_runs, runs
@@ -33,12 +33,12 @@ class Facts:
         stored: dict[str, str] = {}
         for edge in edges:
             made = holder(edge.downstream)
-            if (edge.via is not None and made != edge.downstream) or parse_urn(made).kind == "dataset":
+            if (edge.via is not None and made != edge.downstream) or kind_of(made) == "dataset":
                 jobs.setdefault(made, set()).update({edge.via} if edge.via else ())
             if ":feature-version:" in edge.downstream[:31]:
                 stored.setdefault(edge.downstream, holder(edge.upstream))
-        datasets = {holder(urn) for urn in urns if parse_urn(holder(urn)).kind == "dataset"} | set(stored.values())
-        current = await current_versions(context, {urn for urn in datasets if parse_urn(urn).kind == "dataset"} - await hidden(context, datasets))
+        datasets = {holder(urn) for urn in urns if kind_of(holder(urn)) == "dataset"} | set(stored.values())
+        current = await current_versions(context, {urn for urn in datasets if kind_of(urn) == "dataset"} - await hidden(context, datasets))
         trained = {urn: _text(rows[urn].facts.get("run")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
         written = await runs(context, {version.run for version in current.values() if version.run} | {run for run in trained.values() if run})
         visible_jobs = {job for found in jobs.values() for job in found} - await hidden(context, {job for found in jobs.values() for job in found})

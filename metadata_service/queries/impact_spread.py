@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder, kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, Family
 from metadata_service.graph.port import Limits
 from metadata_service.queries.column_gaps import is_vague
@@ -14,7 +14,7 @@ from metadata_service.queries.impact_shapes import Severity
 from metadata_service.queries.roots import columns_of
 from metadata_service.queries.subgraph import shortest_paths
 
-__all__ = ["Spread", "is_dataset", "merged", "spread_of_asset", "spread_of_columns", "uncertain"]
+__all__ = ["Spread", "merged", "spread_of_asset", "spread_of_columns", "uncertain"]
 
 BOTH_FAMILIES: Final[tuple[Family, ...]] = (DERIVED_FROM, COLUMN_DERIVED_FROM)
 
@@ -73,8 +73,8 @@ async def _spread(columns: Sequence[str], context: QueryContext, limits: Limits,
     severity = {urn: (Severity.BREAKING, "reads the column" if steps == 1 else "made of what reads the column")
                 for urn, steps in distance.items() if urn not in columns}
     known = len(edges)
-    changed = {str(parse_urn(column).parent) for column in columns}
-    touched = sorted({str(parse_urn(urn).parent) for urn in (*columns, *severity) if urn.startswith("urn:lineproof:column:")})
+    changed = set(map(holder, columns))
+    touched = sorted({holder(urn) for urn in (*columns, *severity) if kind_of(urn) == "column"})
     readers = [edge for edge in await context.edges(touched, "DOWNSTREAM", [DERIVED_FROM], limits.edges)
                if edge.downstream not in severity and not (edge.upstream in changed and edge.downstream in without)]
     whole = await _readers_of_the_whole(context, readers, limits)
@@ -96,7 +96,7 @@ async def _readers_of_the_whole(context: QueryContext, edges: Sequence[Edge], li
         return []
     precise_columns: dict[str, set[str]] = {}
     readers = sorted({edge.downstream for edge in edges})
-    columns = await columns_of(context, [urn for urn in readers if is_dataset(urn)])
+    columns = await columns_of(context, [urn for urn in readers if kind_of(urn) == "dataset"])
     owner = {column: dataset for dataset, found in columns.items() for column in found}
     for edge in await context.edges([*readers, *owner], "UPSTREAM", [COLUMN_DERIVED_FROM], limits.edges):
         precise_columns.setdefault(owner.get(edge.downstream, edge.downstream), set()).add(str(parse_urn(edge.upstream).parent or edge.upstream))
@@ -105,7 +105,7 @@ async def _readers_of_the_whole(context: QueryContext, edges: Sequence[Edge], li
 
 async def spread_of_asset(context: QueryContext, start: Sequence[str], limits: Limits, without: Collection[str] = ()) -> Spread:
     """From anything else, with the columns of a dataset."""
-    columns = await columns_of(context, [urn for urn in start if is_dataset(urn)])
+    columns = await columns_of(context, [urn for urn in start if kind_of(urn) == "dataset"])
     roots = [*start, *(column for found in columns.values() for column in found)]
     reach = await context.graph.reachable(roots, "DOWNSTREAM", None, BOTH_FAMILIES, context.at, limits)
     context.notes.cut(reach, limits, "DOWNSTREAM")
@@ -122,8 +122,3 @@ def _without(distance: dict[str, int], edges: Sequence[Edge], roots: Sequence[st
     kept = [edge for edge in edges if not (edge.upstream in starts and holder(edge.downstream) in without)]
     reached = {urn: len(path) for urn, path in shortest_paths(dict.fromkeys(roots, ()), kept, "DOWNSTREAM").items()}
     return reached, [edge for edge in kept if edge.upstream in reached]
-
-
-def is_dataset(urn: str) -> bool:
-    """Whether it is the URN of a dataset."""
-    return urn.startswith("urn:lineproof:dataset:")

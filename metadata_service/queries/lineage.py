@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from lineproof_schema.urn import WALK_KINDS, UrnError, parse_urn
+from lineproof_schema.urn import WALK_KINDS, UrnError, holder, kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, OPEN, Edge, Family
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow, Walk
@@ -215,7 +215,7 @@ async def _walk_one_way(context: QueryContext, roots: Sequence[str], way: Way, d
         part.drop_edges(lambda edge: edge.set_id not in idle, roots, way)
     if kinds:
         wanted = {kind.value for kind in kinds}
-        part.keep_wanted(lambda other: _kind(other) in wanted, roots, way)
+        part.keep_wanted(lambda other: kind_of(other) in wanted, roots, way)
     return part
 
 
@@ -225,16 +225,12 @@ def _edge_order(edge: Edge) -> tuple[str, str, int, str, str, str]:
 
 def _coarse(edge: Edge, precise: Collection[str]) -> bool:
     """A dataset edge beside column edges says the same less exactly: a column walk leaves it out."""
-    return edge.family == DERIVED_FROM and edge.downstream in precise and _kind(edge.upstream) == "dataset"
-
-
-def _kind(urn: str) -> str:
-    return urn.split(":", 3)[2]
+    return edge.family == DERIVED_FROM and edge.downstream in precise and kind_of(edge.upstream) == "dataset"
 
 
 async def _doubt_unknown_columns(context: QueryContext, graph: Subgraph, reached: Iterable[str], masked: Collection[str]) -> None:
     """Columns that may be made of more than this answer says."""
-    columns = [urn for urn in reached if _kind(urn) == "column"]
+    columns = [urn for urn in reached if kind_of(urn) == "column"]
     for urn, reason in sorted((await unexplained(context, columns, graph.edges, context.at)).items()):
         context.notes.doubt("column-lineage-unknown", reason, None if urn in masked else urn)
 
@@ -243,7 +239,7 @@ async def _doubt_jobs(context: QueryContext, reached: Iterable[str], masked: Col
     """Datasets that a job is said to feed while nobody says what the job reads: the walk ends there although the data do not begin there."""
     if await context.state(FED_BY_JOBS_STATE) is None:
         return
-    owners = {urn: str(parse_urn(urn).parent) if _kind(urn) == "column" else urn for urn in reached if _kind(urn) in ("column", "dataset")}
+    owners = {urn: holder(urn) for urn in reached if kind_of(urn) in ("column", "dataset")}
     rows = await context.graph.get(sorted(set(owners.values())), context.at)
     for urn, owner in sorted(owners.items()):
         if owner in rows and rows[owner].facts.get("fedBy"):
@@ -252,7 +248,7 @@ async def _doubt_jobs(context: QueryContext, reached: Iterable[str], masked: Col
 
 async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) -> None:
     """Datasets of the reached columns that are read by jobs that do not say which columns they read: more may depend on these."""
-    datasets = {str(parse_urn(urn).parent) for urn in reached if _kind(urn) == "column"}
+    datasets = {holder(urn) for urn in reached if kind_of(urn) == "column"}
     if not datasets:
         return
     masked = await hidden(context, datasets)
@@ -295,7 +291,7 @@ async def hidden_jobs(context: QueryContext, edges: Iterable[Edge]) -> frozenset
 
 
 def _placeholder(graph: Subgraph, urn: str) -> LineageNode:
-    return LineageNode(None, Kind(_kind(urn)), None, None, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), True)
+    return LineageNode(None, Kind(kind_of(urn)), None, None, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), True)
 
 
 def _edge(edge: Edge, position: dict[str, int], masked: Collection[str], jobs: Collection[str]) -> LineageEdge:

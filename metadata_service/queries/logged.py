@@ -17,6 +17,7 @@ from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.errors import EnvelopeError, NoSuchEntry
 from lineproof_audit.keyring import KEYRING_TYPES
 from lineproof_audit.store import StoredEntry
+from lineproof_schema.urn import kind_of
 from metadata_service.queries.audit_trail import KeyState, key_state
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import Forbidden, InvalidArgument
@@ -27,7 +28,6 @@ __all__ = ["CheckpointAnswer", "Evidence", "InclusionProof", "LoggedEvent", "Log
 
 MAX_CITED = 2_000  # entries of one evidence bundle
 TOUCHED_AT_ONCE = 200
-URN_PREFIX = "urn:lineproof:"
 MAX_LEAVES = 200_000  # entries of the log up to which a bundle may carry all leaves (about 110 MB of JSON)
 
 
@@ -180,7 +180,7 @@ async def _touching(context: QueryContext, answer: Any, most: int) -> set[int]:
     named, waiting = set(), [answer]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, str) and value.startswith(URN_PREFIX):
+        if isinstance(value, str) and kind_of(value) is not None:
             named.add(value)
         elif isinstance(value, dict):
             waiting.extend(value.values())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from lineproof_schema.urn import NAMESPACED_KINDS, Urn, UrnError, format_urn, parse_urn
+from lineproof_schema.urn import NAMESPACED_KINDS, Urn, UrnError, format_urn, kind_of, parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.graph.rows import sort_name
 from metadata_service.queries.context import QueryContext
@@ -89,7 +89,7 @@ def named_in(value: Any) -> Iterator[str]:
             yield from named_in(key)
             yield from named_in(item)
     elif isinstance(value, str):
-        if value.startswith("urn:lineproof:"):
+        if kind_of(value) is not None:
             yield from _urns(lambda: str(parse_urn(value)))
         elif _REFERENCE.fullmatch(value):
             yield from _urns(lambda: parse_name(value, "feature").urn)
@@ -134,7 +134,7 @@ async def _beside(context: QueryContext, urns: Collection[str]) -> dict[str, set
 
 
 def _has_namespace(urn: str) -> bool:
-    return parse_urn(urn).kind in NAMESPACED_KINDS
+    return kind_of(urn) in NAMESPACED_KINDS
 
 
 def _classified(urn: Urn) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, holder, parse_urn
+from lineproof_schema.urn import WALK_KINDS, Urn, format_urn, holder, kind_of, parse_urn
 from metadata_service.graph.ops import Link
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import current_versions, last_runs
@@ -114,7 +114,7 @@ async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) 
             else:
                 merged[root.urn] = root.why
         return tuple(Root(urn, why) for urn, why in merged.items())
-    datasets = [root.urn for root in found if parse_urn(root.urn).kind == "dataset"]
+    datasets = [root.urn for root in found if kind_of(root.urn) == "dataset"]
     columns = await columns_of(context, datasets) if datasets else {}
     result: list[Root] = []
     for root in found:
@@ -127,7 +127,7 @@ async def _at_level(context: QueryContext, found: Sequence[Root], level: Level) 
 
 async def _versions(context: QueryContext, found: Sequence[Root]) -> tuple[Root, ...]:
     """The current versions of datasets, in their place; a dataset without one stays itself."""
-    datasets = {root.urn: holder(root.urn) for root in found if parse_urn(root.urn).kind in ("dataset", "column")}
+    datasets = {root.urn: holder(root.urn) for root in found if kind_of(root.urn) in ("dataset", "column")}
     current = await current_versions(context, datasets.values())
     result: dict[str, Root] = {}
     for root in found:

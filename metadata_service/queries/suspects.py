@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lineproof_schema.urn import format_urn, holder, parse_urn
+from lineproof_schema.urn import format_urn, holder, kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import RevisionRow
 from metadata_service.queries.activity import last_runs, versions
@@ -182,7 +182,7 @@ def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int)
                 continue
             failing.add(row.fact)
             column = row.value.get("column")
-            about = urn if column is None or not urn.startswith("urn:lineproof:dataset:") else format_urn("column", *parse_urn(urn).components, str(column))
+            about = urn if column is None or kind_of(urn) != "dataset" else format_urn("column", *parse_urn(urn).components, str(column))
             check = str(row.value.get("check") or row.fact.removeprefix("quality:"))
             expected, actual = row.value.get("expected"), row.value.get("actual")
             on_path = column is None or str(column) in columns or not columns

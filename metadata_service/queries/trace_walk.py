@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from lineproof_schema.urn import holder
+from lineproof_schema.urn import holder, kind_of
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.projector.edges import SetId
 from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, versions_read
@@ -101,7 +101,7 @@ async def _edges(context: QueryContext, found: Walked, frontier: Sequence[str]) 
         level = await _standing(context, found, urns, size)
         precise = {edge.downstream for edge in level if edge.family == COLUMN_DERIVED_FROM}
         edges += [edge for edge in level if edge.family == COLUMN_DERIVED_FROM or edge.downstream not in precise]
-        columns = [urn for urn in urns if urn.startswith("urn:lineproof:column:")]
+        columns = [urn for urn in urns if kind_of(urn) == "column"]
         above = await _standing(context, found, sorted(set(map(holder, columns))), size)
         gaps = await unexplained(context, columns, level, _at(context, size), above)
         # nobody said all that this column is made of: go on with what its dataset is made of
@@ -207,7 +207,7 @@ def _before_now(context: QueryContext, size: int | None) -> int | None:
 async def _follow(context: QueryContext, found: Walked, edges: Sequence[Edge], *, pinned_only: bool) -> None:
     """From the runs behind these edges to the versions they read; else to what was current when they ran."""
     pairs = {(holder(edge.downstream), holder(edge.upstream)) for edge in edges}
-    pairs = {pair for pair in pairs if pair[1].startswith("urn:lineproof:dataset:")}
+    pairs = {pair for pair in pairs if kind_of(pair[1]) == "dataset"}
     used = await _used(context, found, {reader for reader, _ in pairs})
     named = {pair: used[pair] for pair in pairs & used.keys() if not (pinned_only and used[pair][1])}
     told = await exactly(context, {version: found._moment.get(reader) for (reader, _), (version, _) in named.items()})

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import kind_of, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM, Edge, Link
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, Reach, ReachedNode
@@ -31,7 +31,6 @@ MADE_OF: Final = ("USED", "TRAINED_ON", "MATERIALIZED_AS")  # links of which `sr
 WROTE: Final = "GENERATED"  # `dst` is made of `src`
 LINK_LIMIT: Final = 5_000  # links of one kind of one version or run
 CHUNK: Final = 500  # entities whose links are read together
-RUN: Final = "urn:lineproof:run:"
 
 
 async def version_reach(context: QueryContext, roots: Sequence[str], way: Way, depth: int | None, limits: Limits) -> Reach:
@@ -48,13 +47,13 @@ async def version_reach(context: QueryContext, roots: Sequence[str], way: Way, d
             reasons.append(TOO_SLOW)
             break
         found = await walk.next(level, way) - distance.keys()
-        found |= await walk.next([urn for urn in found if urn.startswith(RUN)], way) - distance.keys()
+        found |= await walk.next([urn for urn in found if kind_of(urn) == "run"], way) - distance.keys()
         level = sorted(found)
         if len(distance) + len(level) > limits.nodes:
             level = level[:limits.nodes - len(distance)]
             reasons.append(TOO_MANY_NODES)
         distance.update(dict.fromkeys(level, hops))
-        level = [urn for urn in level if not urn.startswith(RUN)]
+        level = [urn for urn in level if kind_of(urn) != "run"]
     await walk.read(distance)
     ran = await _runs(context, distance)
     edges = list(walk.edges(distance, ran))
@@ -126,7 +125,7 @@ def _edge(downstream: str, upstream: str, link: Link, run: RunRef | None, basis:
 
 
 async def _runs(context: QueryContext, urns: Iterable[str]) -> dict[str, RunRef]:
-    wanted = sorted(urn for urn in urns if urn.startswith(RUN))
+    wanted = sorted(urn for urn in urns if kind_of(urn) == "run")
     found: dict[str, RunRef] = {}
     for first in range(0, len(wanted), CHUNK):
         found |= await runs(context, wanted[first:first + CHUNK])
@@ -166,7 +165,7 @@ def doubt_versions(context: QueryContext, graph: Subgraph, roots: Iterable[str],
             context.notes.doubt("version-unknown", "a run read it, or its job does, and no version of it was known", about)
     touched = {end for edge in graph.edges for end in (edge.downstream, edge.upstream)}
     for root in roots:
-        if root not in touched and not root.startswith((RUN, "urn:lineproof:dataset-version:")):
+        if root not in touched and kind_of(root) not in ("run", "dataset-version"):
             context.notes.doubt("version-unknown", "no version of a dataset is known behind it", None if root in masked else root)
 
 
@@ -175,6 +174,6 @@ def hidden_runs(graph: Subgraph, masked: Collection[str], jobs: Collection[str])
     visible: dict[str, bool] = defaultdict(bool)
     for edge in graph.edges:
         for run, other in ((edge.downstream, edge.upstream), (edge.upstream, edge.downstream)):
-            if run.startswith(RUN):
+            if kind_of(run) == "run":
                 visible[run] = visible[run] or other not in masked or (edge.via is not None and edge.via not in jobs)
     return frozenset(run for run, seen in visible.items() if not seen)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 from lineproof_schema.errors import LineproofError
-from lineproof_schema.urn import UrnError, format_urn, parse_urn
+from lineproof_schema.urn import UrnError, format_urn, kind_of, parse_urn
 from metadata_service.graph.port import GraphStore, NodeRow
 from metadata_service.registry.errors import NoManifest, NotPinned, Retired, UnknownEntity
 from metadata_service.registry.names import Head, alias_of, parse_name, registered, spell, version_urn
@@ -22,7 +22,6 @@ __all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolut
 DEFAULT_TTL_SECONDS: Final = 60  # how long an alias may be taken to stand where it stood: a rollback reaches serving within a minute
 MAX_REFERENCES: Final = 1_000
 MAX_TRIES: Final = 100  # registrations of one model version that are looked through for a refused one
-DEPLOYMENT: Final = "urn:lineproof:deployment:"
 MODEL_EVENT: Final = "lineproof.model-version.v1"
 Long = Annotated[int, "Long"]
 Deployed = tuple[tuple[str | None, str], ...]  # namespace and environment of live deployments
@@ -131,13 +130,13 @@ def read_deployment(text: str) -> str:
 
 def subject_namespace(model: str) -> str | None:
     """The namespace of the model version or deployment that is asked for. Raises UrnError."""
-    return parse_urn(read_deployment(model)).namespace if model.startswith(DEPLOYMENT) else parse_name(model, "model").namespace
+    return parse_urn(read_deployment(model)).namespace if kind_of(model) == "deployment" else parse_name(model, "model").namespace
 
 
 # -- what a model or deployment is bound to
 
 async def _bound(graph: GraphStore, at: int | None, model: str) -> Bound:
-    if model.startswith(DEPLOYMENT):
+    if kind_of(model) == "deployment":
         return await _bound_deployment(graph, at, read_deployment(model))
     head = parse_name(model, "model")
     if head.namespace is None or head.selector is None:

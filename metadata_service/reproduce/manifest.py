@@ -14,7 +14,7 @@ import rfc8785
 from anyio import to_thread
 
 from lineproof_audit.envelope import PAYLOAD_INTOTO
-from lineproof_schema.urn import format_urn, parse_urn
+from lineproof_schema.urn import format_urn, kind_of, parse_urn
 from metadata_service.queries.activity import runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
@@ -77,7 +77,7 @@ async def manifest(context: QueryContext, urn: str) -> Manifest:
         targets = await _versions(context, urn)
         for target in targets:
             await walker.version(target, build=True)
-    masked = await hidden(context, [each for each in walker.urns if parse_urn(each).kind != "run"])
+    masked = await hidden(context, [each for each in walker.urns if kind_of(each) != "run"])
     if masked:
         context.notes.restrict(len(masked))
         return await _nothing(context, ())

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from lineproof_audit.envelope import MAX_ENVELOPE_BYTES, PAYLOAD_INTOTO, Envelope, parse_envelope, verify_envelope
 from lineproof_audit.errors import BadSignature, EnvelopeError
 from lineproof_audit.keys import VerifyKey
+from lineproof_schema.urn import kind_of
 from metadata_service.reproduce.errors import ManifestError
 from metadata_service.reproduce.shape import check_predicate, first_problem
 from metadata_service.reproduce.shapes import MANIFEST_TYPE, STATEMENT_TYPE
@@ -97,7 +98,7 @@ def plan_of(statement: Any, envelope: Envelope | None = None) -> Plan:
         blobs = []
         for row in predicate["buildDefinition"]["resolvedDependencies"]:
             role, digest = row["annotations"]["role"], row.get("digest", {}).get("sha256")
-            if role in ROLES and digest is not None and str(row["uri"]).startswith("urn:lineproof:artifact:"):
+            if role in ROLES and digest is not None and kind_of(str(row["uri"])) == "artifact":
                 blobs.append(Blob(role, str(row.get("name", "")), _sha256(digest)))
         _ = predicate["status"], predicate["reasons"], predicate["buildDefinition"]["externalParameters"]["target"], statement["subject"][0]["digest"]
         known = {blob.digest for blob in blobs}

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "holder", "parse_urn"]
+__all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "holder", "kind_of", "parse_urn"]
 
 PREFIX = "urn:lineproof:"
 REMEMBERED = 32_768  # parsed URNs kept: 40 MB at worst, since
@@ -136,6 +136,12 @@ def _check(kind: str, components: tuple[str, ...]) -> None:
         raise UrnError(f"{kind} takes {least}{'' if most == least else '+'} components, got {len(components)}")
     if any(not part for part in components):
         raise UrnError(f"{kind} has an empty component")
+
+
+def kind_of(text: str) -> str | None:
+    """The kind that a URN of ours names, the rest unchecked; None if the text is no URN of ours."""
+    kind, colon, _ = text.removeprefix(PREFIX).partition(":")
+    return kind if colon and text.startswith(PREFIX) else None
 
 
 def holder(urn: str) -> str:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from lineproof_schema.errors import CODES, LineproofError
 from lineproof_schema.models import EVENT_TYPES, FACETS
-from lineproof_schema.urn import UrnError, format_urn, parse_urn
+from lineproof_schema.urn import UrnError, format_urn, holder, kind_of, parse_urn
 from lineproof_schema.validate import parse_cloudevent
 
 SCHEMA = files("lineproof_schema")
@@ -71,6 +71,13 @@ def test_urn_has_one_spelling(vector: dict[str, Any]) -> None:
     assert format_urn(vector["kind"], *vector["components"]) == vector["urn"]
     assert str(parse_urn(vector["urn"])) == vector["urn"]
     assert list(parse_urn(vector["urn"]).components) == vector["components"]
+    assert kind_of(vector["urn"]) == vector["kind"]
+    assert holder(vector["urn"]) == (str(parse_urn(vector["urn"]).parent) if vector["kind"] == "column" else vector["urn"])
+
+
+@pytest.mark.parametrize("text", ["", "run", "run:x", "urn:lineproof:", "urn:lineproof:run", "urn:other:run:x", "x urn:lineproof:run:x"])
+def test_what_is_no_urn_names_no_kind(text: str) -> None:
+    assert kind_of(text) is None
 
 
 @pytest.mark.parametrize("vector", json.loads((VECTORS / "urn.json").read_text())["invalid"], ids=lambda v: v["name"])

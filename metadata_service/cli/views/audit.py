@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder, kind_of, parse_urn
 from metadata_service.cli.views.frame import Hanging, Row, fact_words, foot, indented, time
 from metadata_service.cli.views.names import Names, columns_by_dataset, short_id
 from metadata_service.queries.phrases import shortened, spoken
@@ -19,7 +19,6 @@ __all__ = ["audit_view"]
 
 CLAIM_SECONDS: Final = 60  # a claimed time further from the logged one than this is shown
 VALUE_SHOWN: Final = 60  # characters of a fact
-COLUMN: Final = "urn:lineproof:column:"
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -70,7 +69,7 @@ def _subjects(rows: Sequence[Row], names: Names, subjects: Set[str]) -> Iterable
     Where nothing did, whom the entry concerned; unless it is what all entries are about.
     """
     said: dict[str, list[str]] = {}
-    born = [row for row in rows if row["urn"].startswith(COLUMN) and {change["fact"] for change in row["changes"]} & {"position", "dataType"}
+    born = [row for row in rows if kind_of(row["urn"]) == "column" and {change["fact"] for change in row["changes"]} & {"position", "dataType"}
             and all(change["before"] is None for change in row["changes"])]
     for row in rows:
         facts = [] if row in born else _facts(row["changes"], names)
@@ -137,11 +136,11 @@ def _type(field: Any) -> str:
 
 def _brief(value: Any, names: Names) -> str:
     if isinstance(value, str):
-        if value.startswith("urn:lineproof:dataset-version:"):
+        if kind_of(value) == "dataset-version":
             return short_id(parse_urn(value).components[2])
         if MOMENT.fullmatch(value):
             return time(value)
-        return names(value) if value.startswith("urn:lineproof:") else short_id(value) if " " not in value else shortened(value, VALUE_SHOWN)
+        return names(value) if kind_of(value) is not None else short_id(value) if " " not in value else shortened(value, VALUE_SHOWN)
     named = _fields(value)
     return shortened(", ".join(named), VALUE_SHOWN) if named is not None else shortened(spoken(_plain(value)), VALUE_SHOWN)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineproof_schema.urn import kind_of
 from metadata_service.cli.views.frame import Hanging, Row, fact_words, foot, indented, time, words
 from metadata_service.cli.views.names import Names, short_id
 from metadata_service.cli.views.producers import producers_view
@@ -61,7 +62,7 @@ def entity_view(answer: Row) -> Iterable[RenderableType]:
 def parse_column(urn: str, names: Names) -> str:
     """The end of a link; of a column its own name is enough."""
     said = names(urn)
-    return said.rpartition(".")[2] if urn.startswith("urn:lineproof:column:") else said
+    return said.rpartition(".")[2] if kind_of(urn) == "column" else said
 
 
 def _fact(fact: Row, names: Names) -> Iterable[RenderableType]:
@@ -87,7 +88,7 @@ def _owner(value: Any) -> str:
 
 def _said(value: Any, names: Names) -> str:
     if isinstance(value, str):
-        return names(value) if value.startswith("urn:lineproof:") else value if " " in value else short_id(value)
+        return names(value) if kind_of(value) is not None else value if " " in value else short_id(value)
     return spoken(value)
 
 

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from lineproof_schema.urn import Urn, holder, parse_urn
+from lineproof_schema.urn import Urn, holder, kind_of, parse_urn
 
 __all__ = ["Names", "columns_by_dataset", "label", "short_id"]
 
 DIGEST_SHOWN: Final = 12  # characters of a digest or commit
 LONG_ID: Final = 20  # a longer id is a digest or a UUID; people compare its beginning
-PREFIX: Final = "urn:lineproof:"
+_TABLES: Final = frozenset({"dataset", "column", "dataset-version"})
 
 
 def label(urn: str | None) -> str:
@@ -35,8 +35,7 @@ class Names:
         tables: dict[str, set[str]] = defaultdict(set)
         for urn in _urns(answer):
             parsed = parse_urn(urn)
-            if parsed.kind in ("dataset", "column", "dataset-version"):
-                tables[parsed.components[0]].add(parsed.components[1])
+            tables[parsed.components[0]].add(parsed.components[1])
         self._prefix = {namespace: f"{databases.pop()}." for namespace, names in tables.items()
                         if all(name.count(".") == 2 for name in names) and len(databases := {name.partition(".")[0] for name in names}) == 1}
         said: dict[str, int] = defaultdict(int)
@@ -98,5 +97,5 @@ def _urns(value: Any) -> Iterator[str]:
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
-        elif isinstance(each, str) and each.startswith((f"{PREFIX}dataset:", f"{PREFIX}column:", f"{PREFIX}dataset-version:")):
+        elif isinstance(each, str) and kind_of(each) in _TABLES:
             yield each

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from lineproof_schema.urn import NAMESPACED_KINDS, parse_urn
+from lineproof_schema.urn import NAMESPACED_KINDS, kind_of, parse_urn
 from metadata_service.queries.activity import CommitRef, commits
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
@@ -52,7 +52,7 @@ async def point_in_time_checks(context: QueryContext, urn: str, boundary: Bounda
 async def _masked(context: QueryContext, roots: Iterable[str], results: list[Result]) -> frozenset[str]:
     named = {*roots, *(result.subject for result in results)}
     named |= {urn for result in results for each in result.evidence for urn in (each.version, each.transformation) if urn}
-    return await hidden(context, [urn for urn in named if parse_urn(urn).kind in NAMESPACED_KINDS])
+    return await hidden(context, [urn for urn in named if kind_of(urn) in NAMESPACED_KINDS])
 
 
 def _told(result: Result, masked: frozenset[str], known: Mapping[str, CommitRef]) -> Check:
