@@ -1,12 +1,11 @@
 """A column that is made of no other: a constant, a counter, the time of day. No edge can say where that stands, a fact of its dataset does."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from lineproof_schema.urn import holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
-from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 
 __all__ = ["NOWHERE", "constants"]
@@ -21,17 +20,10 @@ async def constants(context: QueryContext, columns: Iterable[str], size: int | N
     found = []
     for urn in wanted:
         row = rows.get(holder(urn))
-        place = _place(row, parse_urn(urn).components[2])
+        place = (row.facts.get("sourceless") or {}).get(parse_urn(urn).components[2]) if row is not None else None
         if row is not None and place is not None:
             since = row.since["sourceless"]
             found.append(Edge(COLUMN_DERIVED_FROM, urn, NOWHERE, "", None, None, None, "columnLineage", "", since, since - 1, type="DIRECT",
                               expression=place.get("expression"), file=place.get("file"), line=place.get("line"), column=place.get("column"),
                               parser=place.get("parser"), status="complete"))
     return found
-
-
-def _place(row: NodeRow | None, name: str) -> Mapping[str, Any] | None:
-    said = row.facts.get("sourceless") if row is not None else None
-    if isinstance(said, Mapping):
-        return said[name] if isinstance(said.get(name), Mapping) else None
-    return {} if isinstance(said, list) and name in said else None  # as graphs of earlier versions keep it

@@ -5,11 +5,12 @@ and rebuilds only add provenance, so they make no version current; one that a da
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import OPEN
 from metadata_service.graph.port import NodeRow, RevisionRow
 from metadata_service.queries.activity import EPOCH, RunRef, VersionRef, runs, version_of, writers_of
@@ -37,14 +38,26 @@ class Written:
 
 async def exactly(context: QueryContext, versions: Mapping[str, datetime | None]) -> dict[str, Written]:
     """These versions (URN -> the moment they were read at), each with the run that had last written it then; unknown ones are left out."""
+    return await _exactly(context, versions, await _current(context, {str(parse_urn(version).parent) for version in versions}))
+
+
+async def _current(context: QueryContext, datasets: Collection[str]) -> dict[str, str]:
+    """The version each dataset has at the position; datasets without any are left out."""
+    rows = await context.graph.get(sorted(datasets), context.at) if datasets else {}
+    return {dataset: str(row.facts["currentVersion"]) for dataset, row in rows.items() if row.facts.get("currentVersion") is not None}
+
+
+async def _exactly(context: QueryContext, versions: Mapping[str, datetime | None], current: Mapping[str, str]) -> dict[str, Written]:
     rows = await context.graph.get(sorted(versions), context.at) if versions else {}
     writers = await writers_of(context, list(rows.values()))
     known = await runs(context, (run for found in writers.values() for run in found))
-    chosen = {}
+    found = {}
     for urn, row in rows.items():
         run = _latest([known[each] for each in writers[urn] if each in known], versions[urn], str(row.facts.get("run")))
-        chosen[urn] = (_by(row, run, len(writers[urn])), run)
-    return await _placed(context, chosen)
+        version = _by(row, run, len(writers[urn]))
+        history = await context.graph.revisions(version.dataset, context.at) if current.get(version.dataset) != urn else None
+        found[urn] = _placed(context, version, run, history)
+    return found
 
 
 def _by(row: NodeRow, run: RunRef | None, writers: int) -> VersionRef:
@@ -55,13 +68,12 @@ def _by(row: NodeRow, run: RunRef | None, writers: int) -> VersionRef:
 
 async def written_at(context: QueryContext, datasets: Mapping[str, datetime | None]) -> dict[str, Written]:
     """What each of `datasets` was at its moment (None: at the position); those of which no version is known then are left out."""
-    current = {dataset: row.facts["currentVersion"] for dataset, row in (await context.graph.get(sorted(datasets), context.at)).items()
-               if row.facts.get("currentVersion") is not None} if datasets else {}
-    found = await exactly(context, {str(current[dataset]): None for dataset, moment in datasets.items() if moment is None and dataset in current})
+    current = await _current(context, datasets.keys())
+    found = await _exactly(context, {current[dataset]: None for dataset, moment in datasets.items() if moment is None and dataset in current}, current)
     chosen = {written.version.dataset: written for written in found.values()}
     for dataset, moment in datasets.items():
         if moment is not None:
-            then = await _at_moment(context, dataset, moment, str(current[dataset]) if dataset in current else None)
+            then = await _at_moment(context, dataset, moment, current.get(dataset))
             if then is not None:
                 chosen[dataset] = then
     return chosen
@@ -77,22 +89,28 @@ async def _at_moment(context: QueryContext, dataset: str, moment: datetime, curr
     size_then = await context.graph.size_at(micros(moment))
     best: tuple[datetime, int, str, RunRef | None] | None = None
     for urn, row in rows.items():
-        if row.facts.get("backfill"):
-            continue
-        made = [known[run] for run in writers[urn] if run in known]
-        told: list[tuple[datetime | None, RunRef | None]] = [(_end(run), run) for run in made if _counts(run)]
-        if not told and (urn in declared or not made):  # a snapshot that nobody's run wrote, or one of a rerun that was declared current
-            at = as_time(row.facts.get("committedAt"))
-            if at is None and urn in declared and declared[urn] <= size_then:
-                at = moment
-            told.append((at, made[-1] if made else None))
-        for end, run in told:
-            if end is not None and end <= moment and (best is None or (end, row.from_) >= best[:2]):
+        for end, run in _made_current(row, [known[each] for each in writers[urn] if each in known], declared.get(urn), size_then, moment):
+            if end <= moment and (best is None or (end, row.from_) >= best[:2]):
                 best = (end, row.from_, urn, run)
     if best is None or await _dropped(context, history, best[0], moment):
         return None
     _, _, urn, run = best
-    return (await _placed(context, {urn: (_by(rows[urn], run, len(writers[urn])), run)}))[urn]
+    return _placed(context, _by(rows[urn], run, len(writers[urn])), run, history if urn != current else None)
+
+
+def _made_current(row: NodeRow, made: Sequence[RunRef], declared: int | None, size_then: int, moment: datetime) -> Iterator[tuple[datetime, RunRef | None]]:
+    """When a version became current, each time with the run that wrote it then. `declared` is the size from which the dataset was last said to be it."""
+    if row.facts.get("backfill"):
+        return
+    counting = [run for run in made if _counts(run)]
+    for run in counting:
+        end = _end(run)
+        if end is not None:
+            yield end, run
+    if not counting and (declared is not None or not made):  # a snapshot that nobody's run wrote, or one of a rerun that was declared current
+        at = as_time(row.facts.get("committedAt")) or (moment if declared is not None and declared <= size_then else None)
+        if at is not None:
+            yield at, made[-1] if made else None
 
 
 def _counts(run: RunRef) -> bool:
@@ -121,20 +139,11 @@ async def _dropped(context: QueryContext, history: Iterable[RevisionRow], writte
     return False
 
 
-async def _placed(context: QueryContext, chosen: Mapping[str, tuple[VersionRef, RunRef | None]]) -> dict[str, Written]:
-    """Where each version stands in the log."""
-    datasets = {version.dataset for version, _ in chosen.values()}
-    now = await context.graph.get(sorted(datasets), context.at) if datasets else {}
-    placed = {}
-    for urn, (version, run) in chosen.items():
-        told = run.recorded_by + 1 if run is not None else None
-        dataset = now.get(version.dataset)
-        if dataset is not None and dataset.facts.get("currentVersion") == urn:
-            size = context.at
-        else:
-            size = _last_size(await context.graph.revisions(version.dataset, context.at), urn, max(told or 0, version.since))
-        placed[urn] = Written(version, run, size, min(told, context.size) if told is not None else size)
-    return placed
+def _placed(context: QueryContext, version: VersionRef, run: RunRef | None, history: Iterable[RevisionRow] | None) -> Written:
+    """Where a version stands in the log, by the history of its dataset; without one it is current."""
+    told = run.recorded_by + 1 if run is not None else None
+    size = context.at if history is None else _last_size(history, version.urn, max(told or 0, version.since))
+    return Written(version, run, size, min(told, context.size) if told is not None else size)
 
 
 def _last_size(history: Iterable[RevisionRow], version: str, known: int) -> int:
