@@ -19,6 +19,7 @@ from ingest_hooks.sql.columns.tables import SchemaIndex, Tables, with_tables, wr
 from ingest_hooks.sql.columns.uses import merged
 from ingest_hooks.sql.forms.reduced import Reduced, table_name
 from ingest_hooks.sql.model import InputColumn, OutputColumn, SqlLineage, Status, Step, TimePredicate, Timing, WindowFrame
+from ingest_hooks.sql.quiet import quietly
 from ingest_hooks.sql.scripts.script import choose, read_script
 from ingest_hooks.sql.templates.marks import MacroPlace
 from ingest_hooks.sql.templates.source_map import SourceMap
@@ -35,6 +36,7 @@ _BROKEN = (SqlglotError, ValueError, KeyError, TypeError, AttributeError, Assert
 _WORST: tuple[Status, ...] = ("complete", "partial", "unknown")
 
 
+@quietly()
 def column_lineage(sql: str, *, dialect: str | None, schema: Mapping[str, Mapping[str, str]] | None, output: str | None = None,
                    file: str | None = None, source_map: SourceMap | None = None, timed: bool = True, own: Collection[str] = ()) -> SqlLineage:
     """Column lineage of one SQL statement. Never raises on SQL it cannot read: `status` and `reasons` say so.

@@ -6,7 +6,6 @@ own limit, and the service that asked goes on: see `parser`.
 from __future__ import annotations
 
 import json
-import logging
 import resource
 import signal
 import sys
@@ -48,7 +47,6 @@ def _told(found: SqlLineage) -> dict[str, Any]:
 
 def main(seconds: float) -> None:
     """Answer until standard input ends, or until a question takes longer than so many seconds."""
-    logging.disable(logging.CRITICAL)  # what sqlglot has to say of a statement is in the answer
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the alarm ends the process, wherever it is
     write = sys.stdout.buffer

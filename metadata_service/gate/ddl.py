@@ -1,7 +1,6 @@
 """Schemas of SQL scripts. Needs the `sql` extra."""
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from ingest_hooks.sql.quiet import quietly
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
 from metadata_service.gate.selected import Known, selected
@@ -27,9 +27,9 @@ _RENAME_COLUMN: Final = re.compile(  # of which the parser makes another name of
     r"(\balter\s+table\b[^;]*?\brename\s+)(?!(?:to|column|constraint|index|key|as)\b)([\w\"`]+\s+to\b)", re.IGNORECASE)
 _RENAME_TABLE: Final = re.compile(r"(?:table\s+)?([\w.`\"]+)\s+to\s+([\w.`\"]+)", re.IGNORECASE)
 _HARMLESS: Final = (exp.Query, exp.DML, exp.Grant, exp.Comment, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Analyze, exp.TruncateTable, exp.Revoke)
-logging.getLogger("sqlglot").addFilter(lambda record: "Falling back to parsing as a 'Command'" not in str(record.msg))  # the gate tells it itself
 
 
+@quietly()
 def apply_script(schemas: Schemas, sql: str, file: str, dialect: str | None) -> None:
     """Apply the `create`, `alter` and `drop` statements of a script to `schemas`, in order. What they take away from tables that nothing here made, and
     what of them cannot be followed, is said beside the tables; other statements change no schema.

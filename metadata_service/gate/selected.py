@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ingest_hooks.sql import OutputColumn, SqlLineage, column_lineage
+from ingest_hooks.sql.quiet import quietly
 from metadata_service.gate.schemas import Table
 from metadata_service.projector.feature_hash import fold_sql
 
@@ -48,6 +49,7 @@ class Selected:
     reads: Mapping[str, frozenset[str]] | None
 
 
+@quietly()
 def selected(sql: str, dialect: str | None, known: Known) -> Selected:
     """The result of a query over these tables and others."""
     found = column_lineage(sql, dialect=dialect, schema=known.named_in(sql), timed=False)

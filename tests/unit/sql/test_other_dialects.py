@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlglot
 
 from ingest_hooks.sql import column_lineage
 
@@ -33,3 +34,11 @@ def test_every_table_that_one_update_changes_is_told() -> None:
     found = column_lineage(sql, dialect="mysql", schema=None, output="kinds")
     assert [(column.name, {f"{item.table}.{item.column}" for item in column.inputs if item.type == "DIRECT"}) for column in found.outputs] == [
         ("seen", {"lamps.lit"})]
+
+
+def test_what_the_parser_cannot_read_is_in_the_answer_and_in_nobody_s_log(caplog: pytest.LogCaptureFixture) -> None:
+    unread = "alter table lamps shine brighter"
+    assert column_lineage(unread, dialect="postgres", schema=None).status == "unknown"
+    assert caplog.records == []
+    sqlglot.parse(unread, read="postgres")
+    assert "unsupported syntax" in caplog.text, "whoever else parses with it hears it as before"
