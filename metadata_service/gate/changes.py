@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
@@ -9,6 +10,7 @@ from metadata_service.queries.column_types import Fit, fit
 
 __all__ = ["changes"]
 
+MAX_SHOWN: Final = 100  # characters of a statement that cannot be followed
 ORDER: Final[tuple[Kind, ...]] = ("drop-dataset", "drop-column", "retype-column", "change-nullability", "change-values", "not-followed")
 
 
@@ -16,7 +18,12 @@ def changes(base: Schemas, head: Schemas) -> list[Change]:
     """From `base` to `head`, by name, the gravest kind first."""
     old = {(change.kind, change.name, change.detail) for change in base.said}
     found = [*_changes(base.tables, head.tables), *(change for change in head.said if (change.kind, change.name, change.detail) not in old)]
-    return sorted(found, key=lambda change: (ORDER.index(change.kind), change.name, change.detail or ""))
+    return sorted(map(_shown, found), key=lambda change: (ORDER.index(change.kind), change.name, change.detail or ""))
+
+
+def _shown(change: Change) -> Change:
+    statement = change.detail if change.kind == "not-followed" else None
+    return change if statement is None or len(statement) <= MAX_SHOWN else replace(change, detail=f"{statement[:MAX_SHOWN]} …")
 
 
 def _changes(base: Mapping[str, Table], head: Mapping[str, Table]) -> Iterator[Change]:
@@ -58,8 +65,10 @@ def _table(before: Table, after: Table) -> Iterator[Change]:
 def _another_code(before: Table, after: Table) -> str | None:
     if before.whole is after.whole and before.code is not None and after.code is not None:
         changed, why = before.code != after.code, "which rows it has may change" if after.whole else "its code changed"
-    else:  # one of them says its columns and the other does not, or was not compiled
-        changed, why = before.text != after.text and None not in (before.text, after.text), "its code changed; whether its columns did is not known"
+    else:  # one of them says all its columns and the other does not, or was not compiled
+        unsaid = None in (before.text, after.text)
+        changed = before.text != after.text if not unsaid else before.whole is not after.whole
+        why = "its code changed; whether its columns did is not known"
     return why if changed else None
 
 

@@ -14,18 +14,13 @@ from ingest_hooks.sql.quiet import quietly
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
 from metadata_service.gate.selected import Known, selected
+from metadata_service.gate.statements import actions, created, forward, moved, plain, renamed, takes_away
 from metadata_service.queries.column_types import spelled
 
 __all__ = ["apply_script"]
 
-MAX_SHOWN: Final = 100  # characters of a statement that cannot be followed
-_TAKES_AWAY: Final = re.compile(r"\b(alter|drop|rename|sp_rename|swap)\b", re.IGNORECASE)
-_CHANGES_NO_COLUMN: Final = re.compile(  # of those, what readers do not notice
-    r"\b(owner\s+to|(attach|detach)\s+partition|row\s+level\s+security|set\s+tblproperties|(enable|disable)\s+\w+|(drop|alter)\s+"
-    r"(index|constraint|sequence|function|procedure|trigger|role|user|policy|extension|default|partition|foreign\s+key|primary\s+key))\b", re.IGNORECASE)
-_RENAME_COLUMN: Final = re.compile(  # of which the parser makes another name of the table
-    r"(\balter\s+table\b[^;]*?\brename\s+)(?!(?:to|column|constraint|index|key|as)\b)([\w\"`]+\s+to\b)", re.IGNORECASE)
-_RENAME_TABLE: Final = re.compile(r"(?:table\s+)?([\w.`\"]+)\s+to\s+([\w.`\"]+)", re.IGNORECASE)
+_UNNOTICED: Final = (exp.AddConstraint, exp.AddPartition, exp.DropPartition, exp.DropPrimaryKey, exp.AlterSet, exp.AlterSortKey, exp.AlterDistStyle,
+                     exp.ClusterProperty, exp.AlterColumn, exp.Drop)  # actions that readers do not notice, if they are not of columns
 _HARMLESS: Final = (exp.Query, exp.DML, exp.Grant, exp.Comment, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Analyze, exp.TruncateTable, exp.Revoke)
 
 
@@ -38,7 +33,7 @@ def apply_script(schemas: Schemas, sql: str, file: str, dialect: str | None) -> 
         LineproofError: `invalid-argument`: it cannot be read as SQL of the dialect.
     """
     try:
-        statements = sqlglot.parse(_RENAME_COLUMN.sub(r"\1column \2", sql), read=dialect)
+        statements = sqlglot.parse(forward(sql), read=dialect)
     except (SqlglotError, ValueError, RecursionError) as error:
         raise LineproofError(f"{file} cannot be read as {dialect or 'generic'} SQL: {str(error).splitlines()[0]}", code="invalid-argument") from error
     script = _Script(schemas, file, dialect)
@@ -61,7 +56,7 @@ class _Script:
         elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW"):
             for dropped in statement.args.get("tables") or [statement.this]:
                 self._drop(_name(dropped), bool(statement.args.get("exists")), _line(dropped))
-        elif isinstance(statement, exp.Drop) and kind == "SCHEMA":
+        elif isinstance(statement, exp.Drop) and kind in ("SCHEMA", "DATABASE"):
             for dropped in statement.args.get("tables") or [statement.this]:
                 inside = f"{_name(dropped)}.".casefold()
                 for name in [each for each in self.schemas.tables if each.casefold().startswith(inside) or f".{inside}" in each.casefold()]:
@@ -69,17 +64,60 @@ class _Script:
         elif isinstance(statement, exp.Alter) and kind in ("TABLE", "VIEW"):
             for action in statement.args.get("actions") or ():
                 self._alter(_name(statement.this), action, statement)
-        elif isinstance(statement, exp.Command) and str(statement.this).upper() == "RENAME" and _RENAME_TABLE.search(str(statement.expression)):
-            for old, new in _RENAME_TABLE.findall(str(statement.expression)):
+        elif isinstance(statement, exp.Command) and str(statement.this).upper() == "RENAME" and (pairs := renamed(str(statement.expression))):
+            for old, new in pairs:
                 said = exp.to_table(old, dialect=self.dialect)
                 self._rename(_name(said), exp.to_table(new, dialect=self.dialect))
+        elif isinstance(statement, exp.Select) and (into := statement.args.get("into")) is not None:
+            if not into.args.get("temporary") and not _name(into.this).startswith("#"):
+                query = statement.copy()
+                query.set("into", None)
+                self.schemas.tables[_name(into.this)] = self._of_query(_name(into.this), [], query)
+        elif isinstance(statement, exp.Execute) and statement.name.casefold() == "sp_rename":
+            self._sp_rename(statement)
+        elif isinstance(statement, exp.Command):
+            self._command(statement)
         elif not isinstance(statement, _HARMLESS):
             self._not_followed(statement)
 
     def _not_followed(self, statement: exp.Expr) -> None:
-        text = " ".join(statement.sql(self.dialect, comments=False).split())
-        if _TAKES_AWAY.search(text) and not _CHANGES_NO_COLUMN.search(text):
-            self.schemas.said.append(Change("not-followed", "", None, text[:MAX_SHOWN], self.file, _line(statement)))
+        text = self._text(statement)
+        if takes_away(text):
+            self.schemas.said.append(Change("not-followed", "", None, text, self.file, _line(statement)))
+
+    def _text(self, statement: exp.Expr) -> str:
+        return " ".join(statement.sql(self.dialect, comments=False).split())
+
+    def _command(self, statement: exp.Command) -> None:
+        """What the parser left as text."""
+        text = self._text(statement)
+        if (made := created(text)) is not None:  # a table of which only the code is known
+            name = self._placed(_name(exp.to_table(made[0], dialect=self.dialect)), made[1])
+            if name is not None:
+                self.schemas.tables[name] = Table(name, {}, False, self.file, text, text, None, name, True)
+        elif (taken := moved(text)) is not None:
+            table, schema = (exp.to_table(each, dialect=self.dialect) for each in taken)
+            self._rename(_name(table), exp.table_(table.this, db=schema.this))
+        elif (single := actions(plain(text), self.dialect)) != [text]:
+            for each in single:
+                self.apply(_parsed(each, self.dialect))
+        else:
+            self._not_followed(statement)
+
+    def _sp_rename(self, statement: exp.Execute) -> None:
+        """SQL Server's `sp_rename 'schema.table.column', 'new name', 'COLUMN'`; of a table without the last."""
+        said = {str(each.this.name) if isinstance(each, exp.EQ) else place: each.expression if isinstance(each, exp.EQ) else each
+                for place, each in zip(("objname", "newname", "objtype"), statement.expressions, strict=False)}
+        if not {"objname", "newname"} <= said.keys() or not all(isinstance(each, exp.Literal | exp.National) for each in said.values()):
+            self._not_followed(statement)
+            return
+        kind = said["objtype"].name.upper() if "objtype" in said else "OBJECT"
+        old, new = exp.to_table(said["objname"].name, dialect=self.dialect), said["newname"].name
+        if kind == "COLUMN":
+            table = _name(old).rpartition(".")[0]
+            self._columns(table, self.schemas.called(table), [(old.name, new, None)], _line(statement))
+        elif kind == "OBJECT":
+            self._rename(_name(old), exp.to_identifier(new))
 
     def _said(self, kind: Kind, table: str, column: str | None, detail: str | None, line: int | None, after: str | None = None) -> None:
         self.schemas.said.append(Change(kind, table, column, detail, self.file, line, None, after))
@@ -88,12 +126,13 @@ class _Script:
         target = statement.this
         listed = target.expressions if isinstance(target, exp.Schema) else []
         name = _name(target.this if isinstance(target, exp.Schema) else target)
-        known = next((each for each in self.schemas.tables if each.casefold() == name.casefold()), None)
-        if known is not None:
-            if statement.args.get("exists"):
-                return
-            del self.schemas.tables[known]
-        name = known or name
+        placed = self._placed(name, bool(statement.args.get("exists")))
+        if placed is None:
+            return
+        name = placed
+        parts = statement.find(exp.PartitionedByProperty)
+        if parts is not None and isinstance(parts.this, exp.Schema):  # of Hive, where these are columns beside the others
+            listed = [*listed, *(each for each in parts.this.expressions if isinstance(each, exp.ColumnDef))]
         keys = {column.name.casefold() for each in listed for key in each.find_all(exp.PrimaryKey) for column in key.find_all(exp.Identifier)}
         columns = {each.name: self._column(each, each.name.casefold() in keys) for each in listed if isinstance(each, exp.ColumnDef)}
         copied = statement.find(exp.LikeProperty) or statement.args.get("clone")
@@ -104,6 +143,16 @@ class _Script:
         else:
             like = self.schemas.called(_name(copied.this)) if copied is not None and isinstance(copied.this, exp.Table) else None
             self.schemas.tables[name] = replace(like or Table(name, {}, False), name=name, file=self.file, origin=name, folds=True)
+
+    def _placed(self, name: str, if_not_exists: bool) -> str | None:
+        """How to call a table that is made; None if there is one, and it stays."""
+        known = next((each for each in self.schemas.tables if each.casefold() == name.casefold()), None)
+        if known is not None:
+            if if_not_exists:
+                return None
+            del self.schemas.tables[known]
+        self.schemas.said[:] = [each for each in self.schemas.said if each.kind != "drop-dataset" or each.name.casefold() != name.casefold()]
+        return known or name
 
     def _of_query(self, name: str, named: list[str], query: exp.Expr) -> Table:
         known = Known()
@@ -120,7 +169,8 @@ class _Script:
         kinds = [constraint.args.get("kind") for constraint in said.args.get("constraints") or ()]
         required = any(isinstance(kind, exp.PrimaryKeyColumnConstraint) or (isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"))
                        for kind in kinds)
-        return Column(self._type(said.kind), not (key or required), line=_line(said))
+        made = tuple(self._text(kind) for kind in kinds if isinstance(kind, exp.ComputedColumnConstraint))
+        return Column(self._type(said.kind), not (key or required), made or None, _line(said))
 
     def _type(self, kind: exp.DataType | None) -> str | None:
         return None if kind is None else spelled(kind.sql(self.dialect), self.dialect)
@@ -143,17 +193,26 @@ class _Script:
             else:
                 for name, each in ((table.name, other), (other.name, table)):
                     self.schemas.tables[name] = replace(each, name=name, file=self.file)
+        elif isinstance(action, exp.Query) and table is not None:  # SQL Server's `alter view`
+            self.schemas.tables[table.name] = self._of_query(table.name, [], action)
+        elif isinstance(action, exp.ReplaceColumns) and table is not None:
+            columns = {each.name: self._column(each) for each in action.expressions if isinstance(each, exp.ColumnDef)}
+            self.schemas.tables[table.name] = replace(table, columns=columns, file=self.file)
         elif isinstance(action, exp.Command):
             dropped = re.fullmatch(r"\(?\s*[\"`\[]?(\w+)[\"`\]]?\s*\)?", str(action.expression or "")) if str(action.this).upper() == "DROP" else None
             if dropped is None:
                 self._not_followed(statement)
             else:  # `drop x` without the word `column`, which only some dialects are parsed with
                 self._columns(said, table, [(dropped[1], None, None)], _line(statement))
-        else:
-            self._columns(said, table, list(self._done(action, table)), _line(action))
+        elif done := list(self._done(action, table)):
+            self._columns(said, table, done, _line(action))
+        elif not isinstance(action, _UNNOTICED) or _of_field(action):
+            self._not_followed(statement)
 
     def _done(self, action: exp.Expr, table: Table | None) -> Iterator[tuple[str | None, str | None, Column | None]]:
         """What an action does to columns: (name before, name after, column after)."""
+        if _of_field(action):
+            return
         if isinstance(action, exp.ColumnDef):
             yield None, action.name, self._column(action)
         elif isinstance(action, exp.Drop) and str(action.args.get("kind") or "COLUMN").upper() in ("COLUMN", "COLUMNS"):
@@ -203,6 +262,18 @@ def _changed(table: Table, before: str | None, after: str | None, column: Column
     name = after if before is None or after.casefold() != before.casefold() else str(wanted)
     new = replace(new, line=line or new.line, was=old.was or wanted if name != wanted else old.was)
     return {(name if each == wanted else each): (new if each == wanted else said) for each, said in table.columns.items()}
+
+
+def _of_field(action: exp.Expr) -> bool:
+    """Whether it is about a field within a column."""
+    return any(isinstance(each, exp.Column) and each.table for each in action.args.get("tables") or [action.this])
+
+
+def _parsed(sql: str, dialect: str | None) -> exp.Expr:
+    try:
+        return sqlglot.parse_one(sql, read=dialect)
+    except SqlglotError:
+        return exp.Command(this=sql)
 
 
 def _name(table: exp.Expr) -> str:

@@ -5,6 +5,7 @@ only equal texts are the same, and nothing is known of others.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,9 @@ _FLOATS: Final = {"FLOAT": 7, "DOUBLE": 15}  # decimal digits that are exact
 _TEXTS: Final = frozenset({"CHAR", "NCHAR", "BPCHAR", "VARCHAR", "NVARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "NAME"})
 _BYTES: Final = frozenset({"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"})
 _WORDS: Final = {"bytes": "VARBINARY", "float32": "FLOAT", "float64": "DOUBLE"}  # of schema languages, which SQL has not
-_NESTED: Final = frozenset({"ARRAY", "LIST", "MAP"})
+_FIELDS: Final = frozenset({"STRUCT", "OBJECT", "UNION", "NESTED"})
+_NESTED: Final = frozenset({"ARRAY", "LIST", "MAP", "RANGE"})
+_WORD: Final = re.compile(r"\w+")
 _ONE_INTEGER: Final = frozenset({"bigquery", "sqlite"})  # dialects in which all integer types are one
 
 
@@ -86,10 +89,12 @@ def _read(text: str, dialect: str | None) -> exp.DataType | None:
             found = exp.DataType(this=exp.DataType.Type[name.upper()])
         else:
             found = exp.DataType.build(name, dialect=Dialect.get_or_raise(dialect))
-    except (SqlglotError, ValueError, RecursionError):
+    except (SqlglotError, ValueError, TypeError, RecursionError):
         return None
+    if "<" in name and len(_WORD.findall(str(found.sql(dialect)))) < len(_WORD.findall(name)):
+        return None  # a word within it is none of the parser's, which leaves it out
     for each in found.find_all(exp.DataType):
-        name = _SAME_AS.get(_name(each), _name(each))
+        name = _SAME_AS.get(_name(each), "TINYINT" if _name(each) == "BOOLEAN" and dialect == "mysql" else _name(each))
         if name in _DIGITS:
             each.set("expressions", [])  # MySQL's display width
             name = "BIGINT" if dialect in _ONE_INTEGER else name
@@ -109,7 +114,7 @@ def _fit(before: exp.DataType, after: exp.DataType) -> Fit:
     for group in (_TEXTS, _BYTES):
         if old in group and new in group:
             return _longer(_numbers(before), _numbers(after))
-    if "STRUCT" in (old, new) or "OBJECT" in (old, new):
+    if {old, new} & _FIELDS:
         return _fields(before, after) if old == new else Fit.OTHER
     if old in _NESTED and old == new and len(before.expressions) == len(after.expressions):
         return _worst(_fit(one, other) for one, other in zip(before.expressions, after.expressions, strict=True))
@@ -119,9 +124,9 @@ def _fit(before: exp.DataType, after: exp.DataType) -> Fit:
         return Fit.WIDER
     if old == new == "ENUM":
         return Fit.WIDER if {each.sql() for each in before.expressions} <= {each.sql() for each in after.expressions} else Fit.OTHER
-    if old == new:
+    if old == new and all(len(_numbers(each)) == len(each.expressions) for each in (before, after)):
         return _longer(_numbers(before), _numbers(after))
-    return Fit.UNKNOWN if "USERDEFINED" in (old, new) else Fit.OTHER
+    return Fit.UNKNOWN if old == new or "USERDEFINED" in (old, new) else Fit.OTHER
 
 
 def _number(before: exp.DataType, after: exp.DataType) -> Fit:

@@ -31,7 +31,9 @@ SAME, WIDER, OTHER, UNKNOWN = Fit.SAME, Fit.WIDER, Fit.OTHER, Fit.UNKNOWN
     ("STRUCT<a STRUCT<x INT>>", "STRUCT<a STRUCT<x BIGINT>>", WIDER), ("STRUCT<a INT>", "STRUCT<a TEXT>", OTHER),
     ("STRUCT<a INT>[]", "STRUCT<b INT>[]", OTHER),
     ("ENUM('a', 'b')", "ENUM('a', 'b', 'c')", WIDER), ("ENUM('a', 'b')", "ENUM('a')", OTHER), ("my_type", "MY_TYPE", SAME),
-    ("my_type", "other_type", UNKNOWN),
+    ("my_type", "other_type", UNKNOWN), ("UNION<a INT>", "UNION<a INT, b TEXT>", WIDER), ("UNION<a INT, b TEXT>", "UNION<a INT>", OTHER),
+    ("RANGE<DATE>", "RANGE<INT>", OTHER), ("VECTOR(FLOAT, 3)", "VECTOR(FLOAT, 4)", UNKNOWN), ("GEOMETRY(POINT, 1)", "GEOMETRY(POINT, 2)", UNKNOWN),
+    ("MAP<TEXT, UTINYINT>", "MAP<TEXT, TEXT>", UNKNOWN), ("STRUCT<a UTINYINT, b TEXT>", "STRUCT<a UTINYINT>", UNKNOWN),
     ("INT|TEXT", "TEXT|INT", SAME), ("INT", "INT|TEXT", WIDER), ("INT|TEXT", "INT", OTHER), ("bytes", "BLOB", SAME), ("integer", "number", WIDER),
     ("number", "integer", OTHER),
     ("", "INT", UNKNOWN), ("((", "INT", UNKNOWN)])
@@ -40,7 +42,7 @@ def test_what_a_change_of_type_means_to_readers(before: str, after: str, found: 
 
 
 @pytest.mark.parametrize(("dialect", "one", "other"), [
-    ("bigquery", "INT64", "INTEGER"), ("mysql", "int(11)", "INTEGER"), ("postgres", "serial", "int4"),
+    ("bigquery", "INT64", "INTEGER"), ("mysql", "int(11)", "INTEGER"), ("mysql", "BOOL", "tinyint(1)"), ("postgres", "serial", "int4"),
     ("postgres", "character varying(10)", "varchar(10)"),
     ("snowflake", "NUMBER", "NUMBER(38,0)"), ("snowflake", "TIMESTAMP_NTZ", "DATETIME"), ("duckdb", "STRUCT(a INT)", "STRUCT(a INT4)"),
     ("spark", "array<int>", "ARRAY<INTEGER>"),

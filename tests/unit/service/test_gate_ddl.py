@@ -45,7 +45,33 @@ def between(folder: Path, base: str, head: str, dialect: str | None) -> list[Cha
     ("snowflake", T, "alter table t drop column x, y", ["drop-column t.x", "drop-column t.y"]),
     ("spark", T, "alter table t drop columns (x, y)", ["drop-column t.x", "drop-column t.y"]),
     ("duckdb", T, "alter table t drop x", ["drop-column t.x"]),
-    ("tsql", T, "exec sp_rename 't.x', 'z', 'COLUMN'", ["not-followed  EXECUTE sp_rename 't.x', 'z', 'COLUMN'"]),
+    ("tsql", T, "exec sp_rename 't.x', 'z', 'COLUMN'", ["drop-column t.x renamed to z"]),
+    ("tsql", T, "exec sys.sp_rename @objname = N'[t].[x]', @newname = N'z', @objtype = N'COLUMN'", ["drop-column t.x renamed to z"]),
+    ("tsql", T, "exec sp_rename 't', 'u'; exec sp_rename 'u.i', 'j', 'INDEX'", ["drop-dataset t renamed to u"]),
+    ("tsql", T, "exec sp_rename @table, 'u'", ["not-followed  EXECUTE sp_rename @table, 'u'"]),
+    ("tsql", T, "alter table t drop column x, column y", ["drop-column t.x", "drop-column t.y"]),
+    ("tsql", T + "\nGO\ncreate table u (x int)\ngo\n", "alter schema old transfer dbo.u\nGO", ["drop-dataset u renamed to old.u"]),
+    ("tsql", T + "; create view v as select x, y from t", "alter view v as select x from t", ["drop-column v.y"]),
+    ("tsql", T + "; select x, y into u from t", "drop table u; select x into u from t; select y into #here from t", ["drop-column u.y"]),
+    ("postgres", A, "alter table s.a set schema k; alter view s.v set schema k; alter table k.a set schema s", ["drop-dataset s.v renamed to k.v"]),
+    ("postgres", A, "alter materialized view s.v rename to w; alter foreign table s.a drop column x", ["drop-dataset s.v renamed to s.w", "drop-column s.a.x"]),
+    ("postgres", A, "alter table s.a alter column x set statistics 9, drop column y, owner to bob", ["drop-column s.a.y"]),
+    ("postgres", A, "do $$ begin alter table s.a drop constraint k; alter table s.a drop column x; end $$",
+     ["not-followed  DO $$ begin alter table s.a drop constraint k; alter table s.a drop column x; end $$"]),
+    ("postgres", A, "\\connect other\ndrop table s.a;\n-- +goose Down\ndrop view s.v", ["drop-dataset s.a"]),
+    ("postgres", A, "-- migrate:down\ndrop view s.v;\n-- migrate:up\ndrop table s.a", ["drop-dataset s.a"]),
+    ("postgres", "create foreign table f (x int) server k",
+     "drop foreign table f; create foreign table f (z int) server k", ["change-values f its code changed"]),
+    ("postgres", "create table t (x int, y int generated always as (x * 2) stored)",
+     "drop table t; create table t (x int, y int generated always as (x * 3) stored)",
+     ["change-values t.y GENERATED ALWAYS AS (x * 2) STORED → GENERATED ALWAYS AS (x * 3) STORED"]),
+    ("bigquery", T, "alter table t rename column x to z, rename column y to k", ["drop-column t.x renamed to z", "drop-column t.y renamed to k"]),
+    ("snowflake", T, "create or replace table t clone nobody_knows_it", ["change-values t its code changed; whether its columns did is not known"]),
+    ("spark", T, "alter table t replace columns (x int)", ["drop-column t.y"]),
+    ("spark", T, "drop database nobody; alter table t add partition (p=1), drop partition (p=2)", []),
+    ("spark", "create table t (s struct<a: int, b: int>)", "alter table t drop column s.a", ["not-followed  ALTER TABLE t DROP COLUMN s.a"]),
+    ("hive", "create table t (x int) partitioned by (d date)", "drop table t; create table t (x int)", ["drop-column t.d"]),
+    ("mysql", "create table t (x tinyint(1))", "drop table if exists t; create table t (x boolean)", []),
     ("oracle", T, "alter table t modify (x number(5))", ["not-followed  alter table t modify (x number(5))"])])
 def test_what_a_migration_takes_away(tmp_path: Path, dialect: str, base: str, added: str, taken: list[str]) -> None:
     found = between(tmp_path, base, f"{base};\n{added}", dialect)
@@ -76,6 +102,18 @@ def test_statements_on_tables_that_nothing_here_made_are_told(tmp_path: Path) ->
         "drop-dataset s.b", "drop-dataset s.c renamed to d", "drop-dataset s.e",
         "drop-column s.a.p renamed to q", "drop-column s.a.x", "retype-column s.a.z to INT"]
     assert between(tmp_path, head, head, "postgres") == []
+
+
+def test_a_statement_that_cannot_be_followed_is_compared_to_its_end(tmp_path: Path) -> None:
+    block = f"do $$ begin {'perform now(); ' * 9} alter table t drop column %s; end $$"
+    [found] = between(tmp_path, f"{T}; {block % 'x'}", f"{T}; {block % 'y'}", "postgres")
+    assert found.kind == "not-followed"
+    assert len(str(found.detail)) < 110
+
+
+def test_a_dump_that_drops_what_it_makes_again_drops_nothing(tmp_path: Path) -> None:
+    dump = "drop table if exists {0}; create table {0} (x int); lock tables {0} write; unlock tables;"
+    assert between(tmp_path, dump.format("b"), dump.format("a") + dump.format("b"), "mysql") == []
 
 
 def test_a_change_stands_at_its_line(tmp_path: Path) -> None:
