@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from lineproof_schema.urn import format_urn, holder, parse_urn
-from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Edge
+from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits
 from metadata_service.queries.constant import NOWHERE, constants
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_edges
 from metadata_service.queries.mask import hidden
+from metadata_service.queries.roots import columns_of
 from metadata_service.queries.shapes import as_time, of_micros
 from metadata_service.queries.trace_shapes import CodeChange, ExpressionChange, QualityFinding
 
@@ -29,10 +30,14 @@ HISTORY_LIMIT = 20_000  # edges that ever led into the columns of one change
 async def code_changes(context: QueryContext, edges: Sequence[Edge], value: ValuePath, since: datetime | None) -> tuple[CodeChange, ...]:
     """The versions of code on the path: suspects first, then what changed the value earlier, what changed its rows, and the rest; newest first in each.
 
-    `since` is when the value became wrong: a change claimed to be older is no suspect.
+    `since` is when the value became wrong: a change claimed to be older is no suspect. Of a dataset that a step reads as a whole any column may
+    count: those that are computed otherwise do.
     """
     found: dict[tuple[str | None, str | None, int], CodeChange] = {}
-    level = [edge for edge in edges if edge.transformation is not None]
+    possible = await _read_as_a_whole(context, edges)
+    reached = {edge.downstream: value.distance[holder(edge.downstream)] for edge in possible if holder(edge.downstream) in value.distance}
+    value = replace(value, distance=reached | value.distance)
+    level = [edge for edge in (*edges, *possible) if edge.transformation is not None]
     for _ in range(VERSIONS_BACK):
         groups: dict[tuple[str | None, str | None, int], list[Edge]] = defaultdict(list)
         for edge in level:
@@ -43,8 +48,11 @@ async def code_changes(context: QueryContext, edges: Sequence[Edge], value: Valu
                 continue
             before = await _before(context, group)
             masked = await hidden(context, {edge.upstream for edge in before if edge.upstream != NOWHERE})
-            found[key] = _change(group, before, value, masked)
             level += [edge for edge in before if edge.upstream not in masked]
+            change = _change(group, before, value, masked)
+            told = tuple(column for column in change.columns if column.changed or column.urn not in reached)
+            if told:
+                found[key] = replace(change, columns=told)
     if len(found) > MAX_CHANGES:
         context.notes.truncate(f"versions of code on the path ({MAX_CHANGES} of {len(found)})")
     ordered = sorted(found.values(), key=_rank, reverse=True)[:MAX_CHANGES]
@@ -90,6 +98,25 @@ async def failed_checks(context: QueryContext, urns: Sequence[str], raw: Collect
                                                             finding.urn, finding.check)))
 
 
+async def _read_as_a_whole(context: QueryContext, edges: Sequence[Edge]) -> list[Edge]:
+    """How the code behind these edges makes the columns of the datasets that a step reads as a whole: as it said last."""
+    whole = {edge.upstream for edge in edges if edge.family == DERIVED_FROM}
+    sets = {edge.set_id: edge.downstream for edge in edges if edge.family == DERIVED_FROM and edge.downstream in whole and edge.transformation is not None}
+    columns = await columns_of(context, sorted(set(sets.values()))) if sets else {}
+    known = {urn for those in columns.values() for urn in those} - {edge.downstream for edge in edges}
+    history = await context.graph.edge_history(sorted(known), [COLUMN_DERIVED_FROM], 0, context.size, HISTORY_LIMIT) if known else []
+    if len(history) == HISTORY_LIMIT:
+        context.notes.truncate(f"history (the first {HISTORY_LIMIT} edges)")
+    ended: dict[tuple[str, str], int] = {}
+    for edge in history:
+        if edge.set_id in sets:
+            ended[edge.downstream, edge.set_id] = max(edge.to, ended.get((edge.downstream, edge.set_id), 0))
+    last = [edge for edge in history if ended.get((edge.downstream, edge.set_id)) == edge.to]
+    masked = await hidden(context, {edge.upstream for edge in last})
+    named = {edge.downstream for edge in last if edge.upstream in masked}  # whose expressions name what is hidden
+    return [edge for edge in last if edge.downstream not in named]
+
+
 async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
     """How the same job made the same columns before, by the code that was last seen to make them so: a parser lags behind the runs whose code it reads."""
     began = group[0].from_
@@ -97,7 +124,7 @@ async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:
     if constant and (known := await _constant_before(context, group)):
         return known
     columns = sorted({edge.downstream for edge in group})
-    edges = await context.graph.edge_history(columns, [group[0].family], 0, began, HISTORY_LIMIT)
+    edges = await context.graph.edge_history(columns, sorted({edge.family for edge in group}), 0, began, HISTORY_LIMIT)
     same_job = [edge for edge in edges if edge.via == group[0].via and edge.transformation != group[0].transformation and edge.from_ < began]
     if not same_job:
         return await _constant_before(context, group) if not constant else []

@@ -37,6 +37,7 @@ SCORES: Final = {  # by kind, before distance and influence
     SuspectKind.RUN_MISSING: 62, SuspectKind.INPUT_VERSION: 60, SuspectKind.ALIAS: 60, SuspectKind.CONFIG: 55, SuspectKind.ENVIRONMENT: 50,
     SuspectKind.DATA: 15}
 OF_CODE: Final = frozenset({SuspectKind.CODE, SuspectKind.CONFIG, SuspectKind.ENVIRONMENT})
+POSSIBLE: Final = 10  # less, for a column of a dataset that a step reads as a whole
 OFF_THE_PATH: Final = 45  # less, for a change that leaves alone how the traced columns are computed
 ROWS_ONLY: Final = 35  # less, for what only decides which rows there are
 MAX_DISTANCE: Final = 10  # less at most, one per step away
@@ -45,7 +46,10 @@ _WORDS: Final = 100  # characters of a value in a sentence
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """The walk by entity, a dataset being as near as its nearest column: distances, columns on the way, and what decides the value."""
+    """The walk by entity, a dataset being as near as its nearest column: distances, columns on the way, and what decides the value.
+
+    Of a dataset that a step reads as a whole all columns are on the way.
+    """
 
     nearest: Mapping[str, int]
     on_the_way: Mapping[str, set[str]]
@@ -55,19 +59,23 @@ class _Path:
     def of(cls, found: Walked, value: ValuePath) -> _Path:
         nearest: dict[str, int] = {}
         columns: dict[str, set[str]] = {}
+        whole = {edge.upstream for edge in found.edges if edge.family == DERIVED_FROM}
         for urn, distance in found.distance.items():
             dataset = holder(urn)
             for each in {urn, dataset}:
                 nearest[each] = min(distance, nearest.get(each, distance))
-            if urn != dataset:
+            if urn != dataset and dataset not in whole:
                 columns.setdefault(dataset, set()).add(parse_urn(urn).name)
         return cls(nearest, columns, frozenset({*value.distance, *map(holder, value.distance)}))
 
     def influence(self, urn: str) -> Influence:
-        return Influence.VALUE if urn in self.decisive else Influence.ROWS
+        return Influence.VALUE if self._place(urn) in self.decisive else Influence.ROWS
 
     def distance(self, urn: str) -> int:
-        return self.nearest.get(urn, 0)
+        return self.nearest.get(self._place(urn), 0)
+
+    def _place(self, urn: str) -> str:
+        return urn if urn in self.nearest or ":column:" not in urn else holder(urn)
 
     def columns(self, dataset: str) -> set[str]:
         return self.on_the_way.get(dataset, set())
@@ -148,7 +156,9 @@ async def _of_code(context: QueryContext, path: _Path, change: CodeChange) -> li
     if change.path_changed:
         column = change.columns[0]
         said = f"how {called(column.urn)} is computed changed" if column.before != column.after else f"what {called(column.urn)} is made of changed"
-        suspect = _weighed(path, _plain(SuspectKind.CODE, column.urn, said, column.before, column.after, change.size, **known))
+        possible = column.urn not in path.nearest and holder(column.urn) in path.nearest
+        said += "; which of its columns are read is not known" if possible else ""
+        suspect = _weighed(path, _plain(SuspectKind.CODE, column.urn, said, column.before, column.after, change.size, **known), POSSIBLE if possible else 0)
         rows_only = ROWS_ONLY if change.influence is Influence.ROWS and suspect.influence is Influence.VALUE else 0
         return [replace(suspect, influence=change.influence, score=max(suspect.score - rows_only, 0))]
     pair = await context.graph.get([urn for urn in (change.previous, change.transformation) if urn], context.at)

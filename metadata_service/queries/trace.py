@@ -54,8 +54,8 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
     quality = await failed_checks(context, [each for each in found.distance if each not in masked], raw, value)
     sources = await _sources(context, found, ends, value, masked, quality)
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
-    return Trace(await context.computed_at(), context.notes.completeness(), shown, data_at, since, verdict(changes, quality, since), steps, sources, changes,
-                 quality)
+    said = verdict(changes, quality, since, value.distance)
+    return Trace(await context.computed_at(), context.notes.completeness(), shown, data_at, since, said, steps, sources, changes, quality)
 
 
 async def _steps(context: QueryContext, found: Walked, value: ValuePath, masked: frozenset[str]) -> tuple[TraceStep, ...]:

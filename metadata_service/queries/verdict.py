@@ -1,7 +1,7 @@
 """What the evidence of a trace points to, in a sentence that names it."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from metadata_service.queries.activity import CommitRef
@@ -15,17 +15,18 @@ MAX_EXPRESSION = 100  # characters of an expression in the sentence
 MAX_NAMED = 3
 
 
-def verdict(changes: Sequence[CodeChange], quality: Sequence[QualityFinding], since: datetime | None) -> Verdict:
+def verdict(changes: Sequence[CodeChange], quality: Sequence[QualityFinding], since: datetime | None, path: Collection[str]) -> Verdict:
     """Changed code on the path of the value, failed checks on raw data it is made of, both, or neither.
 
-    What changed only the rows is named last, and decides nothing.
+    What changed only the rows is named last, and decides nothing. `path` is what is known to decide the value: of other columns a step reads
+    the whole dataset, and it is said that they may not count.
     """
     suspects = [change for change in changes if change.suspect]
     raw = [finding for finding in quality if finding.on_source and finding.influence is Influence.VALUE]
     window = f"since {_day(since)}" if since is not None else "so far"
     said = []
     if suspects:
-        said.append(_changed(suspects[0]))
+        said.append(_changed(suspects[0], path))
         if len(suspects) > 1:
             said.append(f"{len(suspects) - 1} more on the path of the value {window}: {_named(suspects[1:])}.")
     else:
@@ -40,11 +41,12 @@ def verdict(changes: Sequence[CodeChange], quality: Sequence[QualityFinding], si
     return Verdict(cause, " ".join(said))
 
 
-def _changed(change: CodeChange) -> str:
+def _changed(change: CodeChange, path: Collection[str]) -> str:
     column = next(column for column in change.columns if column.changed and column.influence is Influence.VALUE)
     place = f" ({change.file}:{change.line})" if change.file and change.line else ""
+    doubt = "" if column.urn in path else "; which columns are read of it is not known"
     at = f", running since {change.at:%Y-%m-%d %H:%MZ}" if change.at is not None else ""
-    return f"{_who(change.commit)} changed how {called(column.urn)} is computed{place}{at}: {_before_and_after(column)}."
+    return f"{_who(change.commit)} changed how {called(column.urn)} is computed{place}{at}: {_before_and_after(column)}{doubt}."
 
 
 def _before_and_after(column: ExpressionChange) -> str:
