@@ -10,12 +10,13 @@ from sqlglot.optimizer.scope import Scope
 from ingest_hooks.sql.columns.sources import joins_of, selects_of
 from ingest_hooks.sql.columns.uses import Use
 from ingest_hooks.sql.forms.pivot_statement import VALUES_UNKNOWN
+from ingest_hooks.sql.forms.rewrites import SCRIPT
 
 __all__ = ["FILTER", "UNFOLLOWED", "clauses"]
 
 FILTER: Final = Use(False, "FILTER")
 # clauses that make rows or columns in a way that is not followed
-UNFOLLOWED: Final = {"connect": "connect-by", "match": "match-recognize", VALUES_UNKNOWN: "pivot-values-unknown"}
+UNFOLLOWED: Final = {"connect": "connect-by", "match": "match-recognize", VALUES_UNKNOWN: "pivot-values-unknown", SCRIPT: "transform-script"}
 _GROUP: Final = Use(False, "GROUP_BY")
 _CLAUSES: Final = (("where", FILTER), ("having", FILTER), ("qualify", FILTER), ("connect", FILTER), ("group", _GROUP), ("order", Use(False, "SORT")),
                    ("sort", Use(False, "SORT")))

@@ -1,8 +1,9 @@
-"""Select items that stand for several columns, written out: `COLUMNS('…')`, `struct.*`, `EXPLODE(m) AS (k, v)`, `$1` of a staged file."""
+"""Select items that stand for several columns, written out: `COLUMNS('…')`, `struct.*`, `EXPLODE(m) AS (k, v)`, `INLINE(a)`, `$1` of a staged file."""
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -14,6 +15,9 @@ from ingest_hooks.sql.forms.pivot_statement import VALUES_UNKNOWN
 
 __all__ = ["expand_items"]
 
+_HIVE: Final = frozenset({"databricks", "hive", "spark", "spark2"})
+_MAKES_COLUMNS: Final = exp.Aliases | exp.Explode | exp.Inline | exp.QueryTransform | exp.Stack
+
 
 def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
     """Write them out in place, where the schema of the tables says what there is."""
@@ -21,7 +25,7 @@ def expand_items(nodes: Nodes, tables: Tables, dialect: str | None) -> None:
         _unpivoted(pivot, tables)
         if dialect == "bigquery" and pivot.args.get("unpivot"):
             pivot.set("value_columns_first", True)  # its reference: input columns, values, names
-    several = bool(nodes.count(exp.Columns, exp.Aliases, exp.Parameter, exp.Like, exp.ILike))
+    several = bool(nodes.count(exp.Columns, exp.Parameter, exp.Like, exp.ILike, *_MAKES_COLUMNS.__args__))
     for select in nodes.of(exp.Select):
         if not several and not any(item.is_star for item in select.expressions):
             continue
@@ -73,8 +77,9 @@ def _without_values(select: exp.Select, known: list[tuple[str, BaseTable]]) -> N
 
 def _written_out(item: exp.Expr, known: list[tuple[str, BaseTable]], sources: set[str], dialect: str | None) -> Iterator[exp.Expr]:
     value = item.unalias() if isinstance(item, exp.Alias) else item
-    if isinstance(value, exp.Aliases):
-        yield from _aliases(value)
+    if isinstance(value, _MAKES_COLUMNS) and value is item:
+        names = list(_made_by(value, known, dialect))
+        yield from _under(value.this if isinstance(value, exp.Aliases) else value, names) if names else [item]
     elif isinstance(value, exp.Column) and isinstance(value.this, exp.Star) and value.table and value.table not in sources:
         fields = list(_fields(value, known, dialect))
         yield from fields or [item]
@@ -97,27 +102,56 @@ def _fits(value: exp.Like | exp.ILike, name: str) -> bool:
     return re.fullmatch(pattern, name, re.IGNORECASE if isinstance(value, exp.ILike) else 0) is not None
 
 
-def _aliases(value: exp.Aliases) -> Iterator[exp.Expr]:
-    function, names = value.this, [name.name for name in value.expressions]
+def _made_by(value: exp.Expr, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[str]:
+    """The names of the columns that a function makes of one item, as its documentation says; none where it makes one, or the type of what it is given
+    would have to be known."""
+    if isinstance(value, exp.Aliases):
+        yield from (name.name for name in value.expressions)
+    elif isinstance(value, exp.QueryTransform):
+        columns = value.args["schema"].expressions if value.args.get("schema") is not None else [exp.to_identifier("key"), exp.to_identifier("value")]
+        yield from (column.name for column in columns)
+    elif isinstance(value, exp.Stack) and value.this.is_int:
+        yield from (f"col{number}" for number in range(-(-len(value.expressions) // int(value.this.name))))
+    elif dialect in _HIVE and not isinstance(value, exp.Inline):
+        yield from ["pos"] if isinstance(value, exp.Posexplode) else []
+        kind = _type_of(value.this, known, dialect)
+        yield from ["key", "value"] if kind is not None and kind.is_type("map") else ["col"]
+    elif dialect == "duckdb" or isinstance(value, exp.Inline):
+        kind = _type_of(value.this, known, dialect)
+        deep = isinstance(value, exp.Inline) or bool(value.expressions)  # UNNEST(list, recursive := true), UNNEST(list, max_depth := 2)
+        if deep and kind is not None and kind.is_type("array", "list") and kind.expressions:
+            kind = kind.expressions[0]
+        yield from (field.name for field in kind.expressions) if kind is not None and kind.is_type("struct") else ()
+
+
+def _type_of(value: exp.Expr, known: list[tuple[str, BaseTable]], dialect: str | None) -> exp.DataType | None:
+    """The type of a column of a base table."""
+    for source, table in known if isinstance(value, exp.Column) else ():
+        column = table.column(value.name)
+        if column is not None and value.table in ("", source):
+            try:
+                return exp.DataType.build(column[1], dialect=dialect)
+            except SqlglotError:
+                return None
+    return None
+
+
+def _under(function: exp.Expr, names: list[str]) -> Iterator[exp.Expr]:
     for number, name in enumerate(names):
         made = function.copy()
         if isinstance(function, exp.Stack):
             made = exp.func("coalesce", *(each.copy() for each in function.expressions[number::len(names)]))
-        yield exp.alias_(made, name, copy=False)
+        elif isinstance(function, exp.QueryTransform):  # what a program makes of the columns it is given
+            made = exp.Anonymous(this="transform", expressions=[each.copy() for each in function.expressions])
+        yield exp.alias_(made, exp.to_identifier(name, quoted=True), copy=False)
 
 
 def _fields(star: exp.Column, known: list[tuple[str, BaseTable]], dialect: str | None) -> Iterator[exp.Expr]:
     """`ship.*` and `o.ship.*`, where `ship` is a column of a struct type."""
     name, alias = star.table, star.text("db")
     for source, table in known:
-        column = table.column(name)
-        if column is None or (alias and alias != source):
-            continue
-        try:
-            kind = exp.DataType.build(column[1], dialect=dialect)
-        except SqlglotError:
-            continue
-        for field in kind.expressions if kind.is_type("struct") else ():
+        kind = _type_of(exp.column(name, table=source), [(source, table)], dialect) if alias in ("", source) else None
+        for field in kind.expressions if kind is not None and kind.is_type("struct") else ():
             value = exp.Dot(this=exp.column(name, table=source), expression=exp.to_identifier(field.name))
             yield exp.alias_(value, field.name, copy=False)
 

@@ -33,7 +33,7 @@ from ingest_hooks.sql.columns.sources import (
 from ingest_hooks.sql.columns.stars import place_in_source
 from ingest_hooks.sql.columns.tables import Tables, is_renamed, was_set_aside
 from ingest_hooks.sql.columns.uses import IDENTITY, MAX_STEPS, TRANSFORMED, Found, Projection, Use, composed, merged, use_of
-from ingest_hooks.sql.forms.rewrites import is_parameter
+from ingest_hooks.sql.forms.rewrites import HOLDS_ITS_VALUE, is_parameter
 
 __all__ = ["Found", "Projection", "Resolver", "Use"]
 
@@ -180,11 +180,31 @@ class Resolver(References):
         at = self._index(source).get(column.name) if isinstance(source, Scope) else None
         if at is None or not isinstance(source, Scope) or not isinstance(source.expression, exp.Select):
             return None
-        built = selects_of(source)[at].unalias()
-        for field in built.expressions if isinstance(built, exp.Struct) else ():
-            if isinstance(field, exp.PropertyEQ | exp.Alias | exp.Column) and field.alias_or_name.lower() == dot.name.lower():
-                return self.uses(source, field.expression if isinstance(field, exp.PropertyEQ) else field.unalias())
-        return None
+        return self._field_of(source, selects_of(source)[at].unalias(), dot.name)
+
+    def _field_of(self, scope: Scope, value: exp.Expr, name: str) -> Found | None:
+        """What a field is made of, of a value that is a struct made here, a row of a source, one of several of these (`ARRAY_AGG(o ORDER BY day)[0]`), or
+        such a value from below."""
+        held = value
+        while isinstance(held, HOLDS_ITS_VALUE):
+            held = held.this
+        found = None
+        if isinstance(held, exp.Struct):
+            field = next((each for each in held.expressions if isinstance(each, exp.PropertyEQ | exp.Alias | exp.Column)
+                          and each.alias_or_name.lower() == name.lower()), None)
+            found = self.uses(scope, field.expression if isinstance(field, exp.PropertyEQ) else field.unalias()) if field is not None else None
+        elif isinstance(held, exp.TableColumn):
+            row = source_named(scope, held.name)
+            found = self._from_source(scope, row, name) if row is not None and self._may_have(row, name, surely=True) else None
+        elif isinstance(held, exp.Column):
+            below = source_named(scope, held.table)
+            at = self._index(below).get(held.name) if isinstance(below, Scope) and isinstance(below.expression, exp.Select) else None
+            found = self._field_of(below, selects_of(below)[at].unalias(), name) if at is not None and isinstance(below, Scope) else None
+        if found is None or held is value:
+            return found
+        inside = {id(node) for node in held.walk()}
+        beside = [composed(use_of(node, value), self.reference(scope, node)) for node in find_all_in_scope(value, exp.Column) if id(node) not in inside]
+        return merged([composed(use_of(held, value), found), *beside])
 
     # -- columns of a scope
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from ingest_hooks.sql.forms.nodes import Nodes
 
-__all__ = ["plain_from"]
+__all__ = ["columns_taken_apart", "plain_from"]
 
 _FLATTENED: Final = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
 _DECORATED: Final = re.compile(r"\$(?:\d{4,10}|__\w+__)$")  # a partition of a BigQuery table, written as if it were a table
@@ -43,6 +43,18 @@ def plain_from(nodes: Nodes) -> None:
             function.set("alias", alias)
     for select in nodes.of(exp.Select):
         _told_apart(select)
+
+
+def columns_taken_apart(statement: exp.Expr) -> None:
+    """`(SELECT max(i.price) FROM o.items AS i)` in a query of o, where a dialect has paths in FROM: UNNEST of a column of o, where sqlglot sees a table."""
+    for table in list(statement.find_all(exp.Table)):
+        select = table.find_ancestor(exp.Select)
+        around = select.find_ancestor(exp.Select) if select is not None and len(table.parts) > 1 else None
+        while around is not None and all(source.alias_or_name.casefold() != table.parts[0].name.casefold() for source in _tables(around)):
+            around = around.find_ancestor(exp.Select)
+        if around is not None:
+            alias = exp.TableAlias(columns=[exp.to_identifier(table.alias)]) if table.alias else None
+            table.replace(exp.Unnest(expressions=[table.to_column()], alias=alias))
 
 
 def _with_queries(function: exp.Expr) -> None:

@@ -13,7 +13,7 @@ VALUES_UNKNOWN: Final = "pivoted"  # a clause of ours on a SELECT: some of its c
 def pivot_queries(statement: exp.Expr) -> None:
     """Write out, in place, the pivots that stand where a query can, and mark those of which only the data knows the columns."""
     for pivot in list(statement.find_all(exp.Pivot)):
-        if isinstance(pivot.parent, exp.Subquery | exp.CTE) and pivot.arg_key == "this":
+        if pivot.arg_key in ("this", "expression"):
             pivot.replace(pivot_query(pivot))
         elif any(isinstance(value, exp.PivotAny | exp.Query | exp.Subquery) for field in pivot.args.get("fields") or () for value in field.expressions):
             for field in pivot.args["fields"]:
@@ -25,6 +25,12 @@ def pivot_queries(statement: exp.Expr) -> None:
 
 def pivot_query(statement: exp.Pivot) -> exp.Select:
     """The statement as a query. Of columns whose names are values nobody wrote down only those are told that it groups by."""
+    query = _query(statement)
+    query.set("with_", statement.args.get("with_"))
+    return query
+
+
+def _query(statement: exp.Pivot) -> exp.Select:
     source = statement.this
     into, group = statement.args.get("into"), statement.args.get("group")
     items: list[exp.Expr] = [exp.Star()]

@@ -12,12 +12,14 @@ from ingest_hooks.sql.forms.lookups import plain_lookup
 from ingest_hooks.sql.forms.nodes import Nodes
 from ingest_hooks.sql.forms.pivot_statement import pivot_queries
 
-__all__ = ["is_parameter", "rewrite"]
+__all__ = ["HOLDS_ITS_VALUE", "SCRIPT", "is_parameter", "rewrite"]
 
 LONG_CHAIN: Final = 32  # operands; longer ones are as deep as they are long, and every change to a leaf touches all above it
-_HOLDS_ITS_VALUE: Final = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.First, exp.Last, exp.Max, exp.Min, exp.ArgMax, exp.ArgMin, exp.Order,
-                           exp.Limit)
+# what yields the value it is given, one of several or a list of them; what else is in it decides which
+HOLDS_ITS_VALUE: Final = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.HavingMax, exp.First, exp.FirstValue, exp.IgnoreNulls, exp.Last,
+                          exp.LastValue, exp.ArgMax, exp.ArgMin, exp.Order, exp.Limit, exp.Window)
 _FORMATS: Final = frozenset({"avro", "binaryfile", "csv", "delta", "iceberg", "json", "orc", "parquet", "text", "xml"})
+SCRIPT: Final = "script"  # a clause of ours on a SELECT: `TRANSFORM (…) USING '…'`
 _CHAINS: Final = (exp.And, exp.Or, exp.DPipe, exp.Union)
 
 
@@ -39,6 +41,9 @@ def rewrite(statement: exp.Expr) -> None:
             named = exp.to_table(rows.this.name)
             named.set("alias", rows.args.get("alias"))
             rows.replace(named)
+    for transform in nodes.of(exp.QueryTransform):
+        if isinstance(transform.parent, exp.Select):
+            transform.parent.set(SCRIPT, exp.Var(this="transform"))
     plain_from(nodes)
     for call in nodes.of(exp.Anonymous):
         plain_lookup(call)
@@ -61,6 +66,7 @@ def rewrite(statement: exp.Expr) -> None:
             _match_rows(select)
         select.set("locks", None)  # FOR SHARE OF t names a table, but reads none
         _positions_in_groups(select)
+        _whole_windows(select)
 
 
 def _balance(statement: exp.Expr) -> None:
@@ -202,7 +208,7 @@ def _fields_of_structs(statement: exp.Expr) -> None:
     """`ARRAY_AGG(STRUCT(a, b))[0].b` is `ARRAY_AGG(b)[0]`: what is not taken out of a struct does not flow."""
     for dot in list(statement.find_all(exp.Dot)):
         built, way = dot.this, dot.expression
-        while isinstance(built, _HOLDS_ITS_VALUE):
+        while isinstance(built, (*HOLDS_ITS_VALUE, exp.Max, exp.Min)):
             built = built.this
         if not isinstance(built, exp.Struct) or built is dot.this or not isinstance(way, exp.Identifier):
             continue
@@ -224,8 +230,12 @@ def is_parameter(name: exp.Expr) -> bool:
 
 
 def _positions_in_groups(select: exp.Select) -> None:
-    """`GROUP BY ROLLUP (1, 2)`: the items that the numbers stand for, as sqlglot writes them out elsewhere."""
+    """`GROUP BY ROLLUP (1, 2)`, `ORDER BY #1`: the items that the numbers stand for, as sqlglot writes them out elsewhere."""
     group = select.args.get("group")
+    for clause in (group, select.args.get("order")):
+        for place in list(clause.find_all(exp.PositionalColumn)) if isinstance(clause, exp.Expr) else ():
+            if place.this.is_int and 1 <= int(place.this.name) <= len(select.expressions):
+                place.replace(select.expressions[int(place.this.name) - 1].unalias().copy())
     if not isinstance(group, exp.Group):
         return
     for holder in list(group.find_all(exp.Rollup, exp.Cube, exp.GroupingSets)):
@@ -233,6 +243,17 @@ def _positions_in_groups(select: exp.Select) -> None:
             if number.is_int and isinstance(number.parent, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple | exp.Paren) \
                     and 1 <= int(number.this) <= len(select.expressions):
                 number.replace(select.expressions[int(number.this) - 1].unalias().copy())
+
+
+def _whole_windows(select: exp.Select) -> None:
+    """`WINDOW a AS (PARTITION BY x), b AS (a ORDER BY y)`: what b takes from a, written out."""
+    named: dict[str, exp.Expr] = {}
+    for window in select.args.get("windows") or ():
+        base = named.get(window.alias.casefold())
+        for key in ("partition_by", "order"):
+            if base is not None and not window.args.get(key) and (part := base.args.get(key)):
+                window.set(key, [each.copy() for each in part] if isinstance(part, list) else part.copy())
+        named[window.name.casefold()] = window
 
 
 def _changes(statement: exp.Expr) -> None:

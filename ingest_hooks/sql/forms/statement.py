@@ -1,6 +1,7 @@
 """From a statement to the queries that fill its target."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -14,6 +15,7 @@ from ingest_hooks.sql.forms.rewrites import rewrite
 
 __all__ = ["reduce_statement", "renames"]
 
+_TELLS: Final = re.compile(r"\b(?:insert|update|delete|merge|copy|from)\b", re.IGNORECASE)  # in a body that is not read: it may have to do with tables
 _HOLDS_ROWS: Final = frozenset({"TABLE", "VIEW"})
 
 
@@ -89,7 +91,7 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
     if filled is not None and isinstance(filled.this, exp.Table):  # ClickHouse: the view is only the way into this table
         target = filled.this
     if isinstance(statement.this, exp.UserDefinedFunction):
-        return (Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine"),)
+        return (_function(statement, statement.this, kind),)
     if query is None:
         like = statement.find(exp.LikeProperty)
         model = like.this if like is not None and isinstance(like.this, exp.Table) else None
@@ -101,6 +103,20 @@ def _create(statement: exp.Create) -> tuple[Reduced, ...]:
     if kind == "create view" and target is not None and reads_itself and not temporary:
         query = _recursive(query, target.name, columns)
     return (Reduced(kind, (query,), target, columns, temporary=temporary),)
+
+
+def _function(statement: exp.Create, function: exp.UserDefinedFunction, kind: str) -> Reduced:
+    """A function: of rows, it is to its script as a temporary view; of one value that reads no table, it is nothing to tell of."""
+    body = statement.expression.this if isinstance(statement.expression, exp.Return) else statement.expression
+    properties = statement.args.get("properties")
+    query, said = query_of(body), list(properties.expressions) if isinstance(properties, exp.Properties) else []
+    if query is not None and (kind == "create table function" or any(isinstance(each, exp.ReturnsProperty) and each.args.get("is_table") for each in said)):
+        return Reduced(kind, (query,), function.this, status="partial", reason="routine", temporary=True)
+    foreign = any(isinstance(each, exp.LanguageProperty) and each.name.upper() != "SQL" for each in said)
+    reads = body is None or (_TELLS.search(body.name) if isinstance(body, exp.Literal | exp.RawString | exp.Heredoc) else body.find(exp.Query))
+    if kind != "create procedure" and (foreign or not reads):
+        return Reduced(kind, status="unknown", reason="no-query")
+    return Reduced(kind, (query,) if query is not None else (), status="partial" if query is not None else "unknown", reason="routine")
 
 
 def _recursive(query: exp.Query, name: str, columns: tuple[str, ...]) -> exp.Query:
@@ -145,6 +161,13 @@ def _export(statement: exp.Export) -> tuple[Reduced, ...]:
     return (Reduced("export", (query,), file_table(uri)),)
 
 
+def _load(statement: exp.LoadData) -> tuple[Reduced, ...]:
+    """LOAD DATA: files into a table, whose columns nobody knows."""
+    target, path = target_of(statement.this)[0], statement.args.get("inpath")
+    return (Reduced("copy", target=target, status="partial", reason="copy",
+                    deciding=(exp.select("1").from_(file_table(path.name), copy=False),) if isinstance(path, exp.Expr) else ()),)
+
+
 def _pivot_statement(statement: exp.Pivot) -> tuple[Reduced, ...]:
     return (Reduced("pivot", (pivot_query(statement),)),)
 
@@ -186,5 +209,5 @@ def _emptied(statement: exp.Drop | exp.TruncateTable) -> tuple[Reduced, ...]:
 _RULES: Final[dict[type[exp.Expr], Callable[..., tuple[Reduced, ...]]]] = {
     exp.Query: _select, exp.Insert: _insert, exp.Create: _create, exp.Values: _values, exp.Cache: _cache, exp.Copy: _copy, exp.Update: update,
     exp.MultitableInserts: several_inserts, exp.Merge: merge, exp.Delete: delete, exp.Pivot: _pivot_statement, exp.Export: _export, exp.Alter: _alter,
-    exp.Drop: _emptied, exp.TruncateTable: _emptied,
+    exp.Drop: _emptied, exp.LoadData: _load, exp.TruncateTable: _emptied,
 }

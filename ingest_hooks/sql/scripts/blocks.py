@@ -28,6 +28,9 @@ _HEAD: Final = re.compile(r"\s*(?:(?:create|alter)\b(?:\s+or\s+\w+)?(?:\s+(?:tem
                           r"(?P<declare>declare)\b[^;]*;.*?\bbegin\b)", re.IGNORECASE | re.DOTALL)
 _TASK: Final = re.compile(rf"\s*create\b(?:\s+or\s+\w+)?\s+task\b.*?\bas\s+(?={'|'.join(sorted(_STARTS))}|begin\b)", re.IGNORECASE | re.DOTALL)
 _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
+_GO: Final = re.compile(r"^([ \t]*)go\b([ \t]+\d+)?(?=[ \t]*$)", re.IGNORECASE | re.MULTILINE)
+_WITHOUT_SEMICOLONS: Final = frozenset({"TSQL", "Fabric"})
+_TELLS: Final = re.compile(r"\b(?:insert|update|delete|merge|copy|from)\b", re.IGNORECASE)
 _BODY: Final = re.compile(rf"\bas\s+(?={'|'.join(sorted(_STARTS))})\b", re.IGNORECASE)
 _BLOCK: Final = re.compile(r"\bbegin\b", re.IGNORECASE)
 _END: Final = re.compile(r"\bend\b", re.IGNORECASE)
@@ -56,12 +59,23 @@ def read_parts(sql: str, tool: Dialect) -> Parts:
     Raises:
         SqlglotError: it has no tokens of this dialect.
     """
-    sql = _spelled(sql)
+    sql = _spelled(_GO.sub(lambda found: f"{found[1]};".ljust(len(found[0])), sql) if type(tool).__name__ in _WITHOUT_SEMICOLONS else sql)
     body = _routine_body(sql)
-    parameters = _parameters(sql, body) | _declared(sql) if body is not None else frozenset[str]()
+    routine, parameters = body is not None, frozenset[str]()
+    if body is not None:
+        parameters = _parameters(sql, body) | _declared(sql)
+        behind = _behind(sql, body)
+        routine = _TELLS.search(body) is not None or not behind.strip("; \t\n")  # what neither reads nor writes does not matter to what is behind it
+        body = "".join(inside if outside.isspace() else outside for inside, outside in zip(body, behind, strict=True)) if routine else behind
     sql, tokens = _without_control(body if body is not None else sql, tool)
     statements = [part for part in _split(tokens, tool) if body is None or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
-    return Parts(sql, tokens, statements, body is not None, _variables(tokens) | parameters)
+    return Parts(sql, tokens, statements, routine, _variables(tokens) | parameters)
+
+
+def _behind(sql: str, body: str) -> str:
+    """What a script says behind the statement that makes a routine, all else blanked out; it begins with the semicolon that ends that statement."""
+    end = sql.find(";", len(body.rstrip()))
+    return blanked(sql, end if end >= 0 else len(sql), len(sql))
 
 
 def _spelled(sql: str) -> str:

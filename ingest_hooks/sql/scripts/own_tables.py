@@ -120,11 +120,12 @@ class Own:
             hidden = {cte.alias.casefold() for cte in query.find_all(exp.CTE)}
             needs = self._needs.setdefault(id(query), set())
             for table in query.find_all(exp.Table):
-                at = self._current.get(table.name.casefold())
-                if at is None or (not table.db and table.name.casefold() in hidden) or self._versions[at].is_blank:
+                name = table.this.name if isinstance(table.this, exp.Anonymous) else table.name  # a function of rows is called
+                at = self._current.get(name.casefold())
+                if at is None or (not table.db and name.casefold() in hidden) or self._versions[at].is_blank:
                     continue
                 if not table.alias:
-                    table.set("alias", exp.TableAlias(this=table.this.copy()))
+                    table.set("alias", exp.TableAlias(this=exp.to_identifier(name) if name != table.name else table.this.copy()))
                 table.set("this", _name(at))
                 table.set("db", None)
                 table.set("catalog", None)

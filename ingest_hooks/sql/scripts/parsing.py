@@ -1,16 +1,20 @@
 """Parsing one statement: as it stands, else without what says nothing about columns and the parser stumbles over."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token
+from sqlglot.tokens import Token, TokenType
 
 __all__ = ["parse_statement"]
 
+_APPEND: Final = re.compile(r"alter\s+table\s+(?P<target>\S+)\s+append\s+from\s+(?P<source>\S+)", re.IGNORECASE)
 _QUERY: Final = ("SELECT", "WITH", "FROM", "VALUES")
+_PUT_IN: Final = {"(": TokenType.L_PAREN, ")": TokenType.R_PAREN, "DELETE": TokenType.DELETE, "FROM": TokenType.FROM, "UNNEST": TokenType.UNNEST}
+Plain: TypeAlias = list[int | str]  # the words that stay, by position, and words of `_PUT_IN` that come between
 
 
 def parse_statement(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[exp.Expr]:
@@ -27,7 +31,7 @@ def parse_statement(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[ex
             raise
         return plainer
     if len(parsed) == 1 and isinstance(parsed[0], exp.Command):
-        return _plainer(tokens, sql, tool) or parsed
+        return _plainer(tokens, sql, tool) or _appended(parsed[0], tool) or parsed
     return parsed
 
 
@@ -39,9 +43,9 @@ def _plainer(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[exp.Expr]
     words = [token.text.upper() for token in tokens]
     for rule in _RULES:
         left = rule(words)
-        if left is not None and len(left) < len(words):
+        if left is not None and left != list(range(len(words))):
             try:
-                parsed = _parse([tokens[number] for number in left], sql, tool)
+                parsed = _parse(_tokens(left, tokens), sql, tool)
             except (SqlglotError, ValueError):
                 continue
             if parsed and not isinstance(parsed[0], exp.Command):
@@ -49,9 +53,27 @@ def _plainer(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[exp.Expr]
     return None
 
 
-# -- what to leave out: each rule gives the positions that stay, or None if it does not concern the statement
+def _appended(command: exp.Command, tool: Dialect) -> list[exp.Expr] | None:
+    """Redshift's `ALTER TABLE t APPEND FROM s`, which moves the rows of s, as an INSERT."""
+    found = _APPEND.match(command.name + command.text("expression"))
+    if found is None:
+        return None
+    query = exp.select("*").from_(exp.to_table(found["source"], dialect=tool), copy=False)
+    return [exp.Insert(this=exp.to_table(found["target"], dialect=tool), expression=query, by_name=True)]
 
-def _create_without_options(words: Sequence[str]) -> list[int] | None:
+
+def _tokens(left: Plain, tokens: Sequence[Token]) -> list[Token]:
+    """A word that is put in stands where the one before it does."""
+    found: list[Token] = []
+    for each in left:
+        at = tokens[each] if isinstance(each, int) else found[-1]
+        found.append(at if isinstance(each, int) else Token(_PUT_IN[each], each, at.line, at.col, at.start, at.end))
+    return found
+
+
+# -- what to leave out: each rule gives what stays, or None if it does not concern the statement
+
+def _create_without_options(words: Sequence[str]) -> Plain | None:
     """`CREATE TABLE t <options> AS <query>` without the options, and without `WITH [NO] DATA` behind it."""
     if words[:1] != ["CREATE"]:
         return None
@@ -76,37 +98,73 @@ def _create_without_options(words: Sequence[str]) -> list[int] | None:
     return [0, *temporary, kind, *range(first, min(last, body)), *range(body, end)]
 
 
-def _clone_of_now(words: Sequence[str]) -> list[int] | None:
+def _clone_of_now(words: Sequence[str]) -> Plain | None:
     """`CREATE TABLE t CLONE s FOR SYSTEM_TIME AS OF …` without the time."""
     if words[:1] != ["CREATE"] or not {"CLONE", "COPY"} & set(words) or "SYSTEM_TIME" not in words:
         return None
     return list(range(words.index("SYSTEM_TIME") - 1))
 
 
-def _merge_without_evolution(words: Sequence[str]) -> list[int] | None:
+def _merge_without_evolution(words: Sequence[str]) -> Plain | None:
     """`MERGE WITH SCHEMA EVOLUTION INTO …` without these words."""
     return [0, *range(4, len(words))] if words[:4] == ["MERGE", "WITH", "SCHEMA", "EVOLUTION"] else None
 
 
-def _insert_without_overriding(words: Sequence[str]) -> list[int] | None:
+def _insert_without_overriding(words: Sequence[str]) -> Plain | None:
     """`INSERT … OVERRIDING SYSTEM VALUE …` without these words."""
     at = next((number for number, word in enumerate(words) if word == "OVERRIDING" and words[number + 2:number + 3] == ["VALUE"]), None)
     return [*range(at), *range(at + 3, len(words))] if at is not None and "INSERT" in words[:at] else None
 
 
-def _merge_that_does(words: Sequence[str]) -> list[int] | None:
-    """MERGE without branches that do nothing."""
-    if "MERGE" not in words[:1] and "WITH" not in words[:1]:
+def _merge_that_does(words: Sequence[str]) -> Plain | None:
+    """MERGE with branches that do nothing as ones that delete: neither fills a column, and both take their rows from the branches behind them."""
+    if not {"MERGE", "WITH"} & set(words[:1]) or "NOTHING" not in words:
         return None
-    whens = [at for at, word in enumerate(words) if word == "WHEN"]
-    if not whens:
-        return None
-    branches = list(zip(whens, [*whens[1:], len(words)], strict=True))
-    idle = {number for at, end in branches if words[end - 1] == "NOTHING" and words[end - 2] in ("DO", "THEN") for number in range(at, end)}
-    return [number for number in range(len(words)) if number not in idle] if idle else None
+    left: Plain = []
+    for number, word in enumerate(words):
+        if word == "NOTHING" and words[number - 1] in ("DO", "THEN"):
+            left.append("DELETE")
+        elif word != "DO" or words[number + 1:number + 2] != ["NOTHING"]:
+            left.append(number)
+    return left
 
 
-def _directory_without_options(words: Sequence[str]) -> list[int] | None:
+def _pivot_in_from(words: Sequence[str]) -> Plain | None:
+    """`CREATE TABLE t AS PIVOT …` and `INSERT INTO t PIVOT …` as `… FROM (PIVOT …)`."""
+    if words[:1] not in (["CREATE"], ["INSERT"]) or not {"PIVOT", "UNPIVOT"} & set(words):
+        return None
+    before = ("AS",) if words[0] == "CREATE" else ()
+    at = next((number for number, word in enumerate(words) if word in ("WITH", "PIVOT", "UNPIVOT") and (not before or words[number - 1] in before)), None)
+    return [*range(at), "FROM", "(", *range(at, len(words)), ")"] if at is not None else None
+
+
+def _macro_without_defaults(words: Sequence[str]) -> Plain | None:
+    """`CREATE MACRO f(a, b := 1) AS …` without what parameters are if not given."""
+    if words[:1] != ["CREATE"] or not {"MACRO", "FUNCTION"} & set(words[:4]) or ":=" not in words:
+        return None
+    left: Plain = []
+    depth, given = 0, False
+    for number, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        given = (given or word == ":=") and depth > 0 and not (word == "," and depth == 1)
+        if not given:
+            left.append(number)
+    return left
+
+
+def _paths_taken_apart(words: Sequence[str]) -> Plain | None:
+    """BigQuery's `FROM t, t.items AS i WITH OFFSET`: without UNNEST, only paths without an offset can be read."""
+    left: Plain = list(range(len(words)))
+    for at in reversed([number for number in range(1, len(words) - 1) if words[number:number + 2] == ["WITH", "OFFSET"] and words[number - 1] != ")"]):
+        end = at - 2 if words[at - 2] == "AS" else at - 1 if words[at - 2] not in (".", ",", "JOIN") else at
+        first = end - 1
+        while words[first - 1] == ".":
+            first -= 2
+        left[first:end] = ["UNNEST", "(", *range(first, end), ")"]
+    return left
+
+
+def _directory_without_options(words: Sequence[str]) -> Plain | None:
     """`INSERT OVERWRITE [LOCAL] DIRECTORY 'path' <format, options> <query>` without format and options."""
     at = next((number for number, word in enumerate(words) if word == "DIRECTORY" and "OVERWRITE" in words[max(number - 2, 0):number]), None)
     if at is None:
@@ -123,7 +181,7 @@ def _directory_without_options(words: Sequence[str]) -> list[int] | None:
     return [*range(path + 1), *range(number, len(words))]
 
 
-def _plain_assignments(words: Sequence[str]) -> list[int] | None:
+def _plain_assignments(words: Sequence[str]) -> Plain | None:
     """`SET a += b` as `SET a = b`: what was there stays in the value, as an update says anyway."""
     if words[:1] != ["UPDATE"]:
         return None
@@ -140,6 +198,6 @@ def _behind(words: Sequence[str], opening: int) -> int:
     return len(words)
 
 
-_RULES: Final[tuple[Callable[[Sequence[str]], list[int] | None], ...]] = (
+_RULES: Final[tuple[Callable[[Sequence[str]], Plain | None], ...]] = (
     _create_without_options, _clone_of_now, _insert_without_overriding, _merge_without_evolution, _merge_that_does, _directory_without_options,
-    _plain_assignments)
+    _plain_assignments, _pivot_in_from, _macro_without_defaults, _paths_taken_apart)

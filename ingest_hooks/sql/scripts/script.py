@@ -13,6 +13,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token
 
 from ingest_hooks.sql.columns.tables import SchemaIndex
+from ingest_hooks.sql.forms.from_clause import columns_taken_apart
 from ingest_hooks.sql.forms.reduced import Reduced, named, table_name
 from ingest_hooks.sql.forms.statement import reduce_statement, renames
 from ingest_hooks.sql.model import Status
@@ -67,6 +68,8 @@ def read_script(sql: str, tool: Dialect) -> Script:
             script.variables |= _parameters_of(statement)
             home.moves(statement, [token.text for token in part])
             home.name(statement)
+            if tool.parser_class.SUPPORTS_IMPLICIT_UNNEST:
+                columns_taken_apart(statement)
             if not _is_harmless(statement) or len(parts) == 1:
                 script.statements += [_as_guessed(each) if guessed else each for each in reduce_statement(statement)
                                       if not _fills_variable(each, script.variables)]
@@ -143,7 +146,9 @@ def choose(script: Script, output: str | None, index: SchemaIndex, unshared: fro
     as those that say so.
     """
     if len(script.statements) == 1 and not script.reasons:
-        return (_as_routine(script.statements[0]) if script.routine else script.statements[0]), {}
+        only = script.statements[0]
+        only = replace(only, target=None) if only.reason == "routine" else only  # a function of rows is no table
+        return (_as_routine(only) if script.routine else only), {}
     made: dict[str, list[str]] = {}
 
     def columns_of(table: exp.Table) -> Sequence[str]:
@@ -179,7 +184,8 @@ def choose(script: Script, output: str | None, index: SchemaIndex, unshared: fro
     found = _together(fits) if fits else (queries or written or script.statements or [Reduced("", status="unknown", reason="empty")])[-1]
     others = {table_name(each.target).casefold() for each in targets if each.target is not None and not any(_same_target(each, fit) for fit in fits)}
     reasons = [*script.reasons, *(["several-outputs"] if others and output is None else []),
-               *(each.reason for each in written if each.status == "unknown" and each.reason and each is not found and each.reason != "no-query")]
+               *(each.reason for each in written if (each.status == "unknown" or each.reason == "routine") and each.reason and each is not found
+                 and each.reason != "no-query")]
     if reasons:
         told = dict.fromkeys([*([found.reason] if found.reason else []), *reasons])
         found = replace(found, status="partial" if found.status == "complete" else found.status, reason=";".join(told))

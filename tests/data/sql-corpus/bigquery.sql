@@ -1054,3 +1054,61 @@ select i.sku from d.orders, unnest(items) as i where _partitiontime > '2024-01-0
 who = T:p.d.customers.id T:p.d.customers.name
 --
 select (select as struct c.id, c.name) as who from d.customers c
+
+--# name: the latest row of each group as a value
+id = A:p.d.orders.id S:p.d.orders.day
+status = A:p.d.orders.status S:p.d.orders.day
+rows = G:p.d.orders.customer_id
+--
+select latest.id, latest.status from (
+  select array_agg(o order by o.day desc limit 1)[offset(0)] as latest from d.orders o group by o.customer_id)
+
+--# name: all fields of the latest row of each group
+id = A:p.d.customers.id S:p.d.customers.name
+name = A:p.d.customers.name S:p.d.customers.name
+email = A:p.d.customers.email S:p.d.customers.name
+city = A:p.d.customers.city S:p.d.customers.name
+rows = G:p.d.customers.email
+--
+select kept.* from (select array_agg(c order by name limit 1)[safe_offset(0)] as kept from d.customers c group by c.email)
+
+--# name: a field of a struct of a group, two queries on
+a = A:p.d.orders.amount S:p.d.orders.day
+--
+with one as (select any_value(struct(id, amount) having max day) as picked from d.orders), two as (select picked, 1 as n from one)
+select two.picked.amount as a from two
+
+--# name: a row carried along
+amount = T:p.d.orders.amount
+rows = F:p.d.orders.id F:p.d.orders.day
+--
+with numbered as (select o, row_number() over (partition by o.id order by o.day) as nr from d.orders o)
+select numbered.o.amount from numbered where nr = 1
+
+--# name: a path in from of a subquery
+id = p.d.orders.id
+sold = A:p.d.orders.items F:p.d.orders.items
+--
+select o.id, (select sum(qty) from o.items where sku like 'a%') as sold from d.orders o
+
+--# name: a path in from without an alias of its table
+id = p.d.orders.id
+rows = F:p.d.orders.items
+--
+select id from d.orders where exists (select 1 from orders.items i where i.qty > 1)
+
+--# name: paths in from with an offset
+id = p.d.orders.id
+sku = T:p.d.orders.items
+place = T:p.d.orders.items
+tag = T:p.d.orders.tags
+--
+select o.id, i.sku, place, tag from d.orders o, o.items as i with offset as place, o.tags tag with offset
+
+--# name: functions of one value beside a query
+word = T:p.d.orders.status
+score = T:p.d.orders.id
+--
+create temp function tidy(word string) as (lower(trim(word)));
+create temp function scored(n int64) returns float64 language js as "return n * 2;";
+select tidy(status) as word, scored(id) as score from d.orders

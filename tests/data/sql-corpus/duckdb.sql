@@ -155,7 +155,7 @@ create or replace view v (a, b) as select id, max(amount) from orders group by 1
 
 --# name: create macro is no lineage
 status: unknown
-reason: routine
+reason: no-query
 --
 create macro plus_one(x) as x + 1
 
@@ -1379,3 +1379,97 @@ low = span.high
 high = span.low
 --
 with recursive turned (low, high) as (select high, low from span union all select low, high from turned) select * from turned
+
+--# name: pivot over a cte
+rows = F:sales.amount G:sales.region
+region = sales.region
+q1 = A:sales.amount C:sales.quarter
+q2 = A:sales.amount C:sales.quarter
+--
+with s as (select region, quarter, amount from sales where amount > 0)
+pivot s on quarter in ('q1', 'q2') using sum(amount) group by region
+
+--# name: a table made by an unpivot
+writes: long
+id = wide.id
+part =
+held = wide.q1 wide.q2
+--
+create table long as unpivot (select id, q1, q2 from wide) on q1, q2 into name part value held
+
+--# name: a table made by a pivot over a cte
+writes: broad
+region = sales.region
+q1 = A:sales.amount C:sales.quarter
+rows = G:sales.region
+--
+create or replace table broad as with s as (from sales) pivot s on quarter in ('q1') using sum(amount) group by region
+
+--# name: rows that an unpivot puts in
+writes: long
+id = wide.id
+part =
+held = wide.q1
+--
+insert into long unpivot (select id, q1 from wide) on q1 into name part value held
+
+--# name: a macro with a default reads no table
+writes: net
+id = orders.id
+net = T:orders.amount
+--
+create macro taxed(x, rate := 0.2, more := 1 + (2)) as x * (1 + rate);
+create table net as select id, taxed(amount) as net from orders
+
+--# name: a macro that reads a table may add to what calls it
+writes: net
+status: partial
+reason: routine
+id = orders.id
+top = T:orders.amount
+--
+create macro top_of(x) as (select max(rate) from rates where day = x);
+create table net as select id, top_of(amount) as top from orders
+
+--# name: a table macro of a script
+writes: paid
+id = orders.id
+rows = F:orders.status
+--
+create macro with_status(s) as table select id, amount from orders where status = s;
+create table paid as select w.id from with_status('paid') w
+
+--# name: structs taken apart in the select list
+id = orders.id
+sku = T:orders.detail
+size = T:orders.detail
+--
+select id, «sku,size»unnest(detail) from orders
+
+--# name: lists of structs taken apart in the select list
+trip_id = trips.trip_id
+name = T:trips.stops
+at = T:trips.stops
+--
+select trip_id, unnest(stops, recursive := true) from trips
+
+--# name: positions with a hash sign
+status = orders.status
+n =
+rows = G:orders.status S:orders.status
+--
+select status, count(*) as n from orders group by #1 order by #1
+
+--# name: merge with a branch that does nothing
+writes: b
+status: partial
+reason: merge-keeps-other-values
+x = a.x
+id = a.id
+rows = J:a.id J:b.id F:a.z F:b.w
+--
+merge into b using a on a.id = b.id
+when matched and b.w > 3 then do nothing
+when matched then update set x = a.x
+when not matched and a.z is null then do nothing
+when not matched then insert (id, x) values (a.id, a.x)

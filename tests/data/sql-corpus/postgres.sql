@@ -1800,3 +1800,51 @@ begin
   select max(delay), min(kind) into worst, what from trains_before;
   insert into late_trains (train) select train from trains where delay > worst;
 end $$
+
+--# name: a named window that builds on another
+id = public.orders.id
+total = A:public.orders.amount W:public.orders.customer_id W:public.orders.day
+before = T:public.orders.amount W:public.orders.customer_id W:public.orders.day
+--
+select id, sum(amount) over late as total, lag(amount) over (late rows unbounded preceding) as before
+from orders window each as (partition by customer_id), late as (each order by day)
+
+--# name: what stands behind a routine
+writes: audit.log
+id = public.orders.id
+what = T:public.orders.status
+--
+create or replace function tidy(word text) returns text language sql as $$ select lower(trim(word)) $$ immutable;
+create or replace function plus_one(n int) returns int as $$ select n + 1 $$ language sql;
+insert into audit.log (id, what) select id, «what»tidy(status) from orders
+
+--# name: what stands behind a routine that writes
+writes: audit.log
+status: partial
+reason: routine
+id = public.orders.id
+--
+create procedure clear() language plpgsql as $$
+begin
+  delete from audit.log where id in (select id from customers);
+end;
+$$;
+insert into audit.log (id) select id from orders
+
+--# name: rows moved from table to table
+writes: audit.log
+id = public.items.order_id
+--
+create temp table work as select order_id as id from items;
+alter table audit.log append from work
+
+--# name: merge with a condition for doing nothing
+writes: customers
+status: partial
+reason: merge-keeps-other-values
+city = public.orders.status
+rows = J:public.customers.id J:public.orders.customer_id F:public.orders.day
+--
+merge into customers c using orders o on o.customer_id = c.id
+when matched and o.day < '2020-01-01' then do nothing
+when matched then update set city = o.status

@@ -1085,3 +1085,53 @@ status: unknown
 reason: no-query
 --
 create temporary function plus_one as 'org.example.PlusOne' using jar '/opt/plus.jar'
+
+--# name: columns that functions name themselves
+id = db.orders.id
+sku = T:db.orders.lines
+qty = T:db.orders.lines
+--
+select id, «sku,qty»inline(lines) from db.orders
+
+--# name: keys and values of a map without names
+key = T:db.orders.attrs
+value = T:db.orders.attrs
+rows = F:db.orders.attrs
+--
+select key, value from (select id, explode(attrs) from db.orders) where key <> 'x'
+
+--# name: elements of an array without a name
+pos = T:db.orders.tags
+col = T:db.orders.tags
+--
+select posexplode(tags) from db.orders
+
+--# name: rows of a stack without names
+col0 =
+col1 = T:db.monthly.jan T:db.monthly.feb
+--
+select stack(2, 'jan', jan, 'feb', feb) from db.monthly
+
+--# name: rows through a program
+status: partial
+reason: transform-script
+who = T:db.orders.customer_id T:db.orders.amount
+score = T:db.orders.customer_id T:db.orders.amount
+rows = F:db.orders.status
+--
+select transform (customer_id, amount) using 'score.py' as (who, score) from db.orders where status = 'paid'
+
+--# name: files that are loaded
+writes: db.customers
+status: partial
+reason: copy
+--
+load data inpath '/in/customers' overwrite into table db.customers partition (city = 'x')
+
+--# name: a function of rows in a script
+writes: db.paid
+id = db.orders.id
+rows = F:db.orders.status
+--
+create or replace function with_status(s string) returns table (id bigint) return select id from db.orders where status = s;
+create table db.paid as select id from with_status('paid')

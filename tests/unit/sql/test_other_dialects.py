@@ -20,6 +20,10 @@ from ingest_hooks.sql import column_lineage
     ("tsql", "update lamps set hue = k.hue from lamps join kinds k on k.kind = lamps.kind", "lamps", {("hue", "kinds.hue")}),
     ("tsql", "select id, hue into #work from lamps; update w set w.hue = k.hue from #work w join kinds k on k.id = w.id; "
      "insert into lit (id, hue) select id, hue from #work", "lit", {("id", "lamps.id"), ("hue", "lamps.hue"), ("hue", "kinds.hue")}),
+    ("tsql", "use shop\ngo\ncreate view dbo.lit as\nselect id from lamps\ngo\ngrant select on dbo.lit to public\ngo 2\n", "shop.dbo.lit", {("id", "lamps.id")}),
+    ("tsql", "create function dbo.of(@kind int) returns table as return (select id, hue from lamps where kind = @kind);\ngo\n"
+     "select w.hue into lit from dbo.of(3) w", "lit", {("hue", "lamps.hue")}),
+    ("redshift", "ALTER TABLE lit\n  APPEND FROM lamps ignoreextra", "lit", {("id", "lamps.id"), ("kind", "lamps.kind"), ("hue", "lamps.hue")}),
     ("hive", "from lamps insert overwrite table lit select id insert overwrite table dark select hue where kind = 0", "dark", {("hue", "lamps.hue")}),
 ])
 def test_values_are_told_from_where_they_come(dialect: str, sql: str, writes: str, expected: set[tuple[str, str]]) -> None:
