@@ -48,7 +48,7 @@ def _table(before: Table, after: Table) -> Iterator[Change]:
         if before.fold(name) in now:
             found = list(_column(after, name, column, now[before.fold(name)][1]))
             yield from (change for change in found if change.kind != "change-values")
-            otherwise += [change for change in found if change.kind == "change-values"]
+            otherwise += found if len(found) == 1 and found[0].kind == "change-values" else []  # else its readers are told already
         elif after.whole or not before.whole:  # a column that only a description lost may still be there
             said = next((other for other in new if before.fold(after.columns[other].was or "") == before.fold(name)), None)
             now_called = said or (new[0] if len(gone) == len(new) == 1 and not _retyped(column, after.columns[new[0]]) else None)

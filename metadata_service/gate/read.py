@@ -1,6 +1,7 @@
 """From the files of a project to its tables: which file is read how."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ __all__ = ["read_schemas", "shown"]
 MAX_BYTES: Final = 512 * 1024 * 1024  # manifests of the largest projects have some 100 MB
 SCRIPTS: Final = (".sql", ".ddl")
 DOCUMENTS: Final = (".json", ".avsc")
+BACKWARD: Final = ".down.sql"  # takes a migration back
 
 
 def read_schemas(path: Path, dialect: str | None = None) -> Schemas:
@@ -20,7 +22,7 @@ def read_schemas(path: Path, dialect: str | None = None) -> Schemas:
 
     A file is dbt's manifest.json (described columns; of compiled models also what their SQL selects) or catalog.json, SQL (`create`, `alter` and
     `drop` of tables and views, in order), an Avro record, a JSON Schema, or `{"<table>": {"<column>": "<type>"}}`. A folder is its manifest.json if
-    it has one, else all its SQL and schema files, by path: migrations.
+    it has one, else all its SQL and schema files, by path: migrations, without what takes them back.
 
     Args:
         path: The file or folder.
@@ -34,10 +36,19 @@ def read_schemas(path: Path, dialect: str | None = None) -> Schemas:
     if not path.is_dir():
         return _read([path], dialect)
     manifest = next((each for each in (path / "manifest.json", path / "target" / "manifest.json") if each.is_file()), None)
-    files = [manifest] if manifest is not None else sorted(each for each in path.rglob("*") if each.suffix in (*SCRIPTS, *DOCUMENTS) and each.is_file())
+    files = [manifest] if manifest is not None else sorted(filter(_is_read, path.rglob("*")), key=_place)
     if not files:
         raise LineproofError(f"{path} holds neither a manifest.json nor SQL or schema files", code="invalid-argument")
     return _read(files, dialect)
+
+
+def _is_read(file: Path) -> bool:
+    return file.suffix.lower() in (*SCRIPTS, *DOCUMENTS) and not file.name.lower().endswith(BACKWARD) and file.is_file()
+
+
+def _place(file: Path) -> list[tuple[bool, int, str]]:
+    """Where a file stands among others: V2 before V10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"([0-9]+)", file.as_posix())]
 
 
 def _check(dialect: str) -> None:
@@ -53,7 +64,7 @@ def _read(files: list[Path], dialect: str | None) -> Schemas:
     schemas = Schemas()
     for file in files:
         text = _text(file)
-        if file.suffix in SCRIPTS:
+        if file.suffix.lower() in SCRIPTS:
             from metadata_service.gate.ddl import apply_script
 
             apply_script(schemas, text, shown(file), dialect)
