@@ -28,7 +28,7 @@ from metadata_service.telemetry import logger
 __all__ = ["BATCH_ENTRIES", "REBUILDING_STATE", "EntrySource", "LogDoesNotExtend", "Projector"]
 
 BATCH_ENTRIES: Final = 500  # entries per transaction: a second's work at the slowest, thousands of rows at the densest
-BATCH_OPS: Final = 50_000  # a transaction is closed by then: five hundred first runs of 200 columns would be a million, more than Neo4j's memory holds
+BATCH_OPS: Final = 10_000  # a transaction is closed by then, while the next one is worked out; Neo4j takes more time for the same rows in larger ones
 LEAST_AHEAD: Final = 8  # entries tried ahead when one finds something missing, and entries in a row that add nothing before that ends
 WAIT_SECONDS: Final = 1.0  # longest wait for new entries before looking whether to stop
 LONGEST_PAUSE_SECONDS: Final = 30.0  # between attempts while log or graph cannot be reached
@@ -167,7 +167,7 @@ class Projector:
         if not entries:
             return None
         ops, done = await self._project(entries, writing)
-        self._fitting = done if done < len(entries) else min(2 * self._fitting, BATCH_ENTRIES)
+        self._fitting = max(1, min(done * BATCH_OPS // max(len(ops), 1), BATCH_ENTRIES))
         for leaf in leaves[:done]:
             self._tree.append(leaf_hash(leaf))
         size = position.size + done
@@ -204,8 +204,7 @@ class Projector:
         for done, entry in enumerate(entries):
             if len(ops) >= BATCH_OPS:
                 return ops, done
-            if writing is not None and not writing.done():
-                await asyncio.sleep(0)  # its next statement may be due
+            await _give_way(writing)
             while True:
                 known = guesses.pop(entry.index, None)
                 if known is not None and known.holds(self._overlay):
@@ -215,29 +214,33 @@ class Projector:
                     result = project(entry, self._overlay)
                     break
                 except Missing as missing:
-                    guesses = await self._foresee(entry, missing, entries[done + 1:done + 1 + self._ahead])
+                    guesses = await self._foresee(entry, missing, entries[done + 1:done + 1 + self._ahead], BATCH_OPS - len(ops), writing)
             self._overlay.take(result)
             if self._watch is not None:
                 self._watch(entry.index, result)
             ops.extend(result)
         return ops, len(entries)
 
-    async def _foresee(self, entry: ProjectableEntry, missing: Missing, coming: Sequence[ProjectableEntry]) -> dict[int, Guess]:
+    async def _foresee(self, entry: ProjectableEntry, missing: Missing, coming: Sequence[ProjectableEntry], room: int,
+                       writing: asyncio.Task[int] | None) -> dict[int, Guess]:
         """Load what is missing, and with it what entries to come would find missing: each on its own would cost a round trip.
+
+        Only the batch at hand profits, so no further than it has room for operations.
 
         They are tried on the graph as it stands, so an entry may come to need something else after all; then it asks when its turn comes.
         Trying takes time too, so we look further ahead only while most of what we look at is new. What came out is given back by index.
         """
         urns, states, guesses = set(missing.urns), set(missing.states), {entry.index: Guess(missing.ops, missing.urns, missing.states, set(), set())}
         self._overlay.mark()
-        new = idle = ops = 0
+        new, idle, ops = 0, 0, len(missing.ops)
         for later in coming:
+            await _give_way(writing)
             found = guesses[later.index] = guess(later, self._overlay)
             adds = not (urns.issuperset(found.absent_urns) and states.issuperset(found.absent_states))
             new, idle, ops = new + adds, 0 if adds else idle + 1, ops + len(found.ops)
             urns.update(found.absent_urns)
             states.update(found.absent_states)
-            if idle == LEAST_AHEAD or ops >= BATCH_OPS:
+            if idle == LEAST_AHEAD or ops >= room:
                 break
         if coming:
             self._ahead = min(self._ahead * 2, BATCH_ENTRIES) if 2 * new > len(guesses) - 1 else max(self._ahead // 2, LEAST_AHEAD)
@@ -305,6 +308,12 @@ class Projector:
         await asyncio.wait({arrival, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         await arrival
+
+
+async def _give_way(writing: asyncio.Task[int] | None) -> None:
+    """The next statement of what is being written may be due."""
+    if writing is not None and not writing.done():
+        await asyncio.sleep(0)
 
 
 _NOT_ERASED: Final = object()
