@@ -13,14 +13,15 @@ from pathlib import Path
 
 import httpx
 
+from tests import forked
+
 ENTRY = "from metadata_service.cli import main; main()"
 START_SECONDS = 60
 
 
-def lineproof(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def lineproof(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, timeout: int = 60) -> subprocess.CompletedProcess[str]:
     """Run one command in `folder`, with its own state directory."""
-    return subprocess.run([sys.executable, "-c", ENTRY, *arguments], cwd=folder, env=environment(folder, env), capture_output=True, text=True, timeout=timeout,
-                          check=False)
+    return forked.run(arguments, cwd=folder, env=environment(folder, env), timeout=timeout)
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,9 +25,12 @@ class Played:
 
     def run(self, *command: str, cwd: Path | None = None, expect: int = 0) -> str:
         """Run a `lineproof` or `python` command; what it printed."""
-        program = str(Path(sys.executable).with_name(command[0]))
-        done = subprocess.run([program, *command[1:]], env=dict(self.env), cwd=cwd or self.folder, capture_output=True, text=True, check=False, timeout=300,
-                              stdin=subprocess.DEVNULL)
+        program, *arguments = command
+        if program == "lineproof":
+            done = forked.run(arguments, cwd=cwd or self.folder, env=self.env, timeout=300)
+        else:
+            done = subprocess.run([Path(sys.executable).with_name(program), *arguments], env=dict(self.env), cwd=cwd or self.folder, capture_output=True,
+                                  text=True, check=False, timeout=300, stdin=subprocess.DEVNULL)
         assert done.returncode == expect, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

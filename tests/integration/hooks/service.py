@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from tests import forked
 from tests.integration.hooks.receiver import free_port
 
 START_SECONDS = 60.0
@@ -76,7 +77,7 @@ class Service:
         raise AssertionError(f"the projection did not catch up: {state}")
 
     def command(self, *arguments: str) -> Any:
-        done = subprocess.run([*CLI, *arguments, "--json"], env=self.environ, capture_output=True, text=True, timeout=60, check=False)
+        done = forked.run([*arguments, "--json"], cwd=self.home, env=self.environ, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.command_line import shell
 from tests.oidc_issuer import GITHUB, GITLAB, Issuer, running_issuer
 from tests.serve_process import lineproof, serving
 
@@ -56,10 +55,9 @@ def test_a_job_enrols_and_emits_and_a_fork_is_refused(tmp_path: Path, issuer: Is
     runner = Runner(issuer)
     try:
         with serving(tmp_path, "--projector", "off") as service:
-            with shell(tmp_path) as admin:
-                admin("policy", "bind", "etl", "--repository-id", "4711", "-n", "sales", "--issuer", issuer.url, "--url", service.url)
-                admin("policy", "bind", "etl-gitlab", "--provider", "gitlab", "--repository-id", "22", "-n", "sales", "--issuer", issuer.url,
-                      "--url", service.url)
+            for name, *bound in (("etl", "--repository-id", "4711"), ("etl-gitlab", "--provider", "gitlab", "--repository-id", "22")):
+                done = lineproof(tmp_path, "policy", "bind", name, *bound, "-n", "sales", "--issuer", issuer.url, "--url", service.url)
+                assert done.returncode == 0, done.stderr
             with service.client() as http:
                 origin = http.get("/readyz").json()["origin"]
             url = f"http://127.0.0.1:{runner.server.server_address[1]}/token?api-version=2"

@@ -18,6 +18,7 @@ import pytest
 from lineproof_audit.directory_lock import DirectoryLock
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import FileElection
+from tests import serve_process
 from tests.command_line import LINEPROOF, as_json, environment, lineproof, told_home
 from tests.flights_world import RAW, column, dataset, flights_world, open_world
 
@@ -211,7 +212,7 @@ def test_beside_another_projector_the_answer_stands_at_what_is_projected(tmp_pat
     election = FileElection(tmp_path / "data")
     assert election.won()
     try:
-        done = subprocess.run([*LINEPROOF, "search", "known", "--json"], env=environment(tmp_path), capture_output=True, text=True, timeout=90, check=True)
+        done = serve_process.lineproof(tmp_path, "search", "known", "--json", env=environment(tmp_path))
         assert [row["name"] for row in json.loads(done.stdout)["search"]["rows"]] == ["known"]
         assert "another process is projecting the rest" in done.stderr
         assert "not-found" in lineproof(tmp_path, "lineage", "fresh", code=2)

@@ -28,7 +28,7 @@ from lineproof_audit.store_postgres import plain_url
 from lineproof_audit.tree import leaf_hash
 from lineproof_audit.trust import Trust, TrustedLog
 from lineproof_audit.verify import verify_bundle
-from tests.command_line import shell
+from tests.command_line import as_json, lineproof
 from tests.service_world import JSON, ServiceWorld, openlineage_run, running_service, service_settings
 
 pytestmark = pytest.mark.anyio
@@ -284,23 +284,22 @@ async def test_an_admin_erases_certifies_and_exports_by_command(tmp_path: Path, 
     async with running_service(service_settings(tmp_path)) as world:
         said = await say(world)
         await settled(world)
-    with shell(tmp_path) as run:
-        refused = run("erasure", "order", "1", "--reason", "r", code=2)
-        assert "never erased" in refused
-        assert "nothing at /nothing" in run("erasure", "order", str(said.index), "--reason", "r", "--redact", "/nothing", code=2)
-        done = run.json("erasure", "order", str(said.index), "--reason", "asked for", "--redact", "/outputs/0/facets", "--redact", "/job/facets/sql/query",
-                        "--artifact", said.artifact)
-        assert done["replacement"] is not None
-        assert [item["entry"] for item in run.json("erasure", "list")["erasures"]] == [said.index]
-        run("entity", "demo/clean")  # asks, and so projects
-        run("erasure", "certificate", str(said.index), "--out", "certificate.json")
-        run("keys", "trust", "--out", "trust.txt")
-        assert run.json("erasure", "verify", "certificate.json", "--trust", "trust.txt")["entry"] == said.index
-        assert "NOT verified: unanchored" in run("erasure", "verify", "certificate.json", code=1)
-        run("log", "export", "exported")
-        assert run.json("graph", "verify")["ok"]
-        owner, service = f"owner_{said.secret[:8]}", f"service_{said.secret[:8]}"
-        assert run.json("database", "prepare", postgres_database, "--owner", owner, "--service", service)["owner"] == owner
+    refused = lineproof(tmp_path, "erasure", "order", "1", "--reason", "r", code=2)
+    assert "never erased" in refused
+    assert "nothing at /nothing" in lineproof(tmp_path, "erasure", "order", str(said.index), "--reason", "r", "--redact", "/nothing", code=2)
+    done = as_json(tmp_path, "erasure", "order", str(said.index), "--reason", "asked for", "--redact", "/outputs/0/facets", "--redact", "/job/facets/sql/query",
+                    "--artifact", said.artifact)
+    assert done["replacement"] is not None
+    assert [item["entry"] for item in as_json(tmp_path, "erasure", "list")["erasures"]] == [said.index]
+    lineproof(tmp_path, "entity", "demo/clean")  # asks, and so projects
+    lineproof(tmp_path, "erasure", "certificate", str(said.index), "--out", "certificate.json")
+    lineproof(tmp_path, "keys", "trust", "--out", "trust.txt")
+    assert as_json(tmp_path, "erasure", "verify", "certificate.json", "--trust", "trust.txt")["entry"] == said.index
+    assert "NOT verified: unanchored" in lineproof(tmp_path, "erasure", "verify", "certificate.json", code=1)
+    lineproof(tmp_path, "log", "export", "exported")
+    assert as_json(tmp_path, "graph", "verify")["ok"]
+    owner, service = f"owner_{said.secret[:8]}", f"service_{said.secret[:8]}"
+    assert as_json(tmp_path, "database", "prepare", postgres_database, "--owner", owner, "--service", service)["owner"] == owner
     assert traces(tmp_path, said) == set()
     with psycopg.connect(plain_url(postgres_database), autocommit=True) as admin:
         for role in (service, owner):
