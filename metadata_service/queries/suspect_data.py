@@ -1,27 +1,34 @@
-"""What data themselves say: versions with fewer or more rows than usual, other nulls and ranges, and versions that are overdue."""
+"""What data themselves say: versions with fewer or more rows than usual, other nulls and ranges, and versions that are overdue.
+
+Runs measure what they write, and also what they read: of a source that nobody here writes, its readers alone say how it looked.
+"""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
 from metadata_service.graph.port import RevisionRow
-from metadata_service.queries.activity import VersionRef, runs
+from metadata_service.queries.activity import RunRef, VersionRef, runs
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.phrases import called
 from metadata_service.queries.shapes import of_micros
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
 
-__all__ = ["data_suspects", "looked_at", "missing_run"]
+__all__ = ["data_suspects", "looked_at", "missing_run", "seen_by_a_reader"]
 
 USUAL: Final = 10  # versions before the window that say what is usual
 MANY_TIMES: Final = 1.5  # as many rows, or as few
 SHARE: Final = 0.1  # by which the share of nulls may differ
+STEADY: Final = 3  # measurements that show how much is usual: what then differs by more than three times as much stands out, however little that is,
+LITTLE_ROWS, LITTLE_SHARE = 0.1, 0.01  # but for a tenth of the rows, or a hundredth of nulls
 RANGE: Final = 0.5  # by which a range, an average or a number of distinct values may differ, as a part of the usual
 OVERDUE: Final = 2.0  # usual intervals without a new version
+NULLS: Final = "share of nulls"
 METRICS: Final = ("average", "max", "min", "distinctCount")
 
 
@@ -46,19 +53,10 @@ async def data_suspects(context: QueryContext, dataset: str, history: Sequence[R
     version = known.get(str(newest.value))
     if version is None:
         return []
-    found: list[Suspect] = []
-    usual = [known[urn].row_count for urn in old if urn in known and known[urn].row_count is not None]
-    usually = median(float(count) for count in usual if count is not None) if usual else None
-    if version.row_count is not None and usually is not None and not _alike(float(version.row_count), usually):
-        said = f"{version.row_count} rows, usually {usually:g}"
-        found.append(_suspect(SuspectKind.VOLUME, dataset, said, usually, version.row_count, newest.from_, version.run, version.committed_at))
     rows = await context.graph.get([*old, version.urn], context.at)
-    before = [_metrics(rows[urn].facts) for urn in old if urn in rows]
-    after = _metrics(rows[version.urn].facts) if version.urn in rows else {}
-    for column, name, was, now in _differences(before, after, columns):
-        said = f"{name} of {column} is {now:g}, usually {was:g}"
-        found.append(_suspect(SuspectKind.DISTRIBUTION, dataset, said, {column: {name: was}}, {column: {name: now}}, newest.from_, version.run,
-                              version.committed_at))
+    before = [_Measured.of(rows[urn].facts, known[urn].row_count) for urn in old if urn in rows and urn in known]
+    after = _Measured.of(rows[version.urn].facts if version.urn in rows else {}, version.row_count)
+    found = [_suspect(*said, newest.from_, version.run, version.committed_at) for said in _said(dataset, before, after, columns)]
     if not found and raw and old and known.get(old[-1]) is not None and known[old[-1]].fingerprint != version.fingerprint:
         said = "raw data were loaded anew, and nothing recorded of them stands out"
         found.append(_suspect(SuspectKind.DATA, dataset, said, old[-1], version.urn, newest.from_, version.run, version.committed_at))
@@ -87,8 +85,59 @@ async def missing_run(context: QueryContext, dataset: str, history: Sequence[Rev
     return _suspect(SuspectKind.RUN_MISSING, dataset, said, None, None, None, None, times[-1])
 
 
+def seen_by_a_reader(dataset: str, before: Sequence[Any], now: Any, columns: Collection[str], run: RunRef) -> list[Suspect]:
+    """What `run` measured of an input against what earlier runs did: the facets each sent with it."""
+    return [_suspect(*said, run.recorded_by + 1, run.urn, run.ended_at or run.started_at)
+            for said in _said(dataset, [_Measured.of_input(each) for each in before], _Measured.of_input(now), columns)]
+
+
 def _suspect(kind: SuspectKind, urn: str, because: str, before: Any, after: Any, since: int | None, run: str | None, at: Any) -> Suspect:
     return Suspect(kind, urn, 0, because, Influence.VALUE, 0, before, after, since, at, run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Data as somebody measured them: their rows, and column -> metric -> value of the facet dataQualityMetrics of OpenLineage; nulls as a share."""
+
+    rows: float | None
+    columns: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], rows: float | None) -> _Measured:
+        return cls._of(facts.get("facet:dataQualityMetrics"), rows)
+
+    @classmethod
+    def of_input(cls, facets: Any) -> _Measured:
+        said: Mapping[str, Any] = facets if isinstance(facets, Mapping) else {}
+        read = said.get("inputStatistics")
+        return cls._of(said.get("dataQualityMetrics"), _number(read.get("rowCount")) if isinstance(read, Mapping) else None)
+
+    @classmethod
+    def _of(cls, facet: Any, rows: float | None) -> _Measured:
+        said: Mapping[str, Any] = facet if isinstance(facet, Mapping) else {}
+        counted = _number(said.get("rowCount"))
+        whole = counted or rows
+        metrics = said.get("columnMetrics")
+        found: dict[str, dict[str, float]] = {}
+        for column, each in (metrics if isinstance(metrics, Mapping) else {}).items():
+            if isinstance(each, Mapping):
+                values = {name: value for name in METRICS if (value := _number(each.get(name))) is not None}
+                nulls = _number(each.get("nullCount"))
+                found[str(column)] = values if nulls is None or not whole else {**values, NULLS: nulls / whole}
+        return cls(counted if rows is None else float(rows), found)
+
+
+def _said(dataset: str, before: Sequence[_Measured], after: _Measured, columns: Collection[str]) -> list[tuple[SuspectKind, str, str, Any, Any]]:
+    """What stands out: kind, dataset, in words, usual and now."""
+    found: list[tuple[SuspectKind, str, str, Any, Any]] = []
+    usual = [each.rows for each in before if each.rows is not None]
+    if usual and after.rows is not None:
+        was = median(usual)
+        if not _alike(after.rows, was) or _unsteady(after.rows, usual, LITTLE_ROWS * was):
+            found.append((SuspectKind.VOLUME, dataset, f"{after.rows:.0f} rows, usually {was:.0f}", was, int(after.rows)))
+    for column, name, was, now in _differences([each.columns for each in before], after.columns, columns):
+        found.append((SuspectKind.DISTRIBUTION, dataset, f"{name} of {column} is {now:g}, usually {was:g}", {column: {name: was}}, {column: {name: now}}))
+    return found
 
 
 def _alike(one: float, other: float) -> bool:
@@ -96,25 +145,13 @@ def _alike(one: float, other: float) -> bool:
     return high <= MANY_TIMES * low
 
 
-def _metrics(facts: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Column -> metric -> value, of the facet dataQualityMetrics of OpenLineage; nulls as a share of the rows."""
-    facet = facts.get("facet:dataQualityMetrics")
-    said: Mapping[str, Any] = facet if isinstance(facet, Mapping) else {}
-    rows = said.get("rowCount") or facts.get("rowCount")
-    columns = said.get("columnMetrics")
-    found: dict[str, dict[str, float]] = {}
-    for column, metrics in (columns if isinstance(columns, Mapping) else {}).items():
-        if not isinstance(metrics, Mapping):
-            continue
-        values = {name: float(metrics[name]) for name in METRICS if _is_number(metrics.get(name))}
-        if _is_number(metrics.get("nullCount")) and _is_number(rows) and rows:
-            values["share of nulls"] = float(metrics["nullCount"]) / float(rows)
-        found[str(column)] = values
-    return found
+def _unsteady(now: float, usual: Sequence[float], little: float) -> bool:
+    """Whether a measurement lies outside of what was steady before."""
+    return len(usual) >= STEADY and abs(now - median(usual)) > max(little, 3 * (max(usual) - min(usual)))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _differences(before: Sequence[Mapping[str, Mapping[str, float]]], after: Mapping[str, Mapping[str, float]],
@@ -130,8 +167,8 @@ def _differences(before: Sequence[Mapping[str, Mapping[str, float]]], after: Map
             if not usual:
                 continue
             was = median(usual)
-            far = abs(now - was) / SHARE if name == "share of nulls" else abs(now - was) / (RANGE * (abs(was) or 1.0))
-            if far > 1 and (worst is None or far > worst[0]):
+            far = abs(now - was) / (SHARE if name == NULLS else RANGE * (abs(was) or 1.0))
+            if (far > 1 or (name == NULLS and _unsteady(now, usual, LITTLE_SHARE))) and (worst is None or far > worst[0]):
                 worst = (far, name, was)
         if worst is not None:
             found.append((column, worst[1], worst[2], metrics[worst[1]]))

@@ -5,7 +5,7 @@ Parameters and environments that differ from run to run anyway (a date, an invoc
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.mask import hidden, withheld
 from metadata_service.queries.phrases import called, shortened, spoken
+from metadata_service.queries.suspect_data import seen_by_a_reader
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
 from metadata_service.queries.trace_walk import Walked
 
@@ -30,21 +31,23 @@ _WORDS: Final = 100  # characters of a list of changes in a sentence
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """A run with what it was given and where it ran, each by name."""
+    """A run with what it was given and where it ran, each by name, and what it said of its inputs, by dataset."""
 
     run: RunRef
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
+    inputs: Mapping[str, Any]
 
 
 Told = tuple[Suspect, bool]  # and whether it leaves alone, as far as is known, how the data are made
 
 
 async def run_suspects(context: QueryContext, found: Walked, histories: Mapping[str, Sequence[RevisionRow]], known: Mapping[str, VersionRef], start: int,
-                       explained: Collection[tuple[str, str | None]], raw: Collection[str]) -> list[Told]:
-    """Other producers, code, configuration, environment, pinned inputs, and data that were written again, dataset by dataset.
+                       explained: Collection[tuple[str, str | None]], raw: Collection[str], columns: Callable[[str], Collection[str]]) -> list[Told]:
+    """Other producers, code, configuration, environment, pinned inputs, inputs that look otherwise, and data that were written again.
 
-    Of the (dataset, job) that are `explained` lineage has told already what changed in the code; `raw` datasets are made of no other.
+    Of the (dataset, job) that are `explained` lineage has told already what changed in the code; `raw` datasets are made of no other. `columns` are
+    those of a dataset that are on the path, all if empty.
     """
     earlier = {each: [known[urn].run for urn in _before(history, start) if urn in known and known[urn].run is not None] for each, history in histories.items()}
     refs = await runs(context, (run for those in earlier.values() for run in those if run is not None))
@@ -58,6 +61,9 @@ async def run_suspects(context: QueryContext, found: Walked, histories: Mapping[
         if now is None or now.recorded_by < start or not before or before[-1].run.urn == now.urn:
             continue
         suspects += await _compared(context, found, dataset, ran[now.urn], before, rows, (dataset, now.job) in explained, dataset in raw)
+        for read in sorted(ran[now.urn].inputs.keys() & histories.keys()):
+            seen = [each.inputs[read] for each in before if read in each.inputs]
+            suspects += [(each, False) for each in seen_by_a_reader(read, seen, ran[now.urn].inputs[read], columns(read), now)]
     suspects += [(each, False) for each in await _written_again(context, found, list(histories), start)]
     untold = await withheld(context, [[each.before, each.after] for each, _ in suspects])
     masked = await hidden(context, {each.job for each, _ in suspects if each.job is not None})
@@ -165,7 +171,7 @@ def _ran(run: RunRef, rows: Mapping[str, NodeRow]) -> _Ran:
     engine = _mapping(own.get("facet:processing_engine"))
     environment |= {f"engine {name}": engine.get(name) for name in ("name", "version")}
     environment |= _named(_mapping(own.get("facet:environmentVariables")).get("environmentVariables"))
-    return _Ran(run, config, {name: value for name, value in environment.items() if value is not None})
+    return _Ran(run, config, {name: value for name, value in environment.items() if value is not None}, _mapping(own.get("inputFacets")))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

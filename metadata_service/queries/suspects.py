@@ -37,6 +37,7 @@ SCORES: Final = {  # by kind, before distance and influence
     SuspectKind.RUN_MISSING: 62, SuspectKind.INPUT_VERSION: 60, SuspectKind.ALIAS: 60, SuspectKind.CONFIG: 55, SuspectKind.ENVIRONMENT: 50,
     SuspectKind.DATA: 15}
 OF_CODE: Final = frozenset({SuspectKind.CODE, SuspectKind.CONFIG, SuspectKind.ENVIRONMENT})
+OF_DATA: Final = frozenset({SuspectKind.VOLUME, SuspectKind.DISTRIBUTION})
 POSSIBLE: Final = 10  # less, for a column of a dataset that a step reads as a whole
 OFF_THE_PATH: Final = 45  # less, for a change that leaves alone how the traced columns are computed
 ROWS_ONLY: Final = 35  # less, for what only decides which rows there are
@@ -112,7 +113,9 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
         late = await missing_run(context, each, history, known, start) if not _held(found, each) else None
         rows += [_weighed(path, late)] if late is not None else []
     told = {(holder(row.urn), row.job) for row in rows if row.kind in OF_CODE}
-    rows += [_weighed(path, row, OFF_THE_PATH if less else 0) for row, less in await run_suspects(context, found, histories, known, start, told, raw)]
+    measured = {(row.kind, row.urn) for row in rows if row.kind in OF_DATA}
+    rows += [_weighed(path, row, OFF_THE_PATH if less else 0)
+             for row, less in await run_suspects(context, found, histories, known, start, told, raw, path.columns) if (row.kind, row.urn) not in measured]
     rows += await _of_pins(context, path, visible, start)
     rows += await _of_features(context, path, [each for each in holders if ":feature-version:" in each], start)
     rows += await _of_failed_runs(context, path, {edge.via: holder(edge.downstream) for edge in visible if edge.via is not None}, start)
