@@ -16,16 +16,17 @@ __all__ = ["Artifacts", "Node", "load"]
 
 Node = Mapping[str, Any]
 MANIFEST_VERSION, RUN_RESULTS_VERSION = "v12", "v6"
-PACKAGES = "dbt_packages"  # where `dbt deps` puts them, unless a project says otherwise
+PACKAGES = "dbt_packages"  # where `dbt deps` puts them, unless dbt_project.yml says otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """One dbt invocation. Nodes are dbt's own dictionaries, by unique id."""
+    """One dbt invocation. Nodes are dbt's own dictionaries, by unique id. `packages` is the folder of packages in the project."""
 
     project_dir: Path
     manifest: Mapping[str, Any]
     run_results: Mapping[str, Any]
+    packages: str = PACKAGES
 
     @property
     def invocation_id(self) -> str:
@@ -77,9 +78,9 @@ class Artifacts:
     def file_of(self, node: Node) -> str | None:
         """The file of a node or macro, as its path in the project; None for what lies in the installation of dbt and its adapter."""
         file, package = node.get("original_file_path"), str(node.get("package_name"))
-        if not isinstance(file, str) or package == "dbt" or (package.startswith("dbt_") and not (self.project_dir / PACKAGES / package).exists()):
+        if not isinstance(file, str) or package == "dbt" or (package.startswith("dbt_") and not (self.project_dir / self.packages / package).exists()):
             return None
-        return file if package == self.project else f"{PACKAGES}/{package}/{file}"
+        return file if package == self.project else f"{self.packages}/{package}/{file}"
 
     def path_of(self, node: Node) -> str:
         """The same, or the path that dbt gives."""

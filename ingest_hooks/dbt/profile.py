@@ -1,4 +1,4 @@
-"""Where the project's DuckDB file is: the `path` of the profile's target, rendered as dbt renders it (`env_var`, `var`)."""
+"""Where the project's DuckDB file and its packages are, as its profile and dbt_project.yml say, rendered as dbt renders them (`env_var`, `var`)."""
 from __future__ import annotations
 
 import logging
@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import TemplateError
 from jinja2.nativetypes import NativeEnvironment
 
-from ingest_hooks.dbt.artifacts import Artifacts
+from ingest_hooks.dbt.artifacts import PACKAGES, Artifacts
 
-__all__ = ["database_path", "engine_settings", "read_yaml"]
+__all__ = ["database_path", "engine_settings", "packages_folder", "read_yaml"]
 
 logger = logging.getLogger("ingest_hooks")
 
@@ -39,6 +39,16 @@ def database_path(artifacts: Artifacts) -> Path | None:
         return None
     found = Path(path).expanduser()
     return found if found.is_absolute() else Path.cwd() / found
+
+
+def packages_folder(artifacts: Artifacts) -> str:
+    """Where `dbt deps` puts packages, relative to the project."""
+    said = read_yaml(artifacts.project_dir / "dbt_project.yml").get("packages-install-path") or PACKAGES
+    try:
+        return Path(os.path.relpath(artifacts.project_dir / str(_rendered(artifacts, said)), artifacts.project_dir)).as_posix()
+    except (KeyError, TemplateError) as error:
+        logger.warning("dbt hook: packages-install-path cannot be read: %s", error)
+        return PACKAGES
 
 
 def engine_settings(artifacts: Artifacts) -> dict[str, str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from ingest_hooks.dbt.code import NodeCode, describe, project_vars
 from ingest_hooks.dbt.lineage import node_lineage
 from ingest_hooks.dbt.naming import Names
 from ingest_hooks.dbt.place import Checkout, checkout_of
-from ingest_hooks.dbt.profile import database_path
+from ingest_hooks.dbt.profile import database_path, packages_folder
 from ingest_hooks.dbt.rebuild import Repeatable, rebuild_facet
 from ingest_hooks.dbt.sink import EventSink
 from ingest_hooks.dbt.warehouse import Warehouse, opened
@@ -64,6 +64,7 @@ def record(project_dir: str | Path, emitter: EventSink, *, namespace: str | None
     try:
         root = Path(project_dir).resolve()
         artifacts = load(root, root / target_dir)
+        artifacts = replace(artifacts, packages=packages_folder(artifacts))
         recorded.invocation_id = artifacts.invocation_id
         path = Path(database) if database is not None else database_path(artifacts)
         names = Names(artifacts, namespace or artifacts.project, dataset_namespace or f"duckdb://{path.name if path is not None else artifacts.project}")

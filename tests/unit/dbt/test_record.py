@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from ingest_hooks.dbt import record
-from ingest_hooks.dbt.profile import database_path
+from ingest_hooks.dbt.profile import database_path, packages_folder
 
 from .conftest import Recording, model, write
 
@@ -52,6 +52,16 @@ def test_without_a_database_lineage_is_told_and_versions_are_not(tmp_path: Path,
     field = complete["outputs"][0]["facets"]["columnLineage"]["fields"]["b"]["inputFields"][0]
     assert (field["namespace"], field["name"], field["field"]) == ("duckdb://shop", "db.main.up", "a")
     assert not [kind for kind, _ in sink.events if kind == "lineproof.dataset-version.v1"]
+
+
+@pytest.mark.parametrize(("said", "expected"), [
+    (None, "dbt_packages"), ("vendored/packages/", "vendored/packages"), ("{{ env_var('PACKAGES') }}", "../shared"),
+    ("{{ env_var('NOT_SET') }}", "dbt_packages"),
+])
+def test_packages_are_where_the_project_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, expected: str) -> None:
+    monkeypatch.setenv("PACKAGES", str(tmp_path.parent / "shared"))
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n" + (f'packages-install-path: "{said}"\n' if said else ""))
+    assert packages_folder(write(tmp_path, [])) == expected
 
 
 @pytest.mark.parametrize(("path", "expected"), [("{{ env_var('WHERE_IT_IS') }}/x.duckdb", "/data/x.duckdb"), (":memory:", None), ("md:cloud", None),
