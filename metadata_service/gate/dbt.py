@@ -1,6 +1,7 @@
 """Schemas of dbt's artifacts: what somebody described, and what compiled SQL selects."""
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +18,9 @@ __all__ = ["read_catalog", "read_manifest"]
 
 RELATIONS: Final = ("model", "seed", "snapshot", "source")
 DIALECTS: Final = {"sqlserver": "tsql", "synapse": "tsql", "fabric": "tsql", "glue": "spark"}  # adapters that are called otherwise than their SQL
+_KEPT: Final = ("materialized", "unique_key", "on_schema_change", "updated_at", "full_refresh")
+KEEPING: Final = {"incremental": (*_KEPT, "incremental_strategy", "incremental_predicates", "merge_update_columns", "merge_exclude_columns"),
+                  "snapshot": (*_KEPT, "strategy", "check_cols", "hard_deletes", "invalidate_hard_deletes"), "seed": ("column_types", "delimiter")}
 _JINJA_COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 
 
@@ -33,8 +37,10 @@ def read_manifest(document: Mapping[str, Any], dialect: str | None) -> Schemas:
         if node["resource_type"] not in RELATIONS or _dict(node.get("config")).get("materialized") == "ephemeral":
             continue
         name = ".".join(str(part) for part in (node.get("database"), node.get("schema"), node.get("identifier") or node.get("alias") or node["name"]) if part)
-        contract = bool(_dict(_dict(node.get("config")).get("contract")).get("enforced"))
-        described = {str(column["name"]): _described(column, dialect, contract) for column in _dict(node.get("columns")).values()}
+        config = _dict(node.get("config"))
+        contract = bool(_dict(config.get("contract")).get("enforced"))
+        described = {column: Column(spelled(str(said), dialect)) for column, said in _dict(config.get("column_types")).items()}  # of seeds
+        described |= {str(column["name"]): _described(column, dialect, contract) for column in _dict(node.get("columns")).values()}
         table = found.tables[name] = _relation(name, node, described, dialect, known)
         if known is not None:
             known.add(table)
@@ -99,25 +105,31 @@ def _described(column: Mapping[str, Any], dialect: str | None, contract: bool) -
 
 def _relation(name: str, node: Mapping[str, Any], described: Mapping[str, Column], dialect: str | None, known: Known | None) -> Table:
     table = Table(name, described, False, node.get("original_file_path"), origin=node.get("unique_id"), folds=True)
-    raw, compiled = node.get("raw_code"), node.get("compiled_code")
+    raw, compiled, kept = node.get("raw_code"), node.get("compiled_code"), _kept(_dict(node.get("config")))
     if node.get("language") != "sql" or not (raw or compiled):
         code = raw or _dict(node.get("checksum")).get("checksum")  # Python, or the rows of a seed
-        return replace(table, code=None if code is None else str(code))
-    table = replace(table, text=fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled))))
+        return replace(table, code=None if code is None else f"{code}{kept}")
+    table = replace(table, text=fold_sql(_JINJA_COMMENT.sub(" ", str(raw or compiled))) + kept)
     if not compiled:
         return table
     if known is None:
-        return replace(table, code=fold_sql(str(compiled)))
+        return replace(table, code=fold_sql(str(compiled)) + kept)
     from metadata_service.gate.selected import selected
 
     query = selected(str(compiled), dialect, known)
-    table = replace(table, code=query.code, reads=query.reads)
+    table = replace(table, code=query.code + kept, reads=query.reads)
     if query.columns is None:
         return table
     said = {column.casefold(): each for column, each in described.items()}
     columns = {column: Column(said[column.casefold()].type, said[column.casefold()].nullable, made) if column.casefold() in said else Column(made=made)
                for column, made in query.columns.items()}
     return replace(table, columns=columns, whole=True)
+
+
+def _kept(config: Mapping[str, Any]) -> str:
+    """How the rows of a table become those of the next run, where the SQL does not say it."""
+    words = KEEPING.get(str(config.get("materialized") or ""), ())
+    return "".join(f"\n{word} {json.dumps(config[word], sort_keys=True)}" for word in words if config.get(word))
 
 
 def _dict(value: Any) -> dict[str, Any]:

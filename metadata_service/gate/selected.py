@@ -65,7 +65,7 @@ def selected(sql: str, dialect: str | None, known: Known) -> Selected:
 def _made(column: OutputColumn, dialect: str | None) -> tuple[str, ...]:
     """The expressions on the way that do more than name a column, and the columns at the end."""
     steps = [_layout(step.expression, dialect) for step in column.steps]
-    sources = sorted(f"{each.table}.{each.column}" for each in column.inputs if each.type == "DIRECT")
+    sources = sorted(f"{each.table}.{each.column}".casefold() for each in column.inputs if each.type == "DIRECT")
     return (*(step for step in steps if not _names_a_column(step)), *sources) or (_layout(column.expression, dialect),)
 
 
@@ -122,4 +122,8 @@ def _layout(sql: str, dialect: str | None) -> str:
 
 
 def _sql(tree: exp.Expr, dialect: str | None) -> str:
+    for name in tree.find_all(exp.Identifier):
+        if name.name.isidentifier():  # the same name, quoted or not and in whatever case
+            name.set("this", name.name.casefold())
+            name.set("quoted", False)
     return str(tree.sql(dialect, comments=False))

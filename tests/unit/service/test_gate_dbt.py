@@ -50,7 +50,8 @@ def test_a_star_over_a_model_has_the_columns_of_the_model(tmp_path: Path) -> Non
 def test_what_is_only_written_otherwise_is_no_change(tmp_path: Path) -> None:
     for one, other in (("select * from raw.orders", "-- all of them\nSELECT\n  *\nFROM raw.orders"),
                        ("select o.id from raw.orders o", "select id from raw.orders o"),
-                       ("with a as (select id, x from t) select id from a", "with a as (select x, id, y from t) select id from a")):
+                       ("with a as (select id, x from t) select id from a", "with a as (select x, id, y from t) select id from a"),
+                       ('select "id", upper("x") as y from "w"."m"."t" where "k" > 1', "select ID, upper(X) as y from w.m.t where K > 1")):
         assert between(tmp_path, manifest(model("m", one)), manifest(model("m", other))) == []
     codes = ("select {{ f('a') }} from t", "{# why #}select {{ f('a') }} -- so\nfrom t", "select 1 from t")
     uncompiled = [manifest(model("m", None, raw=raw)) for raw in codes]
@@ -100,6 +101,34 @@ def test_other_rows_of_a_seed_and_other_code_of_a_python_model(tmp_path: Path) -
     assert between(tmp_path, seed("1"), seed("2")) == ["change-values w.m.s its code changed"]
     python = [manifest(model("p", None, raw=raw, language="python")) for raw in ("return 1", "return 2")]
     assert between(tmp_path, *python) == ["change-values w.m.p its code changed"]
+
+
+def test_how_rows_are_kept_counts_where_the_sql_does_not_say_it(tmp_path: Path) -> None:
+    def kept(materialized: str, **config: Any) -> dict[str, Any]:
+        return manifest(model("m", "select id, at from raw.t", config={"materialized": materialized, **config}))
+
+    rows = ["change-values w.m.m which rows it has may change"]
+    assert between(tmp_path, kept("incremental", unique_key="id"), kept("incremental", unique_key=["id", "at"])) == rows
+    assert between(tmp_path, kept("incremental"), kept("incremental", incremental_strategy="append")) == rows
+    assert between(tmp_path, kept("snapshot", strategy="check", check_cols=["id"]), kept("snapshot", strategy="timestamp", updated_at="at")) == rows
+    assert between(tmp_path, kept("table"), kept("incremental")) == rows
+    assert between(tmp_path, kept("table", unique_key="id"), kept("view")) == []
+
+
+def test_a_seed_has_the_types_that_its_project_gives_it(tmp_path: Path) -> None:
+    def seed(**types: str) -> dict[str, Any]:
+        return manifest({**model("s", None), "resource_type": "seed", "checksum": {"checksum": "1"}, "config": {"materialized": "seed", "column_types": types}})
+
+    otherwise = "change-values w.m.s its code changed"
+    assert between(tmp_path, seed(a="int"), seed(a="varchar")) == ["retype-column w.m.s.a INT → TEXT", otherwise]
+    assert between(tmp_path, seed(), seed(a="int")) == [otherwise]
+
+
+def test_a_model_that_becomes_another_kind_of_thing_is_told(tmp_path: Path) -> None:
+    sql, python = model("m", "select 1 as a"), model("m", None, raw="return 1", language="python")
+    unknown = ["change-values w.m.m its code changed; whether its columns did is not known"]
+    assert between(tmp_path, manifest(sql), manifest(python)) == unknown
+    assert between(tmp_path, manifest({**model("m", None), "resource_type": "seed", "checksum": {"checksum": "1"}}), manifest(sql)) == unknown
 
 
 @pytest.mark.parametrize("broken", [{"nodes": []}, {"nodes": {"m": None}}, {"nodes": {"m": {"resource_type": "model"}}}, {"nodes": {}, "sources": 3},
