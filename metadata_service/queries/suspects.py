@@ -12,13 +12,15 @@ from typing import Any, Final
 from lineproof_schema.urn import format_urn, holder, kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import RevisionRow
+from metadata_service.projector.names import feature_ref
 from metadata_service.queries.activity import last_runs, versions
 from metadata_service.queries.changes import code_changes
+from metadata_service.queries.column_types import Fit, fit
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
-from metadata_service.queries.mask import hidden
+from metadata_service.queries.mask import hidden, withheld
 from metadata_service.queries.phrases import called, shortened, spoken
 from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Level, as_time
@@ -40,6 +42,7 @@ OF_CODE: Final = frozenset({SuspectKind.CODE, SuspectKind.CONFIG, SuspectKind.EN
 OF_DATA: Final = frozenset({SuspectKind.VOLUME, SuspectKind.DISTRIBUTION})
 POSSIBLE: Final = 10  # less, for a column of a dataset that a step reads as a whole
 OFF_THE_PATH: Final = 45  # less, for a change that leaves alone how the traced columns are computed
+WIDER_TYPE: Final = 20  # less, for a type that holds every value the earlier one held
 ROWS_ONLY: Final = 35  # less, for what only decides which rows there are
 MAX_DISTANCE: Final = 10  # less at most, one per step away
 _WORDS: Final = 100  # characters of a value in a sentence
@@ -117,7 +120,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     rows += [_weighed(path, row, OFF_THE_PATH if less else 0)
              for row, less in await run_suspects(context, found, histories, known, start, told, raw, path.columns) if (row.kind, row.urn) not in measured]
     rows += await _of_pins(context, path, visible, start)
-    rows += await _of_features(context, path, [each for each in holders if ":feature-version:" in each], start)
+    rows += await _of_aliases(context, path, found, urn, [each for each in holders if kind_of(each) in ("feature-version", "model-version")], start)
     rows += await _of_failed_runs(context, path, {edge.via: holder(edge.downstream) for edge in visible if edge.via is not None}, start)
     opaque = {(holder(edge.downstream), edge.via, edge.transformation): None for edge in visible
               if edge.basis == "inputsOutputs" or edge.status in ("partial", "unknown")}
@@ -156,24 +159,35 @@ async def _of_code(context: QueryContext, path: _Path, change: CodeChange) -> li
     """A new version of code: how it computes the columns on the path, else its configuration, its environment, or something else in it."""
     known = {"job": change.job, "commit": change.commit, "file": change.file, "line": change.line, "at": change.at}
     dataset = holder(change.columns[0].urn) if change.columns else str(change.job)
+    pair = await context.graph.get([urn for urn in (change.previous, change.transformation) if urn], context.at)
+    before, after = (pair[urn].facts if urn in pair else {} for urn in (change.previous or "", change.transformation or ""))
+    modules = _other_modules(before, after)
     if change.path_changed:
         column = change.columns[0]
         said = f"how {called(column.urn)} is computed changed" if column.before != column.after else f"what {called(column.urn)} is made of changed"
         possible = column.urn not in path.nearest and holder(column.urn) in path.nearest
-        said += "; which of its columns are read is not known" if possible else ""
+        said += modules + ("; which of its columns are read is not known" if possible else "")
         suspect = _weighed(path, _plain(SuspectKind.CODE, column.urn, said, column.before, column.after, change.size, **known), POSSIBLE if possible else 0)
         rows_only = ROWS_ONLY if change.influence is Influence.ROWS and suspect.influence is Influence.VALUE else 0
         return [replace(suspect, influence=change.influence, score=max(suspect.score - rows_only, 0))]
-    pair = await context.graph.get([urn for urn in (change.previous, change.transformation) if urn], context.at)
-    before, after = (pair[urn].facts if urn in pair else {} for urn in (change.previous or "", change.transformation or ""))
     found = []
     for kind, facts, what in ((SuspectKind.CONFIG, ("config",), "configuration"), (SuspectKind.ENVIRONMENT, ("image", "lockfile"), "environment")):
         for fact in facts:
             if before.get(fact) != after.get(fact) and (before.get(fact) or after.get(fact)):
                 said = f"the {what} of its code changed ({fact})"
                 found.append(_weighed(path, _plain(kind, dataset, said, before.get(fact), after.get(fact), change.size, **known)))
-    said = "its code changed, and says the same of the columns on the path"
+    said = f"its code changed{modules}, and says the same of the columns on the path"
     return found or [_weighed(path, _plain(SuspectKind.CODE, dataset, said, None, None, change.size, **known), OFF_THE_PATH)]
+
+
+def _other_modules(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """The macros and modules that are others in a version of code than in the one before, and whether its own text is the same, in words."""
+    old, new = (side.get("modules") or {} for side in (before, after))
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if not names or not before or not after:
+        return ""
+    own = ", not its own text" if before.get("rawCode") == after.get("rawCode") else ""
+    return f" ({shortened(', '.join(names), _WORDS)} changed{own})"
 
 
 def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int) -> Iterable[Suspect]:
@@ -185,9 +199,10 @@ def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int)
             continue
         if row.fact == "schema":
             before = next((each.value for each in history if each.fact == "schema" and each.to == row.from_), None)
-            touched, said = _schema_change(before, row.value)
+            changed, said = _schema_change(before, row.value)
             if said and before is not None:
-                less = 0 if touched & columns or not columns else OFF_THE_PATH
+                touched = {fit for name, fit in changed.items() if not columns or any(_within(name, each) or _within(each, name) for each in columns)}
+                less = OFF_THE_PATH if not touched else WIDER_TYPE if touched == {Fit.WIDER} else 0
                 yield _weighed(path, _plain(SuspectKind.SCHEMA, urn, f"columns changed: {said}", before, row.value, row.from_), less)
         elif row.fact.startswith("quality:") and isinstance(row.value, Mapping):
             if row.value.get("success") is not False or row.fact in failing:
@@ -204,14 +219,27 @@ def _of_facts(path: _Path, urn: str, history: Sequence[RevisionRow], start: int)
             yield _weighed(path, found, 0 if on_path else OFF_THE_PATH)
 
 
-def _schema_change(before: Any, after: Any) -> tuple[set[str], str]:
-    """The columns that came, went or got another type, and a sentence of it."""
-    old, new = ({str(each["name"]): each.get("type") for each in side or () if isinstance(each, Mapping) and "name" in each} for side in (before, after))
-    gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
-    other = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+def _schema_change(before: Any, after: Any) -> tuple[dict[str, Fit], str]:
+    """The columns and fields that came, went or got another type, with what that means to readers, and a sentence of it."""
+    old, new = (dict(_types(side)) for side in (before, after))
+    fits = {name: fit(str(old[name]), str(new[name])) if old[name] is not None and new[name] is not None else Fit.SAME for name in old.keys() & new.keys()}
+    gone, come, other = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys()), sorted(name for name in fits if fits[name] is not Fit.SAME)
     parts = [f"{word} {', '.join(names)}" for word, names in (("without", gone), ("new", come)) if names]
     parts += [f"{name} {old[name]} → {new[name]}" for name in other]
-    return {*gone, *come, *other}, shortened("; ".join(parts), _WORDS)
+    return {**dict.fromkeys((*gone, *come), Fit.OTHER), **{name: fits[name] for name in other}}, shortened("; ".join(parts), _WORDS)
+
+
+def _types(fields: Any, above: str = "") -> Iterable[tuple[str, Any]]:
+    """Each column, and each field of a struct by its path, with its type."""
+    for each in fields or ():
+        if isinstance(each, Mapping) and "name" in each:
+            yield above + str(each["name"]), each.get("type")
+            yield from _types(each.get("fields"), f"{above}{each['name']}.")
+
+
+def _within(name: str, other: str) -> bool:
+    """Whether a column or field is the other one or a field of it."""
+    return name == other or name.startswith(f"{other}.")
 
 
 async def _of_pins(context: QueryContext, path: _Path, edges: Sequence[Edge], start: int) -> list[Suspect]:
@@ -232,19 +260,25 @@ async def _of_pins(context: QueryContext, path: _Path, edges: Sequence[Edge], st
     return list(found.values())
 
 
-async def _of_features(context: QueryContext, path: _Path, versions: Sequence[str], start: int) -> list[Suspect]:
-    """Aliases of the features on the path that moved within the window."""
-    parents = {str(parse_urn(each).parent): each for each in versions}
-    found = []
-    for feature, version in sorted(parents.items()):
-        history = await context.graph.revisions(feature, context.at)
+async def _of_aliases(context: QueryContext, path: _Path, found: Walked, asked: str, versions: Sequence[str], start: int) -> list[Suspect]:
+    """Aliases that moved within the window, by which something on the way follows a feature or a model: what is pinned does not."""
+    heads = {str(parse_urn(each).parent): each for each in versions}
+    follows = {(str(parse_urn(edge.upstream).parent), edge.subtype) for edge in found.edges if edge.subtype and edge.subtype.startswith("alias:")}
+    for model in (await context.graph.get([each for each in versions if kind_of(each) == "model-version"], context.at)).values():
+        for reference in (model.facts.get("resolvedFeatures") or ()) if model.facts.get("binding") != "stable" else ():
+            namespace, name, alias = feature_ref(reference)
+            follows.add((format_urn("feature", namespace, name), f"alias:{alias}"))
+    rows = []
+    for head, version in sorted(heads.items()):
+        history = await context.graph.revisions(head, context.at)
         for row in history:
-            if row.fact.startswith("alias:") and row.from_ > start:
+            if row.fact.startswith("alias:") and row.from_ > start and (head == asked or (head, row.fact) in follows):
                 before = next((each.value for each in history if each.fact == row.fact and each.to == row.from_), None)
                 old, new = (value.get("version") if isinstance(value, Mapping) else None for value in (before, row.value))
-                said = f"{row.fact.removeprefix('alias:')} of {called(feature)} moved from {old or 'nothing'} to {new or 'nothing'}"
-                found.append(_weighed(path, _plain(SuspectKind.ALIAS, version, said, old, new, row.from_)))
-    return found
+                why = row.value.get("reason") if isinstance(row.value, Mapping) else None
+                said = f"{row.fact.removeprefix('alias:')} of {called(head)} moved from {old or 'nothing'} to {new or 'nothing'}" + (f" ({why})" if why else "")
+                rows.append(_weighed(path, _plain(SuspectKind.ALIAS, version, said, old, new, row.from_)))
+    return rows
 
 
 async def _of_failed_runs(context: QueryContext, path: _Path, jobs: Mapping[str, str], start: int) -> list[Suspect]:
@@ -252,9 +286,21 @@ async def _of_failed_runs(context: QueryContext, path: _Path, jobs: Mapping[str,
     found = []
     for job, run in (await last_runs(context, jobs)).items():
         if run.status in ("FAIL", "ABORT") and run.recorded_by >= start:
-            said = f"the last run of {called(job)} ended as {run.status}"
+            said = f"the last run of {called(job)} ended as {run.status}" + await _why_failed(context, run.urn)
             found.append(_weighed(path, _plain(SuspectKind.RUN_FAILED, jobs[job], said, None, run.status, run.recorded_by + 1, job=job, run=run.urn,
                                                at=run.ended_at or run.started_at)))
     return found
 
 
+async def _why_failed(context: QueryContext, run: str) -> str:
+    """What the run said of its end, and what it had written by then."""
+    rows = await context.graph.get([run], context.at)
+    facts = rows[run].facts if run in rows else {}
+    error = facts.get("facet:errorMessage")
+    message = error.get("message") if isinstance(error, Mapping) else None
+    outputs = facts.get("outputFacets")
+    counts = {urn: (facets.get("outputStatistics") or {}).get("rowCount") for urn, facets in outputs.items()} if isinstance(outputs, Mapping) else {}
+    masked = await hidden(context, counts)
+    wrote = ", ".join(f"{count} rows of {called(urn)}" for urn, count in sorted(counts.items()) if isinstance(count, int) and urn not in masked)
+    untold = (await withheld(context, [message]))[0] if message else True
+    return ("" if untold else f": {shortened(str(message), _WORDS)}") + (f"; it had written {wrote}" if wrote else "")
