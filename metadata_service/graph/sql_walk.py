@@ -16,7 +16,7 @@ from metadata_service.graph.rows import claims_of
 from metadata_service.graph.sql_edges import claims_of_rows, edges_of, urns_of
 from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
-from metadata_service.graph.sql_text import step
+from metadata_service.graph.sql_text import count_in_order, step
 
 __all__ = ["claims", "edge_history", "neighbours", "paths", "reachable"]
 
@@ -37,33 +37,40 @@ class _Walk:
     def late(self) -> bool:
         return time.monotonic() > self.deadline
 
-    def _parameters(self, ids: Sequence[int]) -> tuple[object, ...]:
-        listed = self.session.many(ids)
+    def _parameters(self, listed: object) -> tuple[object, ...]:
         return (listed,) if self.at is None else (listed, self.at, listed, self.at, self.at)
 
     def far(self, ids: Sequence[int]) -> set[int]:
         """The neighbours of `ids` in the walk's direction."""
+        if len(ids) == 1:
+            rows = self.session.rows(step(self.direction, self.families, "far", past=self.at is not None, single=True), *self._parameters(ids[0]))
+            return {far for far, in rows}
         statement = step(self.direction, self.families, "far", past=self.at is not None)
-        return {far for chunk in _chunks(ids) for far, in self.session.rows(statement, *self._parameters(chunk))}
+        return {far for chunk in _chunks(ids) for far, in self.session.rows(statement, *self._parameters(self.session.many(chunk)))}
 
     def edges(self, ids: Sequence[int], direction: Direction) -> Iterator[Any]:
         """The edges of `ids`, in the columns of `sql_text.EDGES_BY_ID`."""
         statement = step(direction, self.families, "edges", past=self.at is not None)
         for chunk in _chunks(ids):
-            yield from self.session.rows(statement, *self._parameters(chunk))
+            yield from self.session.rows(statement, *self._parameters(self.session.many(chunk)))
 
     def degrees(self, ids: Sequence[int], direction: Direction) -> Iterator[tuple[int, int]]:
-        """(near, number of distinct neighbours) of those of `ids` that have any."""
-        statement = step(direction, self.families, "count", past=self.at is not None)
-        for chunk in _chunks(ids):
-            yield from self.session.rows(statement, *self._parameters(chunk))
-
+        """(id, number of distinct neighbours) of all of `ids` that have any."""
+        past = self.at is not None
+        if self.session.dialect.name == "sqlite":
+            statement, positions = count_in_order(direction, self.families, past=past), (self.at,) * 3 * len(self.families) if past else ()
+            for chunk in _chunks(ids):
+                yield from self.session.rows(statement, *positions, self.session.many(chunk))
+        else:
+            statement = step(direction, self.families, "count", past=past)
+            for chunk in _chunks(ids):
+                yield from self.session.rows(statement, *self._parameters(self.session.many(chunk)))
 
     def claims(self, ids: Sequence[int], direction: Direction, limit: int) -> Iterator[Sequence[tuple[int, int, str | None]]]:
         """Distinct (near, context id, own) of the edges of `ids`, at most `limit` in each chunk."""
         statement = step(direction, self.families, "claims", past=self.at is not None)
         for chunk in _chunks(ids):
-            yield self.session.rows(statement, *self._parameters(chunk), limit)
+            yield self.session.rows(statement, *self._parameters(self.session.many(chunk)), limit)
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -19,6 +19,10 @@ BOTH = frozenset({0, 1})
 STATEMENTS = {
     **{f"step-{way}-{sorted(families)}-{shape}-{past}": sql_text.step(way, families, shape, past=past)
        for way in ("UPSTREAM", "DOWNSTREAM") for families in (BOTH, frozenset({0})) for shape in ("far", "count", "claims", "edges") for past in (False, True)},
+    **{f"step-{way}-single-{past}": sql_text.step(way, frozenset({0}), "far", past=past, single=True)
+       for way in ("UPSTREAM", "DOWNSTREAM") for past in (False, True)},
+    **{f"count-in-order-{way}-{sorted(families)}-{past}": sql_text.count_in_order(way, families, past=past)
+       for way in ("UPSTREAM", "DOWNSTREAM") for families in (BOTH, frozenset({0})) for past in (False, True)},
     **{name: getattr(sql_text, name) for name in (
         "NODE_IDS", "EXISTING", "URNS_OF", "CONTEXT_IDS", "STATES", "LINK_EXISTS", "FACTS_NOW", "FACTS_AT", "REVISIONS", "SET_STATS", "CONTEXTS", "EDGES_BY_ID",
         "OUTCOME", "SIZE_AT", "POSITION", "CLOSE_EDGE", "END_REVISION")},
@@ -38,22 +42,30 @@ async def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_no_statement_scans_a_table(path: Path, name: str) -> None:
-    statement = Dialect("sqlite").render(STATEMENTS[name])
-    with closing(sqlite3.connect(path)) as connection:
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",) * statement.count("?"))]
-    scans = [line for line in plan if line.startswith("SCAN") and not line.startswith(("SCAN f VIRTUAL", "SCAN k", "SCAN step", "SCAN (subquery"))]
-    assert scans in ([], ["SCAN CONSTANT ROW"]), "\n".join(plan)
+    plan = _plan(path, STATEMENTS[name])
+    scans = [line for line in plan.splitlines() if line.startswith("SCAN") and not line.startswith(("SCAN f VIRTUAL", "SCAN k", "SCAN step", "SCAN (subquery"))]
+    assert scans in ([], ["SCAN CONSTANT ROW"]), plan
 
 
 @pytest.mark.parametrize("way", ["UPSTREAM", "DOWNSTREAM"])
-async def test_walks_stay_inside_the_indexes_and_now_reads_no_past(path: Path, way: str) -> None:
+@pytest.mark.parametrize("past", [False, True])
+async def test_walks_stay_inside_the_indexes_and_now_reads_no_past(path: Path, way: str, past: bool) -> None:
+    for statement in (sql_text.step(way, BOTH, "far", past=past), sql_text.step(way, BOTH, "far", past=past, single=True),
+                      sql_text.count_in_order(way, BOTH, past=past)):
+        plan = _plan(path, statement)
+        assert "COVERING INDEX graph_edge_now_" in plan
+        assert ("graph_edge_past_" in plan) == past
+
+
+@pytest.mark.parametrize("families", [BOTH, frozenset({0})])
+async def test_the_readers_of_a_hub_are_counted_as_the_index_has_them_without_sorting(path: Path, families: frozenset[int]) -> None:
+    assert "TEMP B-TREE" not in _plan(path, sql_text.count_in_order("DOWNSTREAM", families, past=False))
+
+
+def _plan(path: Path, template: str) -> str:
+    statement = Dialect("sqlite").render(template)
     with closing(sqlite3.connect(path)) as connection:
-        for shape in ("far", "count"):
-            for past in (False, True):
-                statement = Dialect("sqlite").render(sql_text.step(way, BOTH, shape, past=past))
-                plan = "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",) * statement.count("?")))
-                assert "COVERING INDEX graph_edge_now_" in plan
-                assert ("graph_edge_past_" in plan) == past
+        return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",) * statement.count("?")))
 
 
 async def test_the_file_is_in_wal_mode(path: Path) -> None:
