@@ -34,7 +34,7 @@ class Checked:
 
 
 def things(checked: Checked) -> list[dict[str, Any]]:
-    """What is affected, the worst and nearest first; the columns of a dataset stand in its own item."""
+    """What is affected, the worst first, of that what is live, then the nearest; the columns of a dataset stand in its own item."""
     return [] if checked.impact is None else [item for item in checked.impact["affected"] if item["kind"] != "COLUMN"]
 
 

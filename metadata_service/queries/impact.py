@@ -133,10 +133,17 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
     holders = _holders(spread.severity, seeds)
     uses = _uses(seeds, spread)
     for dataset, columns in holders.items():  # a dataset is as near as its nearest affected column, best one whose value is made of it
-        nearest = min((column for column in columns if column in paths), key=lambda each: (len(paths[each]), uses.get(each) is not Use.DIRECT))
+        reached = [column for column in columns if column in paths]  # none, where the walk was cut
+        if not reached:
+            continue
+        nearest = min(reached, key=lambda each: (len(paths[each]), uses.get(each) is not Use.DIRECT))
         paths[dataset] = min(paths[nearest], paths.get(dataset, paths[nearest]), key=len)
     for urn, path in shortest_paths(paths, edges, "DOWNSTREAM").items():
         paths.setdefault(urn, path)
+    kept = {index: place for place, index in enumerate(  # where the walk was cut, an edge may hang on nothing
+        index for index, edge in enumerate(edges) if edge.upstream in paths and edge.downstream in paths)}
+    edges = [edges[index] for index in kept]
+    paths = {urn: tuple(kept[index] for index in path) for urn, path in paths.items()}
     graph = Subgraph({urn: len(path) for urn, path in paths.items()}, {}, {}, edges)
     masked = await hidden(context, graph.distance)
     rows = await context.graph.get(sorted(graph.distance), context.at)
@@ -145,7 +152,7 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
     facts = await Facts.load(context, [urn for urn in wanted if urn not in masked], rows, edges)
     affected = [_affected(urn, position[urn], spread, uses, holders, facts, edges, paths[urn], urn in masked) for urn in wanted]
     affected = [item for item in affected if item.path or item.deployments]  # what is retired is affected itself only where it is live
-    affected.sort(key=lambda item: (item.severity is Severity.POSSIBLE, item.distance, item.kind.value, item.urn or ""))
+    affected.sort(key=lambda item: (item.severity is Severity.POSSIBLE, not item.deployments, item.distance, item.kind.value, item.urn or ""))
     breaking = sum(item.severity is Severity.BREAKING for item in affected)
     visible = tuple(root for root in roots if root.urn not in masked)
     return Impact(await context.computed_at(), context.notes.completeness(), change, visible, breaking, len(affected) - breaking,

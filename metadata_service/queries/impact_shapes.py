@@ -113,7 +113,7 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """The answer of `impact`: affected entities, the worst and nearest first."""
+    """The answer of `impact`: affected entities, the worst first, of that what is live, then the nearest."""
 
     computed_at: ComputedAt
     completeness: Completeness

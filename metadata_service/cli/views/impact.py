@@ -1,4 +1,4 @@
-"""Impact as a list, the worst and nearest first."""
+"""Impact as a list, the worst first, of that what is live, then the nearest."""
 from __future__ import annotations
 
 from collections.abc import Iterable

@@ -30,6 +30,7 @@ async def test_a_dropped_column_breaks_all_that_is_made_of_it(shared_world: Worl
         column("wind_speed_mph", "stg_weather"): B, dataset("stg_weather"): B, column("wind_ms", "feat_weather"): B, dataset("feat_weather"): B,
         column("wind_ms", "training_set"): B, dataset("training_set"): B, model("1"): B, consumer: B, dataset("export"): P}
     assert (found.breaking, found.possible) == (8, 1)
+    assert found.affected[0].urn == model("1")  # live, and so before what is nearer
     assert found.affected[-1].urn == dataset("export")
     assert "as a whole" in found.affected[-1].reason
 

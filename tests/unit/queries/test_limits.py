@@ -18,7 +18,7 @@ from metadata_service.queries.point_in_time import point_in_time_checks
 from metadata_service.queries.shapes import Completeness, Direction, Level
 from metadata_service.queries.trace import trace
 from metadata_service.reproduce import closure, manifest
-from tests.flights_world import NS, World, column, dataset, job, model
+from tests.flights_world import NS, RAW, World, column, dataset, job, model
 from tests.unit.queries.asking import ask
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +39,16 @@ async def test_a_walk_that_is_too_large_says_where_it_stopped_and_how_much_lies_
     found = await ask(shared_world, lineage.lineage, dataset("training_set"), depth=None, limits=walk_limits(None, 2))
     assert len(found.edges) == 2
     assert said(found.completeness) == ["not all is here: the first 2 edges are shown"]
+
+
+@pytest.mark.parametrize("urn", [column("wind_speed", "weather", RAW), dataset("weather", RAW)])
+async def test_an_impact_that_is_cut_at_any_edge_is_a_part_of_the_whole(shared_world: World, urn: str) -> None:
+    whole = await ask(shared_world, impact, urn)
+    for most in range(1, len(whole.edges)):
+        found = await ask(shared_world, impact, urn, limits=walk_limits(None, most))
+        assert {item.urn for item in found.affected} <= {item.urn for item in whole.affected}
+        assert all(found.nodes[found.edges[index].downstream].urn for item in found.affected for index in item.path)
+        assert found.completeness.truncated or found.affected == whole.affected
 
 
 async def test_a_walk_that_takes_too_long_stops_and_says_so(shared_world: World) -> None:
