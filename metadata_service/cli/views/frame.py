@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from lineproof_schema.urn import holder
+from metadata_service.cli.output import terminal
 from metadata_service.cli.views.names import Names
 
 __all__ = ["Hanging", "Row", "by_commit", "fact_words", "foot", "indented", "show", "time", "words"]
@@ -24,7 +25,7 @@ TOGETHER: Final = {"column-lineage-unknown": "what columns are made of is unknow
 
 def show(*parts: RenderableType) -> None:
     """Print on stdout."""
-    console = Console(highlight=False)
+    console = terminal()
     for part in parts:
         console.print(part)
 
