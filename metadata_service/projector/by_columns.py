@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edge_rows import FIELDS, RANKS, STATUS, Shown, follows, of_all_columns, said, slot_of
+from metadata_service.projector.edge_rows import FIELDS, RANKS, STATUS, WHOLE, Shown, follows, of_all_columns, said, slot_of
 from metadata_service.projector.names import column_names, column_of
 from metadata_service.projector.plain import as_list
 from metadata_service.projector.view import Draft
@@ -62,4 +62,4 @@ def follow(draft: Draft, state: dict[str, Any], held: dict[str, list[Any]], open
                 if slot not in opened:
                     closed.append(row)
                     opened.append(slot)
-                held[slot] = [*row[:STATUS], status, *row[STATUS + 1:len(FIELDS)], draft.at, draft.entry.index]
+                held[slot] = [*row[:STATUS], status, *row[STATUS + 1:len(FIELDS)], draft.at, draft.entry.index, *row[WHOLE:]]

@@ -7,21 +7,16 @@ from lineproof_schema.models.data import DatasetData, DatasetVersionData
 from lineproof_schema.openlineage import run_uuid
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.dataset_facts import revise_columns, revise_owners
-from metadata_service.projector.lifecycle import exists_again
-from metadata_service.projector.names import dataset_urn, run_urn, version_urn
+from metadata_service.projector.lifecycle import declared_again
+from metadata_service.projector.names import dataset_urn, run_urn, version_clock_key, version_urn
 from metadata_service.projector.plain import MAX_NESTING
 from metadata_service.projector.view import Draft
 
-__all__ = ["move_current_version", "project_dataset", "project_dataset_version", "version_clock_key"]
+__all__ = ["move_current_version", "project_dataset", "project_dataset_version"]
 
 _PLAIN_FACTS: Final = ("description", "classification", "freshness", "retention", "purpose", "isSource")
 _VERSION_FACTS: Final = ("id", "pointer", "fingerprint", "rowCount", "eventTime", "knowledge", "columnKnowledge",
                          "committedAt", "partition", "hold", "backfill")
-
-
-def version_clock_key(dataset: str) -> str:
-    """State key of the claimed time (µs) of a dataset's current version."""
-    return f"version-at:{dataset}"
 
 
 def move_current_version(draft: Draft, dataset: str, version: str, at: int) -> bool:
@@ -39,7 +34,7 @@ def project_dataset(draft: Draft, data: DatasetData) -> None:
     urn = dataset_urn(data.namespace, data.name)
     draft.touch(urn)
     draft.ensure(urn)
-    exists_again(draft, urn)
+    declared_again(draft, urn)
     said: dict[str, Any] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
     if data.columns is not None:
         revise_columns(draft, urn, [_column(column) for column in said["columns"]] or None)
@@ -68,7 +63,7 @@ def project_dataset_version(draft: Draft, data: DatasetVersionData) -> None:
     draft.touch(version)
     draft.touch(dataset)
     draft.ensure(version)
-    exists_again(draft, dataset)
+    declared_again(draft, dataset)
     said: dict[str, Any] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
     for fact in _VERSION_FACTS:
         if fact in said and (fact != "backfill" or data.backfill):

@@ -18,10 +18,11 @@ from metadata_service.projector.dataset_facts import (
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import declared_sql_key, derived_key, shown_by_key
 from metadata_service.projector.edge_rows import RANKS, slot_of
-from metadata_service.projector.edges import SetId, merge, ready_endpoints, take_back
+from metadata_service.projector.edges import SetId, identity_now, merge, ready_endpoints, take_back
 from metadata_service.projector.facets import as_declared, content_of, job_lineage, show, taken_back_of
 from metadata_service.projector.job_links import project_job_lineage
-from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lifecycle import carry_on, exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lives import claimed_at, ended_since
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact
 from metadata_service.projector.runs import order_of
@@ -88,7 +89,10 @@ def _declared_facets(draft: Draft, urn: str, part: DatasetPart, words: Words) ->
             draft.revise(urn, f"facet:{key}", None if is_deleted(facet) else facet)
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
-    return project_lifecycle(draft, urn, facets.get("lifecycleStateChange"))
+    ends = project_lifecycle(draft, urn, part.facets.get("lifecycleStateChange"), last="lifecycleStateChange" in facets)
+    if ended_since(draft, urn, claimed_at(draft)):
+        carry_on(draft, urn, claimed_at(draft))
+    return ends
 
 
 def _declared(draft: Draft, urn: str, event: OpenLineageEvent) -> Words:
@@ -101,23 +105,27 @@ def _declared(draft: Draft, urn: str, event: OpenLineageEvent) -> Words:
 
 def _declare(draft: Draft, identity: SetId, inputs: list[str], part: DatasetPart, words: Words, entry: Mapping[str, Any] | None = None,
              job: JobPart | None = None) -> None:
-    taken_back = taken_back_of(part, job)
+    taken_back, output = taken_back_of(part, job), identity.output
+    now = identity_now(draft, identity, claimed_at(draft))
+    if now is None:
+        return  # it came after the dataset's end
+    identity = now
     content = content_of(part.facets, entry, taken_back)
     if taken_back:
         take_back(draft, identity, ("declared",))
     sql = _declared_sql(draft, identity, job, words)
-    found = as_dict(as_dict(draft.state(derived_key(identity.via, sql))).get("outputs")).get(identity.output) if identity.via and sql is not None else None
-    shown, rank, told = show(identity.output, inputs, content, found)
-    last = all(words.last(identity.output, name) for name in ("lineage", "columnLineage"))
+    found = as_dict(as_dict(draft.state(derived_key(identity.via, sql))).get("outputs")).get(output) if identity.via and sql is not None else None
+    shown, rank, told = show(output, inputs, content, found)
+    last = all(words.last(output, name) for name in ("lineage", "columnLineage"))
     if rank > RANKS["inputsOutputs"] and last:
-        remember_sources(draft, identity.output, content, found)
+        remember_sources(draft, output, content, found)
     declared = [as_declared(edge, inputs) for edge in shown]
     if sql is not None:  # what was found in another statement before is not in this one
         take_back(draft, identity, ("derivation",), {slot_of(edge) for edge in declared})
     ready_endpoints(draft, declared)
     merge(draft, identity, declared, rank=0, firm=True, behind=not last, told=("declared", told) if told else None)
     for mention in part.mentions:  # named more than once, it is made of all that is said
-        own, precise, told = show(identity.output, (), content_of(mention, entry, taken_back), None)
+        own, precise, told = show(output, (), content_of(mention, entry, taken_back), None)
         if precise >= rank:
             ready_endpoints(draft, own)
             merge(draft, identity, [as_declared(edge, inputs) for edge in own], rank=0, firm=True, behind=True, told=("declared", told) if told else None)
@@ -145,7 +153,7 @@ def project_dataset_event(draft: Draft, event: OpenLineageEvent) -> None:
     words = _declared(draft, urn, event)
     if _declared_facets(draft, urn, part, words):
         return
-    exists_again(draft, urn)
+    exists_again(draft, urn, claimed_at(draft))
     _declare(draft, SetId("declared", None, None, urn), [], part, words)
     version = as_text(as_dict(part.facets.get("version")).get("datasetVersion"))
     if version is not None:

@@ -1,7 +1,7 @@
 """An edge as events show it, and the row in which an edge set keeps it."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Final
@@ -9,10 +9,12 @@ from typing import Any, Final
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Family
 from metadata_service.projector.names import dataset_of
 
-__all__ = ["FIELDS", "RANKS", "STATUS", "WHOLE", "Shown", "basis_of", "follows", "of_all_columns", "row_of", "said", "slot_of"]
+__all__ = ["FIELDS", "RANKS", "STATUS", "WHOLE", "Moment", "Shown", "basis_of", "follows", "last_said", "latest", "of_all_columns", "row_of", "said", "said_at",
+           "slot_of", "with_last_said"]
 
 # how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
+Moment = int | list[int]  # a claimed time (µs), or one for each end of an edge: what is renamed holds from then on by its new name
 _BASES: Final = {rank: basis for basis, rank in RANKS.items()}
 
 
@@ -35,8 +37,8 @@ class Shown:
     version: str | None = None
 
 
-FIELDS: Final = tuple(field.name for field in fields(Shown))  # a row is these in this order, then when and by which entry it was opened
-WHOLE: Final = len(FIELDS) + 2  # a longer row follows from one that stands for all columns
+FIELDS: Final = tuple(field.name for field in fields(Shown))  # a row is these in this order, when and by which entry it was opened, and one thing more:
+WHOLE: Final = len(FIELDS) + 2  # when it was last said (claimed, µs), see `Moment`, or True if it follows from a row for all columns
 STATUS: Final = FIELDS.index("status")
 _VALUES: Final = attrgetter(*FIELDS)
 
@@ -66,4 +68,42 @@ def of_all_columns(row: Sequence[Any], output: str) -> bool:
 
 def follows(row: Sequence[Any]) -> bool:
     """Whether a row is there because another stands for all columns."""
-    return len(row) > WHOLE
+    return len(row) > WHOLE and row[WHOLE] is True
+
+
+def said_at(row: Sequence[Any], moment: Moment) -> list[Any]:
+    """The row as it is when it is said again at this claimed time."""
+    return [*row[:WHOLE], moment if len(row) == WHOLE or row[WHOLE] is True else latest(moment, row[WHOLE])]
+
+
+def latest(one: Moment, other: Moment) -> Moment:
+    """The later of two, at either end of an edge."""
+    if isinstance(one, int) and isinstance(other, int):
+        return max(one, other)
+    (one_below, one_above), (below, above) = _both(one), _both(other)
+    return [max(one_below, below), max(one_above, above)]
+
+
+def last_said(row: Sequence[Any], otherwise: int, at: str | None) -> int:
+    """When the row was last said of the dataset `at`, an end of its, or of what is no dataset (claimed, µs); `otherwise` if that is not known of it alone."""
+    if len(row) == WHOLE or row[WHOLE] is True:
+        return otherwise
+    below, above = _both(row[WHOLE])
+    return max(moment for moment, urn in ((below, row[1]), (above, row[2])) if dataset_of(urn) == at)
+
+
+def _both(moment: Moment) -> list[int]:
+    return [moment, moment] if isinstance(moment, int) else moment
+
+
+def with_last_said(state: Mapping[str, Any], seen: Sequence[Any] | None) -> dict[str, list[Any]]:
+    """The rows of an edge set, each with when it was last said. That the set was told again what it has taken in, only its counters know; of what it has taken
+    in the set keeps which of its rows, by their places in order, that does not say."""
+    held: dict[str, list[Any]] = dict(state["edges"])
+    repeats: Mapping[str, int] = seen[3] if seen is not None and len(seen) > 3 else {}
+    slots = sorted(held) if repeats else []
+    for key in state["absorbed"]:
+        silent = set(state.get("silent", {}).get(key, ()))
+        if key in repeats:
+            held.update({slot: said_at(held[slot], repeats[key]) for place, slot in enumerate(slots) if place not in silent and not follows(held[slot])})
+    return held

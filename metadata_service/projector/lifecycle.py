@@ -1,32 +1,59 @@
-"""Ends and renames: DROP, RENAME, symlinks, tombstones. The past still answers."""
+"""Ends and renames: DROP, RENAME, symlinks, tombstones. The past still answers.
+
+The life of a dataset goes by claimed time, in whatever order it is told; positions go by entries: what was known then stays.
+"""
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edge_rows import Shown, follows, slot_of
-from metadata_service.projector.edges import SetId, close_edges, index_keys, merge, opened_key, out_key, set_key
-from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
+from metadata_service.projector.dataset_facts import revise_columns, revise_owners
+from metadata_service.projector.edge_rows import FIELDS, Moment, Shown, follows, slot_of
+from metadata_service.projector.edge_rows import last_said as row_last_said
+from metadata_service.projector.edges import (
+    SetId,
+    close_edges,
+    held_rows,
+    index_keys,
+    is_late,
+    merge,
+    opened_key,
+    out_key,
+    seen_key,
+    set_key,
+)
+from metadata_service.projector.lives import claimed_at, ended_since, name_now, names_since, record_end, renamed
+from metadata_service.projector.names import dataset_of, dataset_urn, version_clock_key
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, Rejected
+from metadata_service.projector.words import last_said
 
-__all__ = ["drop_dataset", "exists_again", "project_lifecycle", "project_symlinks", "project_tombstone"]
+__all__ = ["carry_on", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_symlinks", "project_tombstone"]
 
 STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
 _CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource")
 Touches = Callable[[list[Any]], bool]  # whether a row of a set's edges is meant
 
 
-def project_lifecycle(draft: Draft, dataset: str, facet: Any) -> bool:
-    """A `lifecycleStateChange` facet; True if the dataset is gone now."""
+def life_key(dataset: str) -> str:
+    """State key of the claimed times (µs) at which a dataset's life last changed (`changed`) and it was last declared (`made`)."""
+    return f"life:{dataset}"
+
+
+def project_lifecycle(draft: Draft, dataset: str, facet: Any, *, last: bool = True) -> bool:
+    """A `lifecycleStateChange` facet; True if it says that the dataset ends.
+
+    What a DROP or RENAME ends is ended whenever it comes; `last` says that it is the last word of its subject on what became of the dataset.
+    """
     state = as_text(as_dict(facet).get("lifecycleStateChange"))
     if state is None or state.upper() not in STATES:
         return False
-    state = state.upper()
-    draft.revise(dataset, "lifecycle", state)
+    state, said = state.upper(), claimed_at(draft)
+    latest = last and _changed(draft, dataset, state, said)
     if state == "DROP":
         drop_dataset(draft, dataset)
         return True
@@ -34,23 +61,74 @@ def project_lifecycle(draft: Draft, dataset: str, facet: Any) -> bool:
         previous = as_dict(as_dict(facet).get("previousIdentifier"))
         namespace, name = as_text(previous.get("namespace")), as_text(previous.get("name"))
         if namespace is not None and name is not None:
-            draft.revise(dataset, "renamedFrom", {"namespace": namespace, "name": name})
+            if latest or draft.fact(dataset, "renamedFrom") is None:
+                draft.revise(dataset, "renamedFrom", {"namespace": namespace, "name": name})
             _rename(draft, namespace, name, dataset)
-    exists_again(draft, dataset)
+    exists_again(draft, dataset, said)
     return False
 
 
-def exists_again(draft: Draft, dataset: str) -> None:
-    """The dataset was written or declared, so it exists."""
+def _changed(draft: Draft, dataset: str, state: str, said: int) -> bool:
+    """The last change of the dataset's life by claimed time is its `lifecycle`; True if this is it."""
+    life = as_dict(draft.state(life_key(dataset)))
+    if said < life.get("changed", said):
+        return False
+    draft.revise(dataset, "lifecycle", state)
+    draft.put(life_key(dataset), {**life, "changed": said})
+    return True
+
+
+def declared_again(draft: Draft, dataset: str) -> None:
+    """Facts on the dataset are declared, so it exists."""
+    life, said = as_dict(draft.state(life_key(dataset))), claimed_at(draft)
+    draft.put(life_key(dataset), {**life, "made": max(said, life.get("made", said))})
+    exists_again(draft, dataset, said)
+
+
+def exists_again(draft: Draft, dataset: str, said: int) -> None:
+    """The dataset was written or declared at this claimed time (µs), so it exists, unless it ended since."""
+    if ended_since(draft, dataset, said):
+        return
+    ceased = draft.fact(dataset, "existence") == "dropped"
     draft.revise(dataset, "existence", "exists")
+    if ceased:
+        _join(draft, dataset, as_list(draft.fact(dataset, "symlinks")), said)
 
 
 def drop_dataset(draft: Draft, dataset: str) -> None:
-    """The dataset is gone: all edges at it and at its columns end."""
+    """The dataset was gone at the claimed time: all edges at it and at its columns that were last said until then end."""
+    said = claimed_at(draft)
     draft.ensure(dataset)
-    draft.revise(dataset, "existence", "dropped")
     draft.touch(dataset)
-    _close_touching(draft, dataset, lambda row: dataset in (dataset_of(row[1]), dataset_of(row[2])))
+    _close_until(draft, dataset, said)
+    _end(draft, dataset, said)
+
+
+def _end(draft: Draft, dataset: str, said: int, to: Mapping[str, str] | None = None) -> None:
+    """It no longer exists, unless it was made again since or had already ended later."""
+    if not (ended_since(draft, dataset, said) or _made_since(draft, dataset, said)):
+        draft.revise(dataset, "existence", "dropped")
+    record_end(draft, dataset, said, to)
+
+
+def _made_since(draft: Draft, dataset: str, said: int) -> bool:
+    """Whether the dataset was written, declared or changed after this was said."""
+    life = as_dict(draft.state(life_key(dataset)))
+    moments = (life.get("changed"), life.get("made"), draft.state(version_clock_key(dataset)), last_said(draft.state(f"declared:{dataset}")))
+    return any(moment is not None and said < moment for moment in moments)
+
+
+def _close_until(draft: Draft, dataset: str, said: int) -> dict[str, dict[str, Any]]:
+    """End the edges at a dataset and its columns that were last said at this claimed time (µs) or before; the sets as they were, with these edges alone."""
+    names = _linked(draft.fact(dataset, "symlinks")) if _made_since(draft, dataset, said) else set()
+    ended = {}
+    for set_id, state in _sets_at(draft, dataset).items():
+        told = (draft.state(seen_key(set_id)) or (0,))[0]
+        rows = {slot: row for slot, row in held_rows(draft, set_id, state).items() if not follows(row) and dataset in (dataset_of(row[1]), dataset_of(row[2]))}
+        ended[set_id] = {**state, "edges": {slot: row for slot, row in rows.items() if row_last_said(row, told, dataset) <= said}}
+        kept = names if state["kind"] == "symlink" else ()  # what is made again and keeps its other names does not say so in its edges
+        close_edges(draft, set_id, [slot for slot, row in ended[set_id]["edges"].items() if not {row[1], row[2]}.intersection(kept)])
+    return ended
 
 
 def _sets_at(draft: Draft, urn: str) -> dict[str, dict[str, Any]]:
@@ -59,7 +137,10 @@ def _sets_at(draft: Draft, urn: str) -> dict[str, dict[str, Any]]:
 
 def _sets(draft: Draft, set_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The states of these edge sets, as they stand now."""
-    found = {set_id: draft.state(set_key(set_id)) for set_id in set_ids}
+    found = {}
+    for set_id in set_ids:
+        draft.need(states=[seen_key(set_id)])
+        found[set_id] = draft.state(set_key(set_id))
     return {set_id: state for set_id, state in found.items() if state is not None}
 
 
@@ -86,31 +167,50 @@ def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
         return
     draft.ensure(old)
     draft.touch(old)
-    fresh = not draft.facts(new)
-    moved = _sets_at(draft, old)
-    drop_dataset(draft, old)
-    draft.revise(old, "lifecycle", "RENAME")
-    for fact in _CARRIED if fresh else ():  # the columns before the edges that follow from them
-        value = draft.fact(old, fact)
-        if value is not None and draft.fact(new, fact) is None:
-            draft.revise(new, fact, value)
+    said = claimed_at(draft)
+    moved = _close_until(draft, old, said)
+    _changed(draft, old, "RENAME", said)
+    _end(draft, old, said, {"namespace": parse_urn(new).components[0], "name": parse_urn(new).components[1]})
+    carry_on(draft, old, said - 1)  # the columns before the edges that follow from them
+    now, since = names_since(draft, old, said - 1)[-1]
+    if now is None:
+        return
     for state in moved.values():
-        _move(draft, state, old, new)
+        _move(draft, state, old, now, since)
 
 
-def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str) -> None:
-    """Open under the new name what the set held at the old one, in the set where the next run of the job will look for it."""
-    rows = [row for row in state["edges"].values() if not follows(row) and old in (dataset_of(row[1]), dataset_of(row[2]))]
-    if not rows:
+def carry_on(draft: Draft, dataset: str, said: int) -> None:
+    """What is declared of the dataset holds under the names that it had since, as far as nothing else is said there."""
+    names = [name for name, _ in names_since(draft, dataset, said) if name is not None]
+    for old, new in itertools.pairwise(names):
+        draft.ensure(new)
+        for fact in _CARRIED if draft.fact(old, "existence") == "dropped" else ():  # else they are those of what was made by that name since
+            value = draft.fact(old, fact)
+            if value is None or draft.fact(new, fact) is not None:
+                continue
+            match fact:
+                case "schema":
+                    revise_columns(draft, new, value)
+                case "owners":
+                    revise_owners(draft, new, value)
+                case _:
+                    draft.revise(new, fact, value)
+
+
+def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str, since: int) -> None:
+    """Open under the new name what the set held at the old one, in the set where the next run of the job will look for it, from this claimed time (µs) on."""
+    if not state["edges"]:
         return
     output = new if state["output"] == old else state["output"]
     identity = SetId(state["kind"], state["via"], state["transformation"], output)
-    if output == new:
-        rows = [row for row in state["edges"].values() if not follows(row)]
-    shown = [Shown(row[0], _renamed(row[1], old, new), _renamed(row[2], old, new), *row[3:13]) for row in rows]
-    for urn in sorted({urn for edge in shown for urn in (edge.downstream, edge.upstream)}):
-        draft.ensure(urn)
-    merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"], told=state.get("told"))
+    if output == new and state["kind"] == "run" and state["transformation"] is not None:
+        was, known = draft.state(out_key(state["via"], old)), draft.state(out_key(state["via"], new))
+        if was is not None and was["current"] is not None and is_late(known, identity.digest, was["start"]):
+            return  # newer code of the job was seen to write it by its new name
+    shown = [Shown(row[0], renamed(row[1], old, new), renamed(row[2], old, new), *row[3:len(FIELDS)]) for row in state["edges"].values()]
+    moments: list[Moment] = [[since if dataset_of(urn) == old else row_last_said(row, since, dataset_of(urn)) for urn in row[1:3]]
+                             for row in state["edges"].values()]
+    merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"], told=state.get("told"), moments=moments)
     if output == new and state["via"] is not None and state["kind"] == "run":
         before, after = out_key(state["via"], old), out_key(state["via"], new)
         was, known = draft.state(before), draft.state(after)
@@ -122,19 +222,13 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str) -> None:
         draft.put(after, known)
 
 
-def _renamed(urn: str, old: str, new: str) -> str:
-    if urn == old:
-        return new
-    parsed = parse_urn(urn)
-    return column_urn(new, *parsed.components[2:]) if parsed.kind == "column" and dataset_of(urn) == old else urn
-
-
 # -- symlinks
 
-def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
+def project_symlinks(draft: Draft, dataset: str, facet: Any, *, last: bool = True) -> None:
     """Other names of the same data: SAME_AS links, and declared edges both ways, so that lineage written under one name is found under the other.
 
-    The edge *into* the other name says what that one is made of, so it needs scope there.
+    The edge *into* the other name says what that one is made of, so it needs scope there. What is no longer the `last` word on it still holds for the name
+    that the dataset got since.
     """
     before = draft.fact(dataset, "symlinks")
     others: dict[str, dict[str, str]] = {}
@@ -148,21 +242,30 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any) -> None:
             continue
         if urn != dataset:
             others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
-    if not draft.revise(dataset, "symlinks", list(others.values()) or None) and draft.fact(dataset, "existence") != "dropped":
-        return  # of what is made again the edges ended when it was dropped
+    now = name_now(draft, dataset, claimed_at(draft))
+    if now is not None and now[0] != dataset:
+        _join(draft, now[0], others.values(), now[1])
+    if not last or not draft.revise(dataset, "symlinks", list(others.values()) or None):
+        return
     _no_longer_linked(draft, dataset, _linked(before) - others.keys())
     for urn, said in others.items():
         draft.ensure(urn)
         draft.touch(urn, "mention")
         draft.link("SAME_AS", dataset, urn)
-        pairs = [(dataset, urn)]
-        if draft.authority.in_scope(said["namespace"]):
-            pairs.append((urn, dataset))
-        else:
+        if not draft.authority.in_scope(said["namespace"]):
             draft.ignore("symlink", urn)
-        for below, above in pairs:
-            identity, shown = _same_as(below, above)
-            merge(draft, identity, [shown], rank=0, firm=True)
+    if draft.fact(dataset, "existence") != "dropped":
+        _join(draft, dataset, others.values(), claimed_at(draft))
+
+
+def _join(draft: Draft, dataset: str, others: Iterable[Mapping[str, str]], moment: int) -> None:
+    """Edges both ways between a dataset that exists and its other names, from this claimed time (µs) on."""
+    for said in others:
+        urn = dataset_urn(said["namespace"], said["name"])
+        for below, above in ((dataset, urn), (urn, dataset)):
+            if below == dataset or draft.authority.in_scope(said["namespace"]):
+                identity, shown = _same_as(below, above)
+                merge(draft, identity, [shown], rank=0, firm=True, moments=[moment])
 
 
 def _same_as(below: str, above: str) -> tuple[SetId, Shown]:

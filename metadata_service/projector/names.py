@@ -15,7 +15,7 @@ from lineproof_schema.urn import UrnError, format_urn, parse_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 
 __all__ = ["MAX_PROJECTED_URN", "bounded", "column_names", "column_of", "column_urn", "dataset_of", "dataset_urn", "feature_ref", "job_urn", "of",
-           "principal_urn", "repository_name", "run_urn", "run_version_urn", "version_urn"]
+           "principal_urn", "repository_name", "run_urn", "run_version_urn", "version_clock_key", "version_urn"]
 
 # Characters of a URN the graph takes. PostgreSQL indexes rows of at most 2,704 bytes, and its search index holds name and URN;
 # the longest object paths of cloud stores fit. What is longer is refused here for every store, so that all of them say the same.
@@ -109,6 +109,11 @@ def version_urn(dataset: str, version: str) -> str:
 def run_version_urn(dataset: str, run_id: str) -> str:
     """The version that a run without a `version` facet wrote: `run:<runId>`."""
     return version_urn(dataset, f"run:{run_id}")
+
+
+def version_clock_key(dataset: str) -> str:
+    """State key of the claimed time (µs) of a dataset's current version."""
+    return f"version-at:{dataset}"
 
 
 @lru_cache(CACHED_NAMES)

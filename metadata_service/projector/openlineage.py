@@ -3,12 +3,11 @@ from __future__ import annotations
 
 from lineproof_schema.openlineage import OpenLineageEvent
 from metadata_service.projector.code import code_of_job
-from metadata_service.projector.datasets import version_clock_key
 from metadata_service.projector.declarations import project_dataset_event, project_job_event
-from metadata_service.projector.edges import SetId, out_key, set_key
-from metadata_service.projector.names import dataset_urn, job_urn, run_urn, run_version_urn
+from metadata_service.projector.edges import SetId, out_key, seen_key, set_key
+from metadata_service.projector.lifecycle import life_key
+from metadata_service.projector.names import dataset_urn, job_urn, run_urn, run_version_urn, version_clock_key
 from metadata_service.projector.run_events import job_code_key, project_run_event
-from metadata_service.projector.run_outputs import seen_key
 from metadata_service.projector.runs import (
     parent_of,
     run_key,
@@ -51,6 +50,8 @@ def reads(event: OpenLineageEvent, needed: Reads) -> None:
             set_id = SetId("run", job, code.transformation if code else None, output).digest
             needed.states.update((set_key(set_id), seen_key(set_id)))
             needed.urns.add(run_version_urn(output, event.run_id))
+            if "lifecycleStateChange" in part.facets:
+                needed.states.add(life_key(output))
         for part in event.inputs:
             needed.states.add(link_key("READS", job, dataset_urn(part.namespace, part.name)))
         parent = parent_of(event)

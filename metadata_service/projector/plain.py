@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_place", "as_text", "exact", "plain"]
+__all__ = ["EPOCH", "LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_place", "as_text", "exact", "instant", "plain"]
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
 MAX_NESTING: Final = 24  # levels of nested columns: less than MAX_DEPTH / 2, so that a schema is never cut in the middle of one
 MAX_DEPTH: Final = 64  # deeper facets are cut: databases and recursive readers have limits of their own
@@ -61,3 +64,9 @@ def as_text(value: Any) -> str | None:
 
 def _text(value: str) -> str:
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+@lru_cache(1_024)  # the times of a run are told of it, of its version, and again by its next event
+def instant(micros: int) -> str:
+    """An ISO 8601 instant in UTC with µs, as facts keep it."""
+    return (EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -17,19 +17,31 @@ from metadata_service.projector.dataset_facts import (
 from metadata_service.projector.datasets import move_current_version
 from metadata_service.projector.derivations import derived_key, shown_by_key
 from metadata_service.projector.edge_rows import RANKS, basis_of
-from metadata_service.projector.edges import SetId, is_late, merge, out_key, ready_endpoints, remember_absorbed, set_key, settle, take_back
+from metadata_service.projector.edges import (
+    SetId,
+    identity_now,
+    is_late,
+    merge,
+    out_key,
+    ready_endpoints,
+    remember_absorbed,
+    seen_key,
+    set_key,
+    settle,
+    take_back,
+)
 from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of, union_of
-from metadata_service.projector.lifecycle import exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lifecycle import carry_on, exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lives import claimed_at, ended_since
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
-from metadata_service.projector.plain import as_dict, as_list, as_text, exact, plain
+from metadata_service.projector.plain import as_dict, as_list, as_text, exact, instant, plain
 from metadata_service.projector.runs import (
     RunEvent,
     committed_at,
     content_key,
     digest_of,
     has_settled,
-    instant,
     is_terminal,
     once,
     order_of,
@@ -37,12 +49,7 @@ from metadata_service.projector.runs import (
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import last_said
 
-__all__ = ["dataset_facets", "project_outputs", "remember_facets", "seen_key"]
-
-
-def seen_key(set_id: str) -> str:
-    """State key of an edge set's counters: [last seen (µs), runs, the run that was seen last]."""
-    return f"seen:{set_id}"
+__all__ = ["dataset_facets", "project_outputs", "remember_facets"]
 
 
 def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, behind: bool = False) -> None:
@@ -60,14 +67,16 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     project_assertions(draft, urn, asserted, behind=behind or not at.words.stand(draft, urn, "dataQualityAssertions"))
     if not at.speaks:
         return
-    facets = standing_facets(draft, at.words, urn, facets)
-    if behind:
-        facets = unsaid(draft, urn, facets)
-    project_dataset_facets(draft, urn, facets)
-    if "symlinks" in facets:
-        project_symlinks(draft, urn, facets["symlinks"])
+    standing = standing_facets(draft, at.words, urn, facets)
+    ended = ended_since(draft, urn, claimed_at(draft))
+    known = unsaid(draft, urn, standing) if behind or (ended and draft.fact(urn, "existence") == "exists") else standing
+    project_dataset_facets(draft, urn, known)
+    if "symlinks" in known or (ended and "symlinks" in standing):
+        project_symlinks(draft, urn, standing["symlinks"], last="symlinks" in known)
     if "lifecycleStateChange" in facets:
-        project_lifecycle(draft, urn, facets["lifecycleStateChange"])
+        project_lifecycle(draft, urn, facets["lifecycleStateChange"], last="lifecycleStateChange" in standing)
+    if ended:
+        carry_on(draft, urn, claimed_at(draft))
 
 
 def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
@@ -125,7 +134,7 @@ def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, An
 def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
     """Whether another run of this code of the job was already seen to write the output at a later time."""
     seen = draft.state(seen_key(SetId("run", at.job, at.state["code"], output).digest))
-    return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[2:] != [at.run_id]
+    return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[2:3] != [at.run_id]
 
 
 def _remember_output(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, entry: Mapping[str, Any] | None) -> None:
@@ -182,8 +191,12 @@ def _own_contents(at: RunEvent, parts: Mapping[tuple[str, str], DatasetPart], en
 
 def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bool, own: Sequence[Mapping[str, Any]]) -> None:
     """Open, close and hand over the edges into one output, unless the run only adds provenance."""
-    state, set_id = at.state, identity.digest
-    out = draft.state(out_key(at.job, output))
+    state, moment = at.state, last_said(at.state) or 0  # by any of the run's events: those that name the output may come after the end
+    now = identity_now(draft, identity, moment)
+    if now is None:
+        return  # it was dropped since: the run only adds provenance
+    identity, set_id = now, now.digest
+    out = draft.state(out_key(at.job, identity.output))
     if state["purpose"] != "normal" or is_late(out, set_id, state["start"]):
         return
     if state["code"] is None and not settled and out is not None and out["current"] is not None:
@@ -202,30 +215,34 @@ def _edges(draft: Draft, at: RunEvent, output: str, identity: SetId, settled: bo
             ready_endpoints(draft, show(output, (), lesser, None)[0])
         first = draft.fact(state["code"], "commit") if state["code"] is not None else None
         merge(draft, identity, shown, rank=rank, firm=settled, commit=as_text(first) or state["commit"], key=key,
-              told=(basis_of(rank), told) if rank > RANKS["inputsOutputs"] else None)
+              told=(basis_of(rank), told) if rank > RANKS["inputsOutputs"] else None, moment=moment)
         if state["sql"] is not None and rank <= RANKS["derivation"]:
             draft.enlist(shown_by_key(at.job, state["sql"]), set_id)
     for said in own:
-        _add_own(draft, identity, said, as_dict(draft.state(content_key(digest)) if digest is not None else None))
+        _add_own(draft, output, identity, said, as_dict(draft.state(content_key(digest)) if digest is not None else None), moment)
     settle(draft, at.job, identity, takes_over=settled and state["code"] is not None, start=state["start"], run=at.run_id)
-    _count(draft, at, set_id)
+    _count(draft, at, set_id, key, moment)
 
 
-def _add_own(draft: Draft, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+def _add_own(draft: Draft, output: str, identity: SetId, own: Mapping[str, Any], content: Mapping[str, Any], moment: int) -> None:
     """Add what an event shows by itself, but for what others of the run said more precisely."""
-    shown, rank, told = show(identity.output, (), own, None)
+    shown, rank, told = show(output, (), own, None)
     ready_endpoints(draft, shown)
-    if shown and rank >= show(identity.output, (), content, None)[1]:
-        merge(draft, identity, shown, rank=0, firm=False, behind=True, told=(basis_of(rank), told))
+    if shown and rank >= show(output, (), content, None)[1]:
+        merge(draft, identity, shown, rank=0, firm=False, behind=True, told=(basis_of(rank), told), moment=moment)
 
 
-def _count(draft: Draft, at: RunEvent, set_id: str) -> None:
-    said = last_said(at.state) or 0  # by any of the run's events: those that name the output may come after the end
-    last, runs, *by = seen = draft.state(seen_key(set_id)) or [said, 0]
+def _count(draft: Draft, at: RunEvent, set_id: str, key: str, said: int) -> None:
+    seen = draft.state(seen_key(set_id)) or [said, 0]
+    last, runs, by = seen[0], seen[1], seen[2:3]
     counted = set_id in at.state["counted"]
     if not counted:
         at.state["counted"] = [*at.state["counted"], set_id]
-    now = [max(last, said), runs if counted else runs + 1, *([at.run_id] if said >= last else by)]
+    taken_in = as_dict(draft.state(set_key(set_id))).get("absorbed", ())
+    repeats = {known: moment for known, moment in (seen[3] if len(seen) > 3 else {}).items() if known in taken_in}
+    if key in taken_in:
+        repeats[key] = max(said, repeats.get(key, said))
+    now = [max(last, said), runs if counted else runs + 1, *([at.run_id] if said >= last else by), repeats]
     if now != seen:
         draft.put(seen_key(set_id), now)
         draft.stat(set_id, now[0], now[1])
@@ -265,6 +282,6 @@ def _written(draft: Draft, at: RunEvent) -> None:
             draft.revise(version, "committedAt", instant(state["committed"]))
         set_id = SetId("run", at.job, state["code"], urn).digest
         if has_settled(state) and state["purpose"] == "normal" and not is_late(draft.state(out_key(at.job, urn)), set_id, state["start"]):
-            exists_again(draft, urn)
+            exists_again(draft, urn, state["statusAt"])
             if move_current_version(draft, urn, version, state["statusAt"]):
                 draft.revise(urn, "facet:version", facets.get("version"))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -20,16 +18,15 @@ from lineproof_schema.urn import UrnError
 from metadata_service.projector.code import Code
 from metadata_service.projector.dataset_facts import is_deleted, kept_facets, tags_of
 from metadata_service.projector.names import job_urn, run_urn
-from metadata_service.projector.plain import as_dict, as_text, exact, plain
+from metadata_service.projector.plain import as_dict, as_text, exact, instant, plain
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import Words
 
-__all__ = ["PURPOSES", "RunEvent", "committed_at", "content_key", "digest_of", "has_settled", "instant", "is_terminal", "new_run", "once", "order_of",
+__all__ = ["PURPOSES", "RunEvent", "committed_at", "content_key", "digest_of", "has_settled", "is_terminal", "new_run", "once", "order_of",
            "parent_of", "project_run_facts", "run_key", "with_event"]
 
 PURPOSES: Final = frozenset({"normal", "rerun", "rebuild", "backfill"})
 _OURS: Final = frozenset({"lineproof_run", "lineproof_producer"})  # read by their content alone
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDLESS: Final = frozenset({"STREAMING", "SERVICE"})  # jobs with no natural completion point (JobTypeJobFacet 2-0-4)
 _ORDER: Final = {None: -1, "OTHER": 0, "START": 1, "RUNNING": 2, "COMPLETE": 3, "FAIL": 3, "ABORT": 3}
 
@@ -51,12 +48,6 @@ def digest_of(value: Any) -> str:
     except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
         text = orjson.dumps(plain(value), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:32]
-
-
-@lru_cache(1_024)  # the times of a run are told of it, of its version, and again by its next event
-def instant(micros: int) -> str:
-    """An ISO 8601 instant in UTC with µs, as facts keep it."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def new_run(job: str) -> dict[str, Any]:

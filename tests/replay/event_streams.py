@@ -13,7 +13,7 @@ from typing import Any
 
 from lineproof_audit.envelope import PAYLOAD_OPENLINEAGE, parse_envelope
 from lineproof_audit.store import StoredEntry
-from tests.unit.projector.recorded import RecordedLog, columns, ds, new_log
+from tests.unit.projector.recorded import RecordedLog, at, columns, ds, new_log
 
 WANTED = ("revert", "side-by-side", "late", "split", "rename", "drop", "alias-rejected", "out-of-scope", "erasure", "erasure-with-replacement",
           "retraction", "rerun", "failed", "twin", "unknown-code", "column-lineage")
@@ -161,15 +161,15 @@ class Stream:
         name = self.choose.choice(["t1", "t2", "t3", "s2"])
         self.counts["drop"] += 1
         facet = {"lifecycleStateChange": "DROP"}
-        index = self.log.lineage({"eventTime": "2026-03-01T00:00:00Z", "producer": "x:y", "dataset": ds(name, lifecycleStateChange=facet)})
-        self.said.append(Said("drop", index, {"name": name}))
+        index = self.log.lineage({"eventTime": at(self.minute), "producer": "x:y", "dataset": ds(name, lifecycleStateChange=facet)})
+        self.said.append(Said("drop", index, {"name": name, "time": self.minute}))
 
     def _rename(self) -> None:
         old, new = self.choose.sample(["t1", "t2", "t3", "t4"], 2)
         self.counts["rename"] += 1
         facet = {"lifecycleStateChange": "RENAME", "previousIdentifier": {"namespace": "db", "name": old}}
-        index = self.log.lineage({"eventTime": "2026-03-01T00:00:00Z", "producer": "x:y", "dataset": ds(new, lifecycleStateChange=facet)})
-        self.said.append(Said("rename", index, {"old": old, "new": new}))
+        index = self.log.lineage({"eventTime": at(self.minute), "producer": "x:y", "dataset": ds(new, lifecycleStateChange=facet)})
+        self.said.append(Said("rename", index, {"old": old, "new": new, "time": self.minute}))
 
     def _retract(self) -> None:
         runs = [said.index for said in self.said if said.kind == "run"]
@@ -241,6 +241,7 @@ class Oracle:
         self.sets: dict[tuple[str, str | None, str], dict[str, _Known]] = {}  # (job, code, output) -> input -> how it is known
         self.current: dict[tuple[str, str], tuple[str, float]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.ends: dict[str, list[tuple[float, str | None]]] = {}  # name -> when it ended, and the name it then got
         self.contents: dict[tuple[str, str], list[str]] = {}
         self.versions: dict[str, str] = {}
         self.aliases: dict[str, int] = {}
@@ -266,6 +267,7 @@ class Oracle:
             run["start"] = said["time"] if run["start"] is None else min(run["start"], said["time"])
         if run["status"] in (None, "START") or said["state"] != "START":
             run["status"] = said["state"]
+        run["said"] = max(said["time"], run.get("said", said["time"]))
         run["in"].update(said["in"])
         for name in scoped:
             if name not in run["out"]:
@@ -277,14 +279,18 @@ class Oracle:
             self._show(item, run, name, said, done)
 
     def _show(self, item: Said, run: dict[str, Any], name: str, said: dict[str, Any], done: bool) -> None:
-        code, job = said["code"], said["job"]
+        code, job, precise = said["code"], said["job"], run["precise"].get(name)
+        now = self._now(name, run["said"])
+        if now is None:
+            return
+        name = now
         current = self.current.get((job, name))
         if said["purpose"] != "normal" or (current is not None and current[0] != code and run["start"] < current[1]):
             return
         if code is None and not done and current is not None:
             return
-        precise = run["precise"].get(name)
         rank, shown = (2, set(precise)) if precise is not None else (1, set(run["in"]))
+        shown = {now for now in (self._now(upstream, run["said"]) for upstream in shown) if now is not None}
         held = self.sets.setdefault((job, code, name), {})
         best = max((known.rank for known in held.values()), default=0)
         for upstream in shown:
@@ -300,8 +306,16 @@ class Oracle:
             if current is None or current[0] != code:
                 self.current[(job, name)] = (code, run["start"])
 
+    def _now(self, name: str, said: float) -> str | None:
+        """The name by now of what this was said of; None if it was dropped since."""
+        for time, to in self.ends.get(name, ()):  # they are told in order
+            if said < time:
+                return self._now(to, time) if to is not None else None
+        return name
+
     def _drop(self, item: Said) -> None:
         self.outcomes[item.index] = "applied"
+        self.ends.setdefault(item.facts["name"], []).append((item.facts["time"], None))
         self._gone(item.facts["name"])
 
     def _gone(self, name: str) -> None:
@@ -312,10 +326,14 @@ class Oracle:
 
     def _rename(self, item: Said) -> None:
         old, new = item.facts["old"], item.facts["new"]
+        self.ends.setdefault(old, []).append((item.facts["time"], new))
         self.outcomes[item.index] = "applied"
         moved = [(key, dict(held)) for key, held in self.sets.items() if key[2] == old or old in held]
         self._gone(old)
         for (job, code, name), held in moved:
+            before, after = self.current.get((job, old)), self.current.get((job, new))
+            if name == old and code is not None and before and after and after[0] != code and before[1] < after[1]:
+                continue  # newer code writes it by its new name
             output = new if name == old else name
             target = self.sets.setdefault((job, code, output), {})
             for upstream, known in held.items():

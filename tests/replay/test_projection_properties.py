@@ -227,11 +227,16 @@ def a_run_forgets_its_earlier_inputs(patch: Patch) -> None:
 
 
 def drops_leave_edges(patch: Patch) -> None:
-    patch.setattr(lifecycle, "_close_touching", lambda draft, urn, touches: 0)
+    patch.setattr(lifecycle, "_close_until", lambda draft, dataset, said: {})
+
+
+def what_comes_after_the_end_brings_it_back(patch: Patch) -> None:
+    patch.setattr(edges, "name_now", lambda draft, dataset, said: (dataset, said))
+    patch.setattr(edges, "under_names_now", lambda draft, shown, said: None)
 
 
 def renames_lose_lineage(patch: Patch) -> None:
-    patch.setattr(lifecycle, "_move", lambda draft, state, old, new: None)
+    patch.setattr(lifecycle, "_move", lambda draft, state, old, new, since: None)
 
 
 def erasures_are_overlooked(patch: Patch) -> None:
@@ -249,8 +254,8 @@ def reruns_count_as_normal(patch: Patch) -> None:
 
 
 FAULTS = (never_late, failed_runs_take_over, takeover_closes_nothing, visible_one_entry_early, repeats_are_recognised_after_closing, scope_does_not_bind,
-          state_is_not_seen_within_a_batch, aliases_share_one_pointer, a_run_forgets_its_earlier_inputs, drops_leave_edges, renames_lose_lineage,
-          erasures_are_overlooked, rules_look_at_a_clock, reruns_count_as_normal)
+          state_is_not_seen_within_a_batch, aliases_share_one_pointer, a_run_forgets_its_earlier_inputs, drops_leave_edges,
+          what_comes_after_the_end_brings_it_back, renames_lose_lineage, erasures_are_overlooked, rules_look_at_a_clock, reruns_count_as_normal)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -224,3 +226,150 @@ async def test_a_dataset_that_is_made_again_has_its_other_names_again(world: Wor
             assert world.assets() == set()
     await world.project()
     assert world.assets() == {("t", "y"), ("t", "link"), ("link", "t")}
+
+
+# -- the life of a dataset, told by several runs
+
+LINKED: Event = {"identifiers": [{"namespace": "db", "name": "link", "type": "TABLE"}]}
+
+
+def lives(name: str, minutes: float, state: str, **more: Any) -> Event:
+    """An event of a job of its own that changes the life of `name`."""
+    return run_event(f"{state} {name} {minutes}", f"{state} {name} {minutes}", minutes=minutes,
+                     outputs=[ds(name, lifecycleStateChange={"lifecycleStateChange": state, **more})])
+
+
+def renamed(old: str, new: str, minutes: float) -> Event:
+    return lives(new, minutes, "RENAME", previousIdentifier={"namespace": "db", "name": old})
+
+
+def made(minutes: float, source: str = "x", name: str = "t", job: str = "a", code: str | None = None, **facets: Any) -> Event:
+    return run_event(job, f"{job} {minutes}", minutes=minutes, inputs=[source], code=code,
+                     outputs=[ds(name, schema=columns("a"), columnLineage=by_column(a=source), **facets)])
+
+
+LIVES: dict[str, tuple[list[Event], set[tuple[str, str]], dict[str, str]]] = {
+    "dropped": ([made(1, symlinks=LINKED), lives("t", 2, "DROP")], set(), {"t": "dropped"}),
+    "dropped and made again": ([made(1, symlinks=LINKED), lives("t", 2, "DROP"), made(3, "y", symlinks=LINKED)],
+                               {("t", "y"), ("t", "link"), ("link", "t")}, {"t": "exists"}),
+    "dropped twice": ([made(1), lives("t", 2, "DROP"), made(3, "y", job="b"), lives("t", 4, "DROP")], set(), {"t": "dropped"}),
+    "made from the same again": ([made(1), made(2, "y"), lives("t", 3, "DROP"), made(4)], {("t", "x")}, {"t": "exists"}),
+    "made by newer code after its end": ([made(1, code="v1"), lives("t", 2, "DROP"), made(3, "y", code="v2")], {("t", "y")}, {"t": "exists"}),
+    "told at both ends of the run that drops": (
+        [made(1), run_event("d", "d", state="START", minutes=2, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})]),
+         run_event("d", "d", minutes=3, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})])], set(), {"t": "dropped"}),
+    "dropped and made again by one run": (
+        [made(1), run_event("b", "b", state="START", minutes=2, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})]),
+         run_event("b", "b", minutes=3, inputs=["y"], outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "CREATE"})])],
+        {("t", "y")}, {"t": "exists"}),
+    "emptied and filled again": ([made(1), lives("t", 2, "TRUNCATE"), made(3, "y"), lives("t", 4, "OVERWRITE")], {("t", "x"), ("t", "y")}, {"t": "exists"}),
+    "a source that is dropped": ([made(1, "x"), made(2, "t", "u", "b"), lives("x", 3, "DROP")], {("u", "t")}, {"t": "exists", "x": "dropped"}),
+    "renamed": ([made(1, symlinks=LINKED), renamed("t", "t2", 2)], {("t2", "x"), ("t2", "link"), ("link", "t2")}, {"t": "dropped", "t2": "exists"}),
+    "renamed twice": ([made(1), renamed("t", "t2", 2), renamed("t2", "t3", 3)], {("t3", "x")}, {"t": "dropped", "t2": "dropped", "t3": "exists"}),
+    "renamed and made again": ([made(1), renamed("t", "t2", 2), made(3, "y")], {("t2", "x"), ("t", "y")}, {"t": "exists", "t2": "exists"}),
+    "renamed, and newer code writes the new name": (
+        [made(1, code="v1"), renamed("t", "t2", 2), made(3, "y", "t2", code="v2")], {("t2", "y")}, {"t": "dropped", "t2": "exists"}),
+    "two that change places": (
+        [made(1), made(2, "y", "new", "b"), renamed("t", "old", 3), renamed("new", "t", 4)], {("old", "x"), ("t", "y")},
+        {"t": "exists", "old": "exists", "new": "dropped"}),
+    "a source that is renamed": ([made(1), renamed("x", "x2", 2)], {("t", "x2")}, {"t": "exists", "x": "dropped", "x2": "exists"}),
+    "renamed and then dropped": ([made(1), renamed("t", "t2", 2), lives("t2", 3, "DROP")], set(), {"t": "dropped", "t2": "dropped"}),
+    "a view that is declared and dropped": ([declared(1, columnLineage=by_column(a="x")), lives("t", 2, "DROP")], set(), {"t": "dropped"}),
+    "a view that is dropped and declared": ([declared(3, columnLineage=by_column(a="x")), lives("t", 2, "DROP")], {("t", "x")}, {"t": "exists"}),
+}
+
+
+@pytest.mark.parametrize("name", LIVES)
+async def test_the_life_of_a_dataset_goes_by_what_is_claimed_and_not_by_what_comes_first(name: str) -> None:
+    events, assets, existence = LIVES[name]
+    for order in itertools.permutations(range(len(events))):
+        world = await told_in(order, events)
+        assert world.assets() == assets, order
+        assert {urn: world.facts(dataset(urn)).get("existence") for urn in existence} == existence, order
+        assert {(below.partition(".")[0], above.partition(".")[0]) for below, above in world.columns()} <= assets, order
+
+
+async def told_in(order: Iterable[int], events: Sequence[Event]) -> World:
+    world = World()
+    for place in order:
+        world.log.lineage(events[place])
+    await world.project()
+    return world
+
+
+def lived(world: World) -> str:
+    """What the life of datasets decides: edges, and what is known of each one's end."""
+    edges = {(edge.downstream, edge.upstream, edge.basis, edge.subtype, edge.via) for family in ("DERIVED_FROM", "COLUMN_DERIVED_FROM")
+             for edge in world.edges(family)}
+    facts = [(urn, fact, value) for urn in world.graph.nodes for fact, value in world.facts(urn).items() if fact in ("existence", "lifecycle", "ended")]
+    return json.dumps([sorted(edges, key=str), sorted(facts, key=str)], indent=1)
+
+
+def life(seed: int) -> list[Event]:
+    """Five things that happen to three datasets; a name that was given away or up is so no second time."""
+    choose, events, ended = random.Random(seed), list[Event](), set[str]()
+    for minutes in range(1, 6):
+        name = choose.choice([each for each in ("t", "u", "v") if each not in ended] or ["w"])
+        match choose.choice(["make", "make", "change", "drop", "rename"]):
+            case "drop":
+                events.append(lives(name, minutes, "DROP"))
+                ended.add(name)
+            case "rename":
+                events.append(renamed(name, f"{name}{minutes}", minutes))
+                ended.add(name)
+            case "change":
+                events.append(lives(choose.choice("tuv"), minutes, choose.choice(["TRUNCATE", "OVERWRITE", "ALTER", "CREATE"])))
+            case _:
+                events.append(made(minutes, choose.choice("xy"), choose.choice("tuv"), *choose.choice([("a", "v1"), ("b", None)]), symlinks=LINKED))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(16))
+async def test_lives_in_any_order_end_as_they_do_in_order(seed: int) -> None:
+    events = life(seed)
+    expected = lived(await told_in(range(5), events))
+    for order in random.Random(seed).sample(list(itertools.permutations(range(5))), 30):
+        assert lived(await told_in(order, events)) == expected, order
+
+
+async def test_what_was_known_before_the_end_was_told_stays_as_it_was_known(world: World) -> None:
+    """Claimed times order what is said; positions are ordered by entries."""
+    world.log.lineage(made(3, "y", job="b"))
+    world.log.lineage(made(1))
+    before = world.log.size()
+    world.log.lineage(lives("t", 2, "DROP"))
+    await world.project()
+    assert world.assets() == {("t", "y")}
+    assert world.assets(at=before) == {("t", "x"), ("t", "y")}
+    assert world.facts(TARGET)["existence"] == "exists"
+    assert world.facts(TARGET)["ended"] == [{"at": "2026-01-01T00:02:00.000000Z"}]
+
+
+async def test_an_edge_that_was_said_again_before_an_end_is_told_late_stays(world: World) -> None:
+    """The usual run says what its set has taken in; that it did, only the counters of the set know."""
+    for minutes in (1, 5, 9):
+        world.log.lineage(made(minutes))
+    await world.project()
+    opened = len(world.graph.edges)
+    world.log.lineage(lives("t", 4, "DROP"))
+    await world.project()
+    assert (world.assets(), len(world.graph.edges)) == ({("t", "x")}, opened)
+    world.log.lineage(lives("t", 10, "DROP"))
+    await world.project()
+    assert world.assets() == set()
+
+
+async def test_the_columns_of_a_renamed_dataset_are_entities(world: World) -> None:
+    for event in (renamed("t", "t2", 2), made(1, ownership={"owners": [{"name": "ana"}]})):
+        world.log.lineage(event)
+    await world.project()
+    assert world.facts(format_urn("column", "db", "t2", "a")) == {"dataType": "INT", "position": 1}
+    assert world.facts(dataset("t2"))["owners"] == [{"name": "ana"}]
+    assert ("t2", "principal:ana") in world.links("OWNED_BY")
+
+
+async def test_facts_of_a_dataset_that_was_made_again_are_not_those_of_before_its_end(world: World) -> None:
+    for event in (made(3, documentation={"description": "new"}), lives("t", 2, "DROP"), made(1, job="b", documentation={"description": "old"})):
+        world.log.lineage(event)
+    await world.project()
+    assert world.facts(TARGET)["description"] == "new"
