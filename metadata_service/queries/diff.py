@@ -18,9 +18,10 @@ from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge, 
 from metadata_service.graph.port import Direction as Way
 from metadata_service.graph.port import Limits, NodeRow
 from metadata_service.projector.dataset_facts import INTERPRETED
+from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.lineage import RootEntity, doubt_unknown_readers, hidden_jobs
 from metadata_service.queries.mask import hidden, may_see, withheld
 from metadata_service.queries.roots import COLUMN_LIMIT, Root, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long
@@ -116,11 +117,15 @@ class GraphDiff:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What is there at one of the positions: what the walk reached, its edges, and with it the datasets of columns and the asked entity (`rows`)."""
+    """What is there at one of the positions: what the walk reached, its edges, and with it the datasets of columns and the asked entity (`rows`).
+
+    `unknown` are columns that may be made of more, and why.
+    """
 
     urns: frozenset[str]
     edges: tuple[Edge, ...]
     rows: Mapping[str, NodeRow]
+    unknown: Mapping[str, str]
 
 
 async def diff(context: QueryContext, urn: str, start: int, *, direction: Direction = Direction.UPSTREAM, depth: int | None = None,
@@ -146,6 +151,8 @@ async def diff(context: QueryContext, urn: str, start: int, *, direction: Direct
     edges = _edges(old.edges, new.edges)
     masked = await hidden(context, everything | told) | await hidden_jobs(context, [edge for pair in edges for edge in pair if edge is not None])
     context.notes.restrict(len(masked & everything))
+    for column, reason in sorted({**old.unknown, **new.unknown}.items()):
+        context.notes.doubt("column-lineage-unknown", reason, None if column in masked else column)
     nodes = [NodeDifference(change, None if each in masked else each, Kind(kind_of(each)), each in masked)
              for change, urns in ((Difference.ADDED, new.urns - old.urns), (Difference.REMOVED, old.urns - new.urns)) for each in sorted(urns)]
     facts = [fact for each in sorted(told - masked) for fact in _facts(each, old.rows.get(each), new.rows.get(each))]
@@ -164,12 +171,18 @@ async def _side(context: QueryContext, urn: str, roots: Sequence[Root], directio
     ways: dict[Direction, list[Way]] = {Direction.UPSTREAM: ["UPSTREAM"], Direction.DOWNSTREAM: ["DOWNSTREAM"], Direction.BOTH: ["UPSTREAM", "DOWNSTREAM"]}
     urns: set[str] = set()
     edges: dict[Edge, None] = {}
+    unknown: dict[str, str] = {}
     for way in ways[direction]:
         reach = await context.graph.reachable(start, way, depth, families, context.at, limits)
         context.notes.cut(reach, limits, way)
         urns.update(node.urn for node in reach.nodes)
         edges.update(dict.fromkeys(reach.edges))
-    return _Side(frozenset(urns), tuple(edges), await context.graph.get(sorted({urn, *urns, *map(holder, urns)}), context.at))
+        if level is Level.COLUMN and way == "UPSTREAM":
+            whole = [node.urn for node in reach.nodes if kind_of(node.urn) == "column" and not node.hidden_upstream]
+            unknown |= await unexplained(context, whole, reach.edges, context.at)
+        elif level is Level.COLUMN:
+            await doubt_unknown_readers(context, [node.urn for node in reach.nodes])
+    return _Side(frozenset(urns), tuple(edges), await context.graph.get(sorted({urn, *urns, *map(holder, urns)}), context.at), unknown)
 
 
 def _edges(old: Iterable[Edge], new: Iterable[Edge]) -> list[tuple[Edge | None, Edge | None]]:

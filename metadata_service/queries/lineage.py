@@ -21,7 +21,7 @@ from metadata_service.queries.shapes import Completeness, ComputedAt, Direction,
 from metadata_service.queries.subgraph import Subgraph
 from metadata_service.queries.version_walk import doubt_versions, hidden_runs, version_reach
 
-__all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "first_walk", "flatten", "lineage", "walk_limits"]
+__all__ = ["Lineage", "LineageEdge", "LineageNode", "RootEntity", "doubt_unknown_readers", "first_walk", "flatten", "lineage", "walk_limits"]
 
 MAX_DEPTH = 100
 MAX_NODES = 20_000
@@ -149,7 +149,7 @@ async def lineage(context: QueryContext, urn: str, *, direction: Direction = Dir
         if level is Level.COLUMN:
             await _doubt_unknown_columns(context, graph, above, masked)
     if level is Level.COLUMN and direction is not Direction.UPSTREAM:
-        await _doubt_unknown_readers(context, [urn for urn, distance in graph.distance.items() if distance >= 0])
+        await doubt_unknown_readers(context, [urn for urn, distance in graph.distance.items() if distance >= 0])
     rows = await context.graph.get(list(graph.distance), context.at) if facts else {}
     graph.edges.sort(key=_edge_order)
     nodes, edges, _ = flatten(context, graph, masked, rows, jobs)
@@ -246,7 +246,7 @@ async def _doubt_jobs(context: QueryContext, reached: Iterable[str], masked: Col
             context.notes.doubt("fed-by-job", "a job is said to feed the dataset, and nobody says what the job reads", None if urn in masked else urn)
 
 
-async def _doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) -> None:
+async def doubt_unknown_readers(context: QueryContext, reached: Iterable[str]) -> None:
     """Datasets of the reached columns that are read by jobs that do not say which columns they read: more may depend on these."""
     datasets = {holder(urn) for urn in reached if kind_of(urn) == "column"}
     if not datasets:

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lineproof_schema.urn import format_urn
+from metadata_service.queries.diff import diff
 from metadata_service.queries.influence import Influence
+from metadata_service.queries.shapes import Direction, Level
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
 from metadata_service.queries.suspects import suspects
 from metadata_service.queries.trace import trace
 from metadata_service.queries.trace_shapes import Cause
-from tests.flights_world import NS, World, column, run_id
+from tests.flights_world import NS, World, column, dataset, run_id
 from tests.unit.queries.asking import ask, reader_of
 
 
@@ -96,3 +98,19 @@ async def test_no_expression_names_a_table_that_the_viewer_may_not_see(world: Wo
     await world.settle()
     assert "hush" in str(await told(world, start))
     assert "hush" not in str(await told(world, start, viewer=reader_of(world, NS)))
+
+
+async def test_a_diff_of_columns_says_where_it_cannot_look(world: World) -> None:
+    day(world, 1, {"km": ("miles * 1.6", "miles")}, "select one")
+    start = await world.settle()
+    day(world, 2, {"km": ("miles * 1.5", "miles")}, "select two")
+    await world.settle()
+    answer = await ask(world, diff, column("score", "end"), start=start)
+    assert answer.edges == ()
+    assert [(reason.code, reason.urn) for reason in answer.completeness.reasons] == [("column-lineage-unknown", column("x", "fitted"))]
+    down = await ask(world, diff, column("km", "staged"), start=start, direction=Direction.DOWNSTREAM)
+    assert [(reason.code, reason.urn) for reason in down.completeness.reasons] == [("column-lineage-unknown", dataset("staged"))]
+    known = await ask(world, diff, column("km", "staged"), start=start)
+    assert known.completeness.complete
+    assert [(each.before.expression, each.after.expression) for each in known.edges if each.before and each.after] == [("miles * 1.6", "miles * 1.5")]
+    assert (await ask(world, diff, column("score", "end"), start=start, level=Level.ASSET)).completeness.complete
