@@ -9,7 +9,7 @@ from itertools import takewhile
 from lineproof_schema.urn import format_urn
 from metadata_service.graph.ops import CloseEdge, Edge, Family, GraphOp, OpenEdge, UpsertNode
 
-__all__ = ["HALF", "LAYERS", "SIZE", "TENANT", "Dag", "bench_edge"]
+__all__ = ["HALF", "LAYERS", "SIZE", "TENANT", "Dag", "bench_edge", "job_of"]
 
 LAYERS = 20
 REACH = 10  # a table is made of tables at most this many places to the side, so that what it is made of grows with depth and not without bound
@@ -65,13 +65,18 @@ class Dag:
                 yield self.urn(layer + 1, place), self.urn(layer, place + side)
 
     def _edge(self, number: int, downstream: str, upstream: str) -> Iterator[GraphOp]:
-        job = downstream.replace(":dataset:", ":job:", 1)
+        job = job_of(downstream)
         first = 1 + number % HALF
         for version in range(self.versions):
             edge = bench_edge(downstream, upstream, job, version, first + version)
             yield OpenEdge(edge)
             yield CloseEdge(edge, first + version + 1)
         yield OpenEdge(bench_edge(downstream, upstream, job, self.versions, first + self.versions))
+
+
+def job_of(dataset: str) -> str:
+    """The job that writes a dataset."""
+    return dataset.replace(":dataset:", ":job:", 1)
 
 
 def bench_edge(downstream: str, upstream: str, job: str, version: int = 0, from_: int = 1, family: Family = "DERIVED_FROM") -> Edge:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Figure", "Report", "Target", "median_seconds", "page_of", "percentile", "timed"]
+__all__ = ["Figure", "Report", "Target", "median_seconds", "percentile", "timed"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "latest.json"
@@ -64,11 +64,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def median_seconds(work: Callable[[], object], *, runs: int = 7, warmup: int = 2) -> float:
-    """Median seconds of `runs` calls after `warmup` uncounted ones."""
-    for _ in range(warmup):
+def median_seconds(work: Callable[[], object]) -> float:
+    """Median seconds of seven calls after two uncounted ones."""
+    for _ in range(2):
         work()
-    return statistics.median(timed(work) for _ in range(runs))
+    return statistics.median(timed(work) for _ in range(7))
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -131,10 +131,10 @@ class Report:
                 "figures": [asdict(figure) for figure in self.figures if figure.group == group], "skipped": self.skipped[group]}
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-        PAGE.write_text(page_of(known))
+        PAGE.write_text(_page_of(known))
 
 
-def page_of(groups: Mapping[str, Mapping[str, Any]]) -> str:
+def _page_of(groups: Mapping[str, Mapping[str, Any]]) -> str:
     """The page of what was measured, group by group, each with when, how and at which load."""
     lines = ["# Measured figures", "",
              "Client, service and databases share the cores of one machine. Read the ratios, which compare two things in the same run, before the",

@@ -50,13 +50,13 @@ def run(report: Report, scale: Scale, services: Services) -> None:
     with workplace() as directory, open_log(directory) as bench:
         parts = _write_log(bench, scale)
         recorded = _measure(report, bench.log, f"sqlite:///{directory / 'graph.db'}", "SQLite", parts)
-        _raw_sql(report, f"sqlite:///{directory / 'graph.db'}", f"sqlite:///{directory / 'raw.db'}", "SQLite", recorded)
+        _raw_sql(report, f"sqlite:///{directory / 'raw.db'}", "SQLite", recorded)
         with services.postgres("projection") as url:
             if url is not None:
                 recorded = _measure(report, bench.log, url, "PostgreSQL", parts)
                 with services.postgres("raw rows") as other:
                     assert other is not None
-                    _raw_sql(report, url, other, "PostgreSQL", recorded)
+                    _raw_sql(report, other, "PostgreSQL", recorded)
         server = services.neo4j("projection")
         if server is not None:
             recorded = _measure(report, bench.log, server.url, "Neo4j", parts)
@@ -144,7 +144,7 @@ def _beside(report: Report, name: str, what: str, recorded: Recorded, seconds: f
                size=recorded.size, target=target, note="reading the log, rules, reading back, digest and writing")
 
 
-def _raw_sql(report: Report, projected: str, empty: str, name: str, recorded: Recorded) -> None:
+def _raw_sql(report: Report, empty: str, name: str, recorded: Recorded) -> None:
     """The rows of the first part copied by plain executemany into tables of the same schema, in as many transactions."""
     from sqlalchemy import create_engine, event, select
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Protocol
 
-from benchmarks.dag import LAYERS, SIZE, TENANT, Dag, bench_edge
+from benchmarks.dag import LAYERS, SIZE, TENANT, Dag, bench_edge, job_of
 from lineproof_schema.urn import format_urn, parse_urn
 from metadata_service.graph.open import open_graph
 from metadata_service.graph.ops import GraphOp, Link, OpenEdge, Revise, UpsertNode
@@ -64,7 +64,7 @@ class Chain:
         urns = [self.urn(step) for step in range(self.length + 1)]
         yield from _nodes(urns)
         for up, down in pairwise(urns):
-            yield OpenEdge(bench_edge(down, up, _job_of(down)))
+            yield OpenEdge(bench_edge(down, up, job_of(down)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Diamond:
         yield from _nodes(urn for layer in layers for urn in layer)
         for below, above in pairwise(layers):
             for down in above:
-                yield from (OpenEdge(bench_edge(down, up, _job_of(down))) for up in below)
+                yield from (OpenEdge(bench_edge(down, up, job_of(down))) for up in below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Columns:
             yield from (Link("COLUMN_OF", column, table, 1) for column in columns)
         for down, up in self.dag.pairs():
             for name in self.names:
-                yield OpenEdge(bench_edge(_column(down, name), _column(up, name), _job_of(down), family="COLUMN_DERIVED_FROM"))
+                yield OpenEdge(bench_edge(_column(down, name), _column(up, name), job_of(down), family="COLUMN_DERIVED_FROM"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,6 @@ class Models:
 
 def _nodes(urns: Iterable[str]) -> Iterator[GraphOp]:
     return (UpsertNode(urn, TENANT, 1) for urn in urns)
-
-
-def _job_of(dataset: str) -> str:
-    return dataset.replace(":dataset:", ":job:", 1)
 
 
 def _column(table: str, name: str) -> str:

@@ -16,7 +16,7 @@ from ingest_hooks.sql import column_lineage
 from tests import jinja_corpus
 from tests.sql_corpus import cases, score
 
-__all__ = ["TITLE", "model_of", "run"]
+__all__ = ["TITLE", "run"]
 
 TITLE = "SQL to columns"
 DIALECTS = ("bigquery", "duckdb", "postgres", "snowflake", "spark")
@@ -33,7 +33,7 @@ def run(report: Report, scale: Scale, services: Services) -> None:
     _accuracy(report, f"jinja, {len(facets)} nodes of dbt", *jinja_corpus.score(expected, facets))
     _spread(report, "a statement of the corpus", [timed(case.asked) for case in cases() for _ in range(3)], f"{len(cases())} statements")
     for columns, ctes in ((30, 10), (200, 5)):
-        sql, schema = model_of(columns, ctes)
+        sql, schema = _model_of(columns, ctes)
         work = partial(column_lineage, sql, dialect="duckdb", schema=schema)
         _spread(report, "a model", [timed(work) for _ in range(REPEATS)], f"{columns} columns, {ctes} CTEs")
         alone = partial(_parsed_and_qualified, sql, MappingSchema(schema, dialect="duckdb"))
@@ -45,7 +45,7 @@ def _parsed_and_qualified(sql: str, schema: MappingSchema) -> None:
     qualify(parse_one(sql, dialect="duckdb"), dialect="duckdb", schema=schema, validate_qualify_columns=False, identify=False, quote_identifiers=False)
 
 
-def model_of(columns: int, ctes: int) -> tuple[str, dict[str, dict[str, str]]]:
+def _model_of(columns: int, ctes: int) -> tuple[str, dict[str, dict[str, str]]]:
     """A model as dbt compiles it: a chain of CTEs, each with a join, expressions and a filter."""
     names = [f"c{number}" for number in range(columns)]
     parts = [f"a0 as (select {', '.join(f's.{name}' for name in names)} from source s join other o on o.k = s.k where s.c0 > 1)"]

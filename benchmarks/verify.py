@@ -22,11 +22,11 @@ CORES: Final = os.cpu_count() or 1
 MESSAGES = 4_000
 
 
-def raw_verify_rate(threads: int, messages: int = MESSAGES) -> float:
+def raw_verify_rate(threads: int) -> float:
     """Ed25519 verifications per second of `threads` threads, over messages of real size; nothing else is done."""
     key = SigningKey.generate()
     events = [parse_envelope(signed.envelope) for signed in signed_events(map(run_event, range(200)), key, "lineproof.local/bench")]
-    share = [_message(events[position % len(events)]) for position in range(messages // threads)]
+    share = [_message(events[position % len(events)]) for position in range(MESSAGES // threads)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda _: None, range(threads)))
         seconds = timed(lambda: [done.result() for done in [pool.submit(_verify, key.verify_key, share) for _ in range(threads)]])

@@ -20,7 +20,7 @@ from lineproof_audit.keys import SigningKey
 from lineproof_audit.possession import binding_statement
 from lineproof_schema.errors import CODES, LineproofError
 
-__all__ = ["TOKEN_VARIABLE", "Enrolled", "enrol", "identity_token"]
+__all__ = ["Enrolled", "enrol"]
 
 TOKEN_VARIABLE = "LINEPROOF_ID_TOKEN"  # noqa: S105 (the name of a variable)
 TIMEOUT_SECONDS = 30.0
@@ -38,7 +38,7 @@ class Enrolled:
     not_after: int
 
 
-def identity_token(audience: str, environ: Mapping[str, str] = os.environ, client: httpx.Client | None = None) -> str:
+def _identity_token(audience: str, environ: Mapping[str, str]) -> str:
     """The job's identity token for `audience`.
 
     Raises:
@@ -50,7 +50,7 @@ def identity_token(audience: str, environ: Mapping[str, str] = os.environ, clien
     url, bearer = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"), environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if not url or not bearer:
         raise SettingError(f"this job has no identity token: on GitHub give it `permissions: id-token: write`, on GitLab `id_tokens: {TOKEN_VARIABLE}`")
-    with client or httpx.Client(timeout=TIMEOUT_SECONDS) as http:
+    with httpx.Client(timeout=TIMEOUT_SECONDS) as http:
         answer = _ask(http, "GET", str(httpx.URL(url).copy_merge_params({"audience": audience})), headers={"Authorization": f"Bearer {bearer}"})
     return str(answer["value"])
 
@@ -69,7 +69,7 @@ def enrol(url: str, folder: Path, *, origin: str | None = None, environ: Mapping
     """
     with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as http:
         audience = origin or str(_ask(http, "GET", "/readyz")["origin"])
-        token, key = identity_token(audience, environ), SigningKey.generate()
+        token, key = _identity_token(audience, environ), SigningKey.generate()
         possession = key.sign(binding_statement(audience, key.keyid, hashlib.sha256(token.encode("ascii")).hexdigest()))
         answer = _ask(http, "POST", "/api/v1/keys/enrol", json={"token": token, "publicKey": base64.b64encode(key.verify_key.spki).decode("ascii"),
                                                                  "possession": base64.b64encode(possession).decode("ascii")})

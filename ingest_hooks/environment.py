@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LOCKFILE_VARIABLE", "Environment", "duckdb_engine", "environment_of"]
+__all__ = ["Environment", "duckdb_engine", "environment_of"]
 
 logger = logging.getLogger("ingest_hooks")
 

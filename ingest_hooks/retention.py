@@ -14,14 +14,14 @@ from typing import Any
 
 from ingest_hooks.artifacts import MAX_ARTIFACT_BYTES
 
-__all__ = ["hold_of", "retained_relation", "retained_table"]
+__all__ = ["retained_relation", "retained_table"]
 
 logger = logging.getLogger("ingest_hooks")
 
 Keep = Callable[[bytes], str | None]
 
 
-def hold_of(form: str, files: dict[str, str]) -> dict[str, Any]:
+def _hold_of(form: str, files: dict[str, str]) -> dict[str, Any]:
     """The `hold` of a dataset version whose bytes are artifacts."""
     return {"kind": "artifact", "format": form, "files": files}
 
@@ -40,7 +40,7 @@ def retained_relation(connection: Any, relation: str, expected: str, name: str, 
             logger.warning("%s is not retained: Parquet does not give its rows back as they were", name)
             return None
         digest = keep(path.read_bytes())
-    return hold_of("parquet", {f"{name}.parquet": digest}) if digest else None
+    return _hold_of("parquet", {f"{name}.parquet": digest}) if digest else None
 
 
 def retained_table(table: Any, name: str, keep: Keep) -> dict[str, Any] | None:
@@ -54,4 +54,4 @@ def retained_table(table: Any, name: str, keep: Keep) -> dict[str, Any] | None:
         logger.warning("%s is not retained: %d bytes as Arrow IPC, at most %d", name, sink.tell(), MAX_ARTIFACT_BYTES)
         return None
     digest = keep(sink.getvalue())
-    return hold_of("arrow", {f"{name}.arrow": digest}) if digest else None
+    return _hold_of("arrow", {f"{name}.arrow": digest}) if digest else None

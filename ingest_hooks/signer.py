@@ -19,7 +19,7 @@ from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_OPENLINEAGE, si
 if TYPE_CHECKING:
     from lineproof_audit.keys import SigningKey
 
-__all__ = ["Draft", "Signed", "Signer", "cloudevent_draft", "encode_json", "openlineage_draft"]
+__all__ = ["Draft", "Signed", "Signer", "cloudevent_draft", "openlineage_draft"]
 
 PRODUCER = "https://lineproof.dev/ingest_hooks"
 FACET_SCHEMA = "https://lineproof.dev/facets/v1"
@@ -76,13 +76,13 @@ class Signer:
         if closes:
             place["streamclosed"] = True
         body = {**draft.body, **place} if draft.payload_type == PAYLOAD_CLOUDEVENT else _with_producer_facet(draft.body, place)
-        payload = encode_json(body)
+        payload = _encode_json(body)
         digest = hashlib.sha256(payload)
         envelope = sign_envelope(draft.payload_type, payload, self.key)
         return Signed(envelope, StreamHead(before.stream, before.sequence + 1, digest.digest()), draft.id or digest.hexdigest())
 
 
-def encode_json(value: object) -> bytes:
+def _encode_json(value: object) -> bytes:
     """Compact UTF-8 JSON.
 
     Raises:

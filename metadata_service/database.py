@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["BUSY_TIMEOUT_MS", "Database", "DatabaseUnavailable"]
+__all__ = ["Database", "DatabaseUnavailable"]
 
 BUSY_TIMEOUT_MS: Final = 15_000  # a group commit takes milliseconds; a slow disk's fsync may take seconds
 
@@ -49,11 +49,6 @@ class Database:
         with self.write() as connection:
             for metadata in tables:
                 metadata.create_all(connection, checkfirst=True)
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether this is the embedded database."""
-        return self._engine.dialect.name == "sqlite"
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -40,7 +40,7 @@ from metadata_service.scrubbing import scrubber_of, scrubbing, trouble_of
 from metadata_service.settings import ADMIN_TOKEN_FILE, Settings
 from metadata_service.telemetry import Metrics, logger
 
-__all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running", "tokens_of"]
+__all__ = ["ADMIN_TOKEN_FILE", "Rooms", "open_rooms", "running"]
 
 ADMIN_TOKEN_DAYS: Final = 365
 ERASE_SECONDS: Final = 5.0
@@ -82,7 +82,7 @@ def open_rooms(settings: Settings) -> Rooms:
     try:
         database = Database(settings.log_url, [access.METADATA, artifacts.METADATA, intake.METADATA, deriver_progress.METADATA])
         keys = KeyringFollower(log.reader)
-        tokens = tokens_of(log, database, keys)
+        tokens = _tokens_of(log, database, keys)
         return Rooms(settings, log, database, keys, tokens, _first_admin_token(log, keys, tokens))
     except BaseException:
         log.close()
@@ -99,7 +99,7 @@ def _check_lock(log: Log) -> None:
         _LOG.warning("the log cannot be compared with its checkpoint lock record yet", code=error.code, detail=error.detail)
 
 
-def tokens_of(log: Log, database: Database, keys: KeyringFollower) -> Tokens:
+def _tokens_of(log: Log, database: Database, keys: KeyringFollower) -> Tokens:
     """The tokens of this log: callers are named by hashes keyed with the log's own secret."""
     return Tokens(database, log.secrets.of, keys.policy)
 

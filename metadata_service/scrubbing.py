@@ -13,7 +13,7 @@ from lineproof_audit.scrub import Scrubber
 from metadata_service.settings import Settings
 from metadata_service.telemetry import Metrics
 
-__all__ = ["STANDPOINT", "scrubber_of", "scrubbing", "trouble_of"]
+__all__ = ["scrubber_of", "scrubbing", "trouble_of"]
 
 STANDPOINT: Final = "scrub.json"  # in the data directory
 

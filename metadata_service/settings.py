@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from metadata_service.errors import SettingError
 
-__all__ = ["ADMIN_TOKEN_FILE", "CLIENT_VARIABLES", "DEFAULT_PORT", "SettingRow", "Settings", "load_settings", "setting_rows"]
+__all__ = ["ADMIN_TOKEN_FILE", "DEFAULT_PORT", "SettingRow", "Settings", "load_settings", "setting_rows"]
 
 PREFIX: Final = "LINEPROOF_"
 DEFAULT_PORT: Final = 8642

@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from lineproof_audit.append import NewEntry
+from lineproof_audit.append import Appender, NewEntry
+from lineproof_audit.clock import SystemClock
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, sign_envelope
-from lineproof_audit.keys import SigningKey
+from lineproof_audit.init import admin_entry
+from lineproof_audit.keys import SigningKey, VerifyKey
 
 TENANT = "ab" * 16
 PRODUCER = SigningKey.from_seed(b"\x07" * 32)
@@ -17,6 +20,25 @@ def new_entry(event_id: str, says: str = "", *, source: str = "tests", key: Sign
     payload = json.dumps({"specversion": "1.0", "id": event_id, "source": source, "type": event_type, "time": "2026-01-01T00:00:00Z",
                           "data": {"says": says}}).encode()
     return NewEntry(sign_envelope(PAYLOAD_CLOUDEVENT, payload, key), PAYLOAD_CLOUDEVENT, event_type, tenant, key.keyid, signed_by, caller, source, event_id)
+
+
+def revoke_key(appender: Appender, admin_key: SigningKey, keyid: str, *, origin: str, last_valid: int, reason: str = "lost") -> None:
+    """Append the entry that ends a key at entry `last_valid`."""
+    data = {"action": "revoke", "keyId": keyid, "lastValid": last_valid, "reason": reason}
+    appender.submit(admin_entry("lineproof.key.v1", data, admin_key, origin=origin, now=SystemClock().wall())).result(30)
+
+
+class OneSigner:
+    """Signs checkpoints with a key that the log need not name."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self._key = key
+
+    def signing(self, size: int) -> Sequence[SigningKey]:
+        return [self._key]
+
+    def known(self) -> Sequence[VerifyKey]:
+        return [self._key.verify_key]
 
 
 class SetClock:

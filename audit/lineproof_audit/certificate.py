@@ -23,7 +23,7 @@ from lineproof_audit.tree import leaf_hash
 from lineproof_audit.trust import Trust
 from lineproof_audit.verify import verify_bundle
 
-__all__ = ["CERTIFICATE_TYPE", "FORMAT", "Certified", "sign_certificate", "verify_certificate"]
+__all__ = ["FORMAT", "Certified", "sign_certificate", "verify_certificate"]
 
 FORMAT = "lineproof-erasure-certificate@v1"
 CERTIFICATE_TYPE = "application/vnd.lineproof.erasure-certificate+json"

@@ -12,7 +12,7 @@ from typing import Any
 
 from lineproof_audit.envelope import PAYLOAD_CLOUDEVENT, PAYLOAD_INTOTO, PAYLOAD_OPENLINEAGE
 
-__all__ = ["IN_TOTO_OTHER", "EventFacts", "event_facts", "load_object"]
+__all__ = ["EventFacts", "event_facts", "load_object"]
 
 IN_TOTO_OTHER = "in-toto.other"
 

@@ -18,7 +18,7 @@ from lineproof_audit.keys import SigningKey, VerifyKey
 if TYPE_CHECKING:
     from lineproof_audit.reader import LogReader  # zstd, which the base install does not have
 
-__all__ = ["CheckpointSigners", "HeldKeys", "LogSigners", "OneSigner", "rotated_name"]
+__all__ = ["CheckpointSigners", "HeldKeys", "LogSigners", "rotated_name"]
 
 
 def rotated_name(name: str, key: SigningKey) -> str:
@@ -73,19 +73,6 @@ class CheckpointSigners(Protocol):
 
     def known(self) -> Sequence[VerifyKey]:
         """All keys that ever signed checkpoints of this log."""
-
-
-class OneSigner:
-    """A key that the log need not name."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
-
-    def signing(self, size: int) -> Sequence[SigningKey]:
-        return [self._key]
-
-    def known(self) -> Sequence[VerifyKey]:
-        return [self._key.verify_key]
 
 
 class LogSigners:

@@ -15,7 +15,7 @@ from lineproof_audit.durable import create_durably
 from lineproof_audit.errors import KeyFileError
 from lineproof_audit.hashing import HmacKey
 
-__all__ = ["HASH_BYTES", "SECRET_FILE", "TenantSecrets"]
+__all__ = ["HASH_BYTES", "TenantSecrets"]
 
 SECRET_FILE = "dedupe.secret"  # noqa: S105 (a file name)
 SECRET_BYTES = 32

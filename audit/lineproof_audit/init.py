@@ -26,7 +26,7 @@ from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.lock import FileCheckpointLock
 from lineproof_audit.store import LogStore
 
-__all__ = ["LOG_KEY", "NOTARY_KEY", "ROOT_ADMIN_KEY", "Founded", "admin_entry", "choose_origin", "initialise", "load_or_make_key", "register_key", "revoke_key"]
+__all__ = ["LOG_KEY", "NOTARY_KEY", "ROOT_ADMIN_KEY", "Founded", "admin_entry", "choose_origin", "initialise", "load_or_make_key", "register_key"]
 
 LOG_KEY, NOTARY_KEY, ROOT_ADMIN_KEY = "log", "notary", "root-admin"
 APPEND_SECONDS = 30.0
@@ -105,35 +105,18 @@ def admin_entry(event_type: str, data: Mapping[str, Any], admin_key: SigningKey,
 
 
 def register_key(appender: Appender, admin_key: SigningKey, key: VerifyKey, *, origin: str, tenant: str, namespaces: Sequence[str] = ("*",),
-                 event_types: Sequence[str] = ("*",), sources: Sequence[str] = ("*",), label: str | None = None, clock: Clock | None = None) -> Ack:
-    """Append the entry that makes a producer key valid from the next index on, within its scope (see `KeyScope`).
+                 label: str | None = None) -> Ack:
+    """Append the entry that makes a producer key valid for these namespaces (see `KeyScope`) from the next index on.
 
     Raises:
         AuditError: as `Appender.submit`.
     """
     data: dict[str, Any] = {
         "action": "register", "keyId": key.keyid, "purpose": "producer", "publicKey": _spki(key), "tenant": tenant,
-        "scope": {"namespaces": list(namespaces), "eventTypes": list(event_types), "sources": list(sources)}}
+        "scope": {"namespaces": list(namespaces), "eventTypes": ["*"], "sources": ["*"]}}
     if label is not None:
         data["label"] = label
-    return _append(appender, admin_entry("lineproof.key.v1", data, admin_key, origin=origin, now=(clock or SystemClock()).wall()))
-
-
-def revoke_key(appender: Appender, admin_key: SigningKey, keyid: str, *, origin: str, last_valid: int, reason: str | None = None,
-               clock: Clock | None = None) -> Ack:
-    """Append the entry that ends a key at entry `last_valid`; entries between that and this one become disputed, not undone.
-
-    Raises:
-        AuditError: as `Appender.submit`.
-    """
-    data: dict[str, Any] = {"action": "revoke", "keyId": keyid, "lastValid": last_valid}
-    if reason is not None:
-        data["reason"] = reason
-    return _append(appender, admin_entry("lineproof.key.v1", data, admin_key, origin=origin, now=(clock or SystemClock()).wall()))
-
-
-def _append(appender: Appender, entry: NewEntry) -> Ack:
-    return appender.submit(entry).result(APPEND_SECONDS)
+    return appender.submit(admin_entry("lineproof.key.v1", data, admin_key, origin=origin, now=SystemClock().wall())).result(APPEND_SECONDS)
 
 
 def _ack(answer: Answer) -> Ack:

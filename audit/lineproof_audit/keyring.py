@@ -51,7 +51,7 @@ class Keyring(Standing):
         try:
             data, by_notary = self._admitted(index, leaf, envelope)
             if leaf.event_type == GENESIS:
-                self._genesis(data, leaf)
+                self._genesis(data)
             elif leaf.event_type == KEY:
                 self._key_change(index, read_key(data), leaf, by_notary)
             else:
@@ -99,7 +99,7 @@ class Keyring(Standing):
             raise _Rejected("bad-signature") from error
         return data, by_notary
 
-    def _genesis(self, data: dict[str, Any], leaf: Leaf) -> None:
+    def _genesis(self, data: dict[str, Any]) -> None:
         genesis = read_genesis(data)
         keys = {"log": genesis.log_key, "notary": genesis.notary_key, "admin": genesis.root_admin_key}
         if len({key.keyid for key in keys.values()}) != len(keys):

@@ -20,7 +20,7 @@ from lineproof_audit.durable import write_durably
 from lineproof_audit.errors import CheckpointLockError, InvalidProof
 from lineproof_audit.tree import EMPTY_ROOT
 
-__all__ = ["RECORD_NAME", "STATE_VARIABLE", "CheckpointLock", "FileCheckpointLock", "state_directory"]
+__all__ = ["RECORD_NAME", "CheckpointLock", "FileCheckpointLock", "state_directory"]
 
 STATE_VARIABLE = "LINEPROOF_STATE_DIR"
 RECORD_NAME = "checkpoint-lock"

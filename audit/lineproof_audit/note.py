@@ -14,8 +14,8 @@ from lineproof_audit.base64text import decode_base64, encode_base64
 from lineproof_audit.errors import BadSignature, InvalidKey, InvalidProof
 from lineproof_audit.keys import SigningKey, VerifyKey
 
-__all__ = ["MAX_NOTE_BYTES", "MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "format_signature",
-           "note_key_id", "open_note", "parse_vkey", "read_vkey", "sign_note", "split_note"]
+__all__ = ["MAX_NOTE_SIGNATURES", "Note", "NoteSignature", "NoteSigner", "NoteVerifier", "format_signature", "note_key_id", "open_note", "parse_vkey",
+           "read_vkey", "sign_note", "split_note"]
 
 MAX_NOTE_BYTES = 1_000_000  # as Go's x/mod/sumdb/note: room for many post-quantum signatures of nearly 5 kB
 MAX_NOTE_SIGNATURES = 100  # the specification asks for at least 16; a note of noise must not cost more

@@ -30,7 +30,7 @@ from lineproof_audit.store import (
 from lineproof_audit.store_reads import CONTROL, EMPTY_TREE, StoreReads, head_of
 from lineproof_audit.tree import CompactRange
 
-__all__ = ["APPLICATION_ID", "SqliteStore"]
+__all__ = ["SqliteStore"]
 
 APPLICATION_ID = 0x4C50_4C31  # "LPL1": `file` and we tell a log from any other SQLite file
 BUSY_MS = 5_000

@@ -18,8 +18,7 @@ from lineproof_audit.errors import CorruptLog, InvalidTilePath
 from lineproof_audit.tiles import TILE_HEIGHT, TILE_WIDTH
 from lineproof_audit.tree import HASH_BYTES
 
-__all__ = ["CHECKPOINT", "ENTRIES", "MAX_TILE_LEVEL", "TileAddress", "TileSource", "encode_entries", "parse_entries", "parse_tile_path", "read_tile",
-           "split_hashes", "tiles_of"]
+__all__ = ["CHECKPOINT", "ENTRIES", "TileAddress", "TileSource", "encode_entries", "parse_entries", "parse_tile_path", "read_tile", "split_hashes", "tiles_of"]
 
 CHECKPOINT = "checkpoint"
 ENTRIES: Final[int | None] = None

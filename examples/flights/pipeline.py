@@ -11,7 +11,7 @@ from examples.flights.screen import Screen, clean_environment
 
 LOCKFILE = Path(__file__).parents[2] / "requirements.lock"  # of the environment that `make` installed, in which the pipeline runs
 
-__all__ = ["LOCKFILE", "Workspace", "commit_and_build", "load_raw", "serve", "train"]
+__all__ = ["Workspace", "commit_and_build", "load_raw", "serve", "train"]
 
 
 @dataclass(frozen=True, slots=True)

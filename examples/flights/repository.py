@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HISTORY", "REMOTE", "Edit", "PlannedCommit", "commit", "create"]
+__all__ = ["HISTORY", "Edit", "PlannedCommit", "commit", "create"]
 
 PROJECT = Path(__file__).parent / "project"
 REMOTE = "https://git.example.org/airport/flights.git"

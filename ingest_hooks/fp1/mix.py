@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-__all__ = ["NULL_B", "U64", "add_cells", "column_key", "finish"]
+__all__ = ["U64", "add_cells", "column_key", "finish"]
 
 U64 = npt.NDArray[np.uint64]
 MASK: Final = (1 << 64) - 1

@@ -10,14 +10,14 @@ from metadata_service.api.graphql.service import graphql_router
 from metadata_service.api.rest import routers
 from metadata_service.api.rest.problems import register_problems
 
-__all__ = ["OPENAPI_PATH", "create_api"]
+__all__ = ["create_api"]
 
-OPENAPI_PATH: Final = "/api/v1/openapi.json"
+_OPENAPI_PATH: Final = "/api/v1/openapi.json"
 
 
 def create_api(**options: Any) -> FastAPI:
     """All routes; `options` go to FastAPI. No documentation pages: they would load scripts from elsewhere."""
-    api = FastAPI(title="Lineproof", version=version("lineproof"), summary="Lineage you can prove.", docs_url=None, redoc_url=None, openapi_url=OPENAPI_PATH,
+    api = FastAPI(title="Lineproof", version=version("lineproof"), summary="Lineage you can prove.", docs_url=None, redoc_url=None, openapi_url=_OPENAPI_PATH,
                   redirect_slashes=False, **options)
     register_problems(api)
     for router in (*routers(), graphql_router()):

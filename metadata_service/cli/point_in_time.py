@@ -12,10 +12,10 @@ from metadata_service.cli.asking import Evidence, Target, ask_about
 from metadata_service.cli.output import Json
 from metadata_service.cli.questions import At, Data, EvidenceFile, Server, Token, WithLeaves, position
 
-__all__ = ["POINT_IN_TIME", "ShowUnlessNamed", "check"]
+__all__ = ["ShowUnlessNamed", "check"]
 
 _HEAD: Final = "computedAt { size rootHash coveringCheckpoint } completeness { complete truncated restricted unknown reasons { code detail urn } }"
-POINT_IN_TIME: Final = f"""query PointInTime($urn: ID!, $boundary: Boundary! = STRICT, $at: Position) {{
+_POINT_IN_TIME: Final = f"""query PointInTime($urn: ID!, $boundary: Boundary! = STRICT, $at: Position) {{
   pointInTimeChecks(urn: $urn, boundary: $boundary, at: $at) {{
     {_HEAD} urn state boundary training referenceTime labelTime labels violations suspects unknown proven
     checks {{ check state urn code detail evidence {{ what text entry file line column version transformation restricted
@@ -53,7 +53,7 @@ def check(entity: Annotated[str, typer.Argument(metavar="MODEL@VERSION", help="A
         yield from (each["entry"] for each in told if each["entry"] is not None)
         yield from (each["commit"]["recordedBy"] for each in told if each["commit"] is not None and each["commit"]["recordedBy"] is not None)
 
-    answer = ask_about(Target(server, token, data), "pointInTimeChecks", POINT_IN_TIME, entity,
+    answer = ask_about(Target(server, token, data), "pointInTimeChecks", _POINT_IN_TIME, entity,
                        lambda urn: {"urn": urn, "boundary": boundary.name.upper(), "at": position(at)}, Evidence(evidence, with_leaves, cited), as_json)
     if not as_json:
         show(*point_in_time_view(answer, verbose))

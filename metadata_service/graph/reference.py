@@ -17,7 +17,7 @@ from metadata_service.graph.ops import Edge, Family
 from metadata_service.graph.port import Direction, Limits, NodeRow, Path, Reach, ReachedNode
 from metadata_service.graph.rows import edge_order
 
-__all__ = ["EDGE_READ", "MOVED", "TOO_MANY_EDGES", "TOO_MANY_NODES", "TOO_SLOW", "Walkable", "ends", "opposite", "paths", "reachable", "shortest_path"]
+__all__ = ["EDGE_READ", "MOVED", "TOO_MANY_EDGES", "TOO_MANY_NODES", "TOO_SLOW", "Walkable", "ends", "opposite", "paths", "reachable"]
 
 EDGE_READ = 1_000_000  # edges of one level; beyond it a level does not fit into memory and the walk says so
 TOO_MANY_NODES = "nodes"
@@ -116,11 +116,11 @@ async def paths(graph: Walkable, start: str, end: str, direction: Direction, fam
         level = sorted({far for edge in edges if (far := ends(edge, direction)[1]) not in seen})
         seen.update(level)
         walked += edges
-    found = shortest_path(walked, start, end, direction)
+    found = _shortest_path(walked, start, end, direction)
     return [] if found is None else [found]
 
 
-def shortest_path(edges: Iterable[Edge], start: str, end: str, direction: Direction) -> Path | None:
+def _shortest_path(edges: Iterable[Edge], start: str, end: str, direction: Direction) -> Path | None:
     """The shortest path from `start` to `end` over `edges`, None if there is none. Pure: for edges that are at hand already."""
     leaving: dict[str, set[str]] = {}
     arriving: dict[str, list[Edge]] = {}

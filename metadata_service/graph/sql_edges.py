@@ -12,7 +12,7 @@ from metadata_service.graph.ops import OPEN, Edge, Family
 from metadata_service.graph.sql_engine import Session
 from metadata_service.graph.sql_schema import FAMILIES
 
-__all__ = ["FAMILY_NAMES", "claims_of_rows", "context_of", "edge_of", "edges_of", "own_of", "urns_of"]
+__all__ = ["claims_of_rows", "context_of", "edge_of", "edges_of", "own_of", "urns_of"]
 
 FAMILY_NAMES: dict[int, Family] = {0: "DERIVED_FROM", 1: "COLUMN_DERIVED_FROM"}
 assert {name: number for number, name in FAMILY_NAMES.items()} == FAMILIES
@@ -40,7 +40,9 @@ _NOTHING = (None,) * 8
 def edge_of(family: int, downstream: str, upstream: str, from_: int, opened_by: int, to: int, context: Sequence[Any], own: str | None) -> Edge:
     """The edge of a row; `context` is parsed already, since many rows share it."""
     set_id, via, transformation, commit, basis, tenant, parser = context
-    kind, subtype, expression, file, line, column, status, version = _NOTHING if own is None else orjson.loads(own)
+    if own is None:
+        return Edge(FAMILY_NAMES[family], downstream, upstream, set_id, via, transformation, commit, basis, tenant, from_, opened_by, to, parser=parser)
+    kind, subtype, expression, file, line, column, status, version = orjson.loads(own)
     return Edge(FAMILY_NAMES[family], downstream, upstream, set_id, via, transformation, commit, basis, tenant, from_, opened_by, to, kind, subtype, expression,
                 file, line, column, parser, status, version)
 

@@ -18,7 +18,7 @@ from metadata_service.access.viewer import SYSTEM_TENANT
 from metadata_service.errors import AccessError, IntakeRefused
 from metadata_service.intake.event import EventFacts, read_event
 
-__all__ = ["ADMIN_TYPES", "FUTURE_TOLERANCE_US", "NOTARY_TYPES", "Ground", "check_envelope", "check_notarised", "check_openlineage"]
+__all__ = ["ADMIN_TYPES", "Ground", "check_envelope", "check_notarised", "check_openlineage"]
 
 FUTURE_TOLERANCE_US: Final = 5 * 60 * 1_000_000  # clocks of CI runners are seconds off, not minutes
 ADMIN_TYPES: Final = frozenset({"lineproof.key.v1", "lineproof.policy.v1", "lineproof.erasure.v1"})

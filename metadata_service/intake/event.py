@@ -18,7 +18,7 @@ from lineproof_schema.validate import parse_cloudevent
 from metadata_service.errors import IntakeRefused
 from metadata_service.intake.placement import namespaces_of_cloudevent, namespaces_of_openlineage, namespaces_read
 
-__all__ = ["PREDICATE_TYPES", "EventFacts", "namespaces_of_body", "read_event"]
+__all__ = ["EventFacts", "namespaces_of_body", "read_event"]
 
 # Predicate types that stand in leaves by name; any other is `in-toto.other`, since a leaf is public and a predicate type may say too much.
 PREDICATE_TYPES: Final = frozenset({"https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2", "https://in-toto.io/attestation/test-result/v0.1",

@@ -23,7 +23,7 @@ from lineproof_schema.errors import LineproofError
 from metadata_service.access import Viewer
 from metadata_service.telemetry import logger
 
-__all__ = ["CLASSIFIED", "READ_MINUTE_US", "ReadLog"]
+__all__ = ["CLASSIFIED", "ReadLog"]
 
 READ_MINUTE_US: Final = 60_000_000
 LOOK_SECONDS: Final = 5.0

@@ -18,6 +18,7 @@ __all__ = ["Accounting", "NumberGap", "OutcomeCount", "ProducerAccount", "accoun
 MAX_WINDOW: Final = 50_000  # entries of one window
 MAX_READ: Final = 100_000  # entries that one question reads for the numbers in them: some seconds; the next one goes on from there
 RECORDS_AT_ONCE: Final = 5_000
+INDICES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,6 @@ def _statement(computed_at: ComputedAt, start: int, end: int, unaccounted: tuple
     return " ".join(said)
 
 
-def _indices(indices: tuple[int, ...], most: int = 10) -> str:
-    more = f" and {len(indices) - most} more" if len(indices) > most else ""
-    return ", ".join(map(str, indices[:most])) + more
+def _indices(indices: tuple[int, ...]) -> str:
+    more = f" and {len(indices) - INDICES_SHOWN} more" if len(indices) > INDICES_SHOWN else ""
+    return ", ".join(map(str, indices[:INDICES_SHOWN])) + more

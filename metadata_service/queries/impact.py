@@ -129,7 +129,7 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
     seeds: dict[str, tuple[int, ...]] = dict.fromkeys([*(root.urn for root in roots), *spread.same], ())
     by_value = sorted(spread.edges[:spread.known], key=lambda edge: edge.type == "INDIRECT")  # of two ways as long the one by which the value goes is shown
     edges = list(dict.fromkeys([*by_value, *spread.edges[spread.known:]]))
-    paths = shortest_paths(seeds, edges, "DOWNSTREAM")
+    paths = shortest_paths(seeds, edges)
     holders = _holders(spread.severity, seeds)
     uses = _uses(seeds, spread)
     for dataset, columns in holders.items():  # a dataset is as near as its nearest affected column, best one whose value is made of it
@@ -138,7 +138,7 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
             continue
         nearest = min(reached, key=lambda each: (len(paths[each]), uses.get(each) is not Use.DIRECT))
         paths[dataset] = min(paths[nearest], paths.get(dataset, paths[nearest]), key=len)
-    for urn, path in shortest_paths(paths, edges, "DOWNSTREAM").items():
+    for urn, path in shortest_paths(paths, edges).items():
         paths.setdefault(urn, path)
     kept = {index: place for place, index in enumerate(  # where the walk was cut, an edge may hang on nothing
         index for index, edge in enumerate(edges) if edge.upstream in paths and edge.downstream in paths)}
@@ -162,8 +162,8 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
 def _uses(seeds: Iterable[str], spread: Spread) -> dict[str, Use]:
     """How the change gets into what it reaches; the most certain way counts."""
     known = [edge for edge in spread.edges[:spread.known] if not kind_of(edge.upstream) == kind_of(edge.downstream) == "dataset"]
-    found = dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), known, "DOWNSTREAM"), Use.INDIRECT)
-    found.update(dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), [edge for edge in known if edge.type != "INDIRECT"], "DOWNSTREAM"), Use.DIRECT))
+    found = dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), known), Use.INDIRECT)
+    found.update(dict.fromkeys(shortest_paths(dict.fromkeys(seeds, ()), [edge for edge in known if edge.type != "INDIRECT"]), Use.DIRECT))
     return found
 
 

@@ -120,5 +120,5 @@ def _without(distance: dict[str, int], edges: Sequence[Edge], roots: Sequence[st
         return distance, list(edges)
     starts = set(roots)
     kept = [edge for edge in edges if not (edge.upstream in starts and holder(edge.downstream) in without)]
-    reached = {urn: len(path) for urn, path in shortest_paths(dict.fromkeys(roots, ()), kept, "DOWNSTREAM").items()}
+    reached = {urn: len(path) for urn, path in shortest_paths(dict.fromkeys(roots, ()), kept).items()}
     return reached, [edge for edge in kept if edge.upstream in reached]

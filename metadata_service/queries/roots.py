@@ -16,7 +16,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.mask import may_see
 from metadata_service.queries.shapes import Level
 
-__all__ = ["Root", "asked_roots", "columns_of", "expand", "live_versions"]
+__all__ = ["Root", "asked_roots", "columns_of", "expand"]
 
 COLUMN_LIMIT = 5_000  # columns of one dataset; the widest tables seen in practice have a few thousand
 VERSION_LIMIT = 5_000
@@ -58,13 +58,13 @@ async def expand(context: QueryContext, urn: str, level: Level) -> tuple[Root, .
     if parsed.kind in WALK_KINDS or (level is Level.VERSION and parsed.kind in ("dataset-version", "run")):
         found: Sequence[Root] = (Root(urn, "itself"),)
     elif parsed.kind in ("feature", "model"):
-        found = await live_versions(context, rows[urn])
+        found = await _live_versions(context, rows[urn])
     else:
         found = await _beside(context, parsed)
     return await _at_level(context, found, level)
 
 
-async def live_versions(context: QueryContext, parent: NodeRow) -> tuple[Root, ...]:
+async def _live_versions(context: QueryContext, parent: NodeRow) -> tuple[Root, ...]:
     """The live versions of a feature or model: aliased or deployed ones, else the newest."""
     why: dict[str, str] = {}
     for fact, value in sorted(parent.facts.items()):

@@ -112,14 +112,14 @@ class Subgraph:
         self.distance, self.edges = distance, edges
 
 
-def shortest_paths(seeds: Mapping[str, tuple[int, ...]], edges: Iterable[Edge], way: Way) -> dict[str, tuple[int, ...]]:
-    """One shortest path, as positions in `edges`, to every node that `edges` reach from the seeds.
+def shortest_paths(seeds: Mapping[str, tuple[int, ...]], edges: Iterable[Edge]) -> dict[str, tuple[int, ...]]:
+    """One shortest path downstream, as positions in `edges`, to every node that `edges` reach from the seeds.
 
     `seeds` gives the nodes to start at and the path that already led there. Ties: the first edge wins.
     """
     leaving: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for position, edge in enumerate(edges):
-        leaving[tail(edge, way)].append((position, head(edge, way)))
+        leaving[edge.upstream].append((position, edge.downstream))
     paths: dict[str, tuple[int, ...]] = {}
     waiting = [(len(path), order, urn, path) for order, (urn, path) in enumerate(seeds.items())]
     heapq.heapify(waiting)

@@ -16,8 +16,8 @@ from metadata_service.registry.errors import NoManifest, NotPinned, Retired, Unk
 from metadata_service.registry.names import Head, alias_of, parse_name, registered, spell, version_urn
 from metadata_service.registry.versions import Pins, Storage, pins_of, storage
 
-__all__ = ["DEFAULT_TTL_SECONDS", "MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "live_in", "not_pinned",
-           "not_registered", "read_deployment", "resolve", "subject_namespace"]
+__all__ = ["MAX_REFERENCES", "Bound", "Problem", "Resolution", "Resolved", "Subject", "live_in", "not_pinned", "not_registered", "read_deployment", "resolve",
+           "subject_namespace"]
 
 DEFAULT_TTL_SECONDS: Final = 60  # how long an alias may be taken to stand where it stood: a rollback reaches serving within a minute
 MAX_REFERENCES: Final = 1_000

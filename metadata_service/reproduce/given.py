@@ -16,7 +16,7 @@ from metadata_service.reproduce.plan import Plan
 from metadata_service.reproduce.sandbox import Sandbox
 from metadata_service.reproduce.tables import Tables
 
-__all__ = ["ChangedInput", "MissingInput", "assigned", "brought_in", "held_inputs"]
+__all__ = ["ChangedInput", "MissingInput", "assigned", "brought_in"]
 
 _FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow"}
 _BLOCK = 1 << 20  # bytes
@@ -30,7 +30,7 @@ class ChangedInput(Exception):
     """What was given is not what was recorded."""
 
 
-def held_inputs(plan: Plan) -> list[Mapping[str, Any]]:
+def _held_inputs(plan: Plan) -> list[Mapping[str, Any]]:
     """The inputs whose bytes are not in the artifact store."""
     return [each for each in plan.inputs if each["retention"]["state"] == "held"]
 
@@ -44,11 +44,11 @@ def assigned(plan: Plan, texts: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for text in texts:
         name, equals, path = text.partition("=")
-        fits = [str(each["version"]) for each in held_inputs(plan)
+        fits = [str(each["version"]) for each in _held_inputs(plan)
                 if name in (each["version"], str(each["version"]).rpartition(":")[0].replace(":dataset-version:", ":dataset:", 1), each["dataset"][1],
                             "/".join(each["dataset"]))]
         if not equals or len(fits) != 1:
-            held = ", ".join(str(each["dataset"][1]) for each in held_inputs(plan)) or "none"
+            held = ", ".join(str(each["dataset"][1]) for each in _held_inputs(plan)) or "none"
             raise LineproofError(f"--input {text}: give NAME=PATH with the name of one input that is held elsewhere ({held})", code="invalid-argument")
         found[fits[0]] = Path(path)
     return found

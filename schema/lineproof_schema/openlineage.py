@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from lineproof_schema.errors import LineproofError
 
-__all__ = ["RUN_ID_NAMESPACE", "STATES", "TERMINAL_STATES", "DatasetPart", "JobPart", "OpenLineageError", "OpenLineageEvent", "parse_openlineage",
-           "producer_facet", "run_uuid"]
+__all__ = ["STATES", "TERMINAL_STATES", "DatasetPart", "JobPart", "OpenLineageError", "OpenLineageEvent", "parse_openlineage", "producer_facet", "run_uuid"]
 
 STATES: Final = frozenset({"START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"})
 TERMINAL_STATES: Final = frozenset({"COMPLETE", "ABORT", "FAIL"})

@@ -27,7 +27,7 @@ from strawberry.extensions import SchemaExtension
 
 from metadata_service.api.graphql.documents import MAX_DIGITS
 
-__all__ = ["INTROSPECTION_ROLES", "MAX_ALIASES", "MAX_COST", "MAX_DEPTH", "MAX_TOKENS", "QueryLimits"]
+__all__ = ["MAX_ALIASES", "MAX_DEPTH", "QueryLimits"]
 
 MAX_DEPTH: Final = 10  # the deepest field of the schema stands at 6
 MAX_ALIASES: Final = 30

@@ -39,11 +39,11 @@ class GraphQLDependencies:
     noted: Callable[[Request, Viewer, str], None] | None = None
 
 
-def create_graphql_router(dependencies: GraphQLDependencies, path: str = "/graphql") -> APIRouter:
+def create_graphql_router(dependencies: GraphQLDependencies) -> APIRouter:
     """The router of `/graphql`. Errors of authentication and of the header are HTTP problems, others stand in the GraphQL answer."""
     router = APIRouter(route_class=LeanRoute)
 
-    @router.post(path, summary="Ask in GraphQL")
+    @router.post("/graphql", summary="Ask in GraphQL")
     async def graphql(request: Request) -> Response:
         viewer = await dependencies.viewer(request)
         room = dependencies.room(request, viewer)

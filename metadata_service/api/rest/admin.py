@@ -26,7 +26,7 @@ from metadata_service.api.services import Services, services_of
 from metadata_service.errors import AccessError
 from metadata_service.intake import KeyringFollower, QuarantinedItem
 
-__all__ = ["keyring_body", "router", "token_body"]
+__all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/admin", tags=["admin"], responses=PROBLEMS)
 MAX_TOKEN_REQUEST_BYTES = 64 * 1024
@@ -62,7 +62,7 @@ async def create_token(request: Request) -> Response:
         raise AccessError("tokens are issued within one's own tenant")
     issued = await anyio.to_thread.run_sync(lambda: services.tokens.create(
         body.subject, tenant=tenant, roles=body.roles, prefixes=body.namespaces, ceiling=body.ceiling, days=body.days))
-    return json_response({**token_body(issued.record), "token": issued.secret}, 201)
+    return json_response({**_token_body(issued.record), "token": issued.secret}, 201)
 
 
 @router.get("/tokens", summary="List tokens", responses={200: _OBJECT})
@@ -70,7 +70,7 @@ async def list_tokens(request: Request) -> Response:
     """All tokens of the caller's tenant, without their secrets."""
     services, viewer = await _as(request, "admin")
     records = await anyio.to_thread.run_sync(services.tokens.all)
-    return json_response({"tokens": [token_body(record) for record in records if record.tenant == viewer.tenant]})
+    return json_response({"tokens": [_token_body(record) for record in records if record.tenant == viewer.tenant]})
 
 
 @router.delete("/tokens/{token_id}", summary="Revoke a token", status_code=204)
@@ -110,7 +110,7 @@ async def list_keys(request: Request) -> Response:
     """The keyring as the log says it, public keys only; `witnesses` are the lines of the policy that the service asks witnesses by, null without one."""
     services, _ = await _as(request, "admin")
     await anyio.to_thread.run_sync(services.keys.refresh)
-    return json_response({**keyring_body(services.keys), "witnesses": None if services.quorum is None else format_witnesses(services.quorum)})
+    return json_response({**_keyring_body(services.keys), "witnesses": None if services.quorum is None else format_witnesses(services.quorum)})
 
 
 @router.post("/keys", summary="Append a key or policy event", status_code=202, openapi_extra={"requestBody": ENVELOPE_BODY}, responses={202: ACCEPTED})
@@ -125,13 +125,13 @@ async def post_keys(request: Request) -> Response:
                           "reason": outcome.reason if outcome else None}, 202)
 
 
-def token_body(record: TokenRecord) -> dict[str, Any]:
+def _token_body(record: TokenRecord) -> dict[str, Any]:
     """A token without its secret."""
     return {"id": record.id, "subject": record.subject, "tenant": record.tenant, "roles": list(record.roles), "namespaces": list(record.prefixes),
             "ceiling": record.ceiling, "created": record.created, "expires": record.expires, "revoked": record.revoked, "viewer": record.viewer}
 
 
-def keyring_body(keys: KeyringFollower) -> dict[str, Any]:
+def _keyring_body(keys: KeyringFollower) -> dict[str, Any]:
     """Origin, tenants and all keys with their validity."""
     keyring = keys.current
     tenants = [] if keyring.policy is None else [{"id": item.id, "name": item.name, "prefixes": list(item.prefixes)} for item in keyring.policy.tenants]

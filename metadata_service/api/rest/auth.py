@@ -10,7 +10,7 @@ from metadata_service.access import Tokens, Viewer
 from metadata_service.api.services import services_of
 from metadata_service.errors import AccessError
 
-__all__ = ["MAX_TOKEN_LENGTH", "authenticate", "authenticate_if_given"]
+__all__ = ["authenticate", "authenticate_if_given"]
 
 MAX_TOKEN_LENGTH = 512  # characters; ours have 54
 _pending: dict[tuple[int, str], asyncio.Future[Viewer]] = {}  # look-ups under way

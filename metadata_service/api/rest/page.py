@@ -14,9 +14,9 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from metadata_service.errors import NotFound
 
-__all__ = ["BUILT", "PAGE_PATH", "router"]
+__all__ = ["BUILT", "router"]
 
-PAGE_PATH: Final = "/ui/"
+_PAGE_PATH: Final = "/ui/"
 BUILT: Final = Path(__file__).resolve().parents[2] / "_ui"  # where `make ui` writes, and what the wheel carries
 CONTENT_SECURITY_POLICY: Final = "; ".join((
     "default-src 'none'", "script-src 'self'", "worker-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:", "form-action 'self'",
@@ -41,16 +41,16 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def start() -> Response:
     """A person who opens the service's address gets the page."""
-    return RedirectResponse(PAGE_PATH, status_code=307)
+    return RedirectResponse(_PAGE_PATH, status_code=307)
 
 
-@router.get(PAGE_PATH.rstrip("/"))
+@router.get(_PAGE_PATH.rstrip("/"))
 async def without_slash() -> Response:
     """The same."""
-    return RedirectResponse(PAGE_PATH, status_code=307)
+    return RedirectResponse(_PAGE_PATH, status_code=307)
 
 
-@router.api_route(PAGE_PATH + "{path:path}", methods=["GET", "HEAD"])
+@router.api_route(_PAGE_PATH + "{path:path}", methods=["GET", "HEAD"])
 async def page(request: Request, path: str) -> Response:
     """A file of the build, or the document for a view of the page."""
     document = BUILT / "index.html"

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from lineproof_schema.errors import CODES, LineproofError
 
-__all__ = ["PROBLEM_JSON", "RETRY_AFTER_SECONDS", "problem_response", "register_problems", "unexpected_problem"]
+__all__ = ["problem_response", "register_problems", "unexpected_problem"]
 
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 2  # a full queue drains in less; a failing disk makes clients come back at a calm pace

@@ -161,7 +161,7 @@ class Judge:
             return replace(base, state=PROVEN, why="range", detail=f"every row of the snapshot was known ({when}) before the first reference time")
         limits = [limit for limit in read.limits if limit.field == column]
         if limits:
-            return self._limited(base, read, limits, delay, when)
+            return self._limited(base, limits, delay, when)
         if link is Link.SAME and any(bound.op == "same" for bound in bounds):
             labelled = any(bound.op == "same" and bound.field == column and bound.column == self._label_time for bound in read.bounds)
             state, code = (VIOLATION, "known-with-label") if labelled else (SUSPECT, "own-row-known-later")
@@ -179,7 +179,7 @@ class Judge:
         detail = f"rows known at {when} are read without any bound by the reference time"
         return replace(base, state=VIOLATION, why="no-predicate", unbounded=True, detail=detail)
 
-    def _limited(self, base: Finding, read: Read, limits: Sequence[Limit], delay: float, when: str) -> Finding:
+    def _limited(self, base: Finding, limits: Sequence[Limit], delay: float, when: str) -> Finding:
         """Rows of which the statement reads those known before a moment it names."""
         limit = min(limits, key=lambda each: each.at)
         base = told_by(base, Bound(limit.field, limit.op, "", 0.0, limit.predicates))

@@ -19,7 +19,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.errors import CorruptLog, LogUnavailable
 from lineproof_audit.folder import Folder, open_folder
-from lineproof_audit.held_keys import OneSigner
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import FileCheckpointLock
@@ -28,6 +27,7 @@ from lineproof_audit.reader import LogReader
 from lineproof_audit.store_sqlite import SqliteStore
 from lineproof_audit.tlog_tiles import parse_tile_path, read_tile, tiles_of
 from tests.big_log import grow, reference_tiles
+from tests.log_entries import OneSigner
 
 ORIGIN = "log.example/tiles"
 KEY = SigningKey.from_seed(b"\x05" * 32)

@@ -11,14 +11,13 @@ import pytest
 
 from lineproof_audit.checkpoint import Checkpoint, open_checkpoint
 from lineproof_audit.errors import CheckpointLockError, CorruptLog, InvalidProof, LogContradicted, PositionBeyondLog
-from lineproof_audit.held_keys import OneSigner
 from lineproof_audit.integrate import Integrator
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.lock import FileCheckpointLock, state_directory
 from lineproof_audit.log import Log
 from lineproof_audit.note import NoteVerifier
 from lineproof_audit.tree import EMPTY_ROOT, CompactRange, leaf_hash, verify_consistency, verify_inclusion
-from tests.log_entries import new_entry
+from tests.log_entries import OneSigner, new_entry
 
 
 def open_log(home: Path) -> Log:

@@ -13,14 +13,14 @@ import pytest
 
 from lineproof_audit.envelope import parse_envelope
 from lineproof_audit.errors import AuditError, CheckpointLockError, CorruptLog, KeyFileError, LogUnavailable, NoSuchEntry
-from lineproof_audit.init import choose_origin, initialise, register_key, revoke_key
+from lineproof_audit.init import choose_origin, initialise, register_key
 from lineproof_audit.keyring import Keyring
 from lineproof_audit.keys import SigningKey
 from lineproof_audit.leaf import SYSTEM_TENANT
 from lineproof_audit.lock import FileCheckpointLock
 from lineproof_audit.log import Log, open_store
 from lineproof_audit.store_sqlite import SqliteStore
-from tests.log_entries import PRODUCER, SetClock, new_entry
+from tests.log_entries import PRODUCER, SetClock, new_entry, revoke_key
 
 
 def open_log(home: Path, clock: SetClock | None = None) -> Log:
@@ -63,7 +63,7 @@ def test_the_events_of_the_log_itself_match_their_models(log: Log) -> None:
     from lineproof_schema.models.cloudevent import CloudEvent
 
     register_key(log.appender, admin_of(log), PRODUCER.verify_key, origin=log.origin, tenant="ab" * 16, label="ci")
-    revoke_key(log.appender, admin_of(log), PRODUCER.keyid, origin=log.origin, last_valid=2, reason="lost")
+    revoke_key(log.appender, admin_of(log), PRODUCER.keyid, origin=log.origin, last_valid=2)
     log.appender.submit(new_entry("1", "one")).result(30)
     log.appender.submit(new_entry("1", "two")).exception(30)
     checked = set()

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from lineproof_audit.init import revoke_key
 from lineproof_schema.urn import format_urn
 from metadata_service.graph.port import GraphStore
 from metadata_service.queries.audit_edges import EdgeAction
@@ -15,6 +14,7 @@ from metadata_service.queries.context import EVERYTHING, Asked, answer
 from metadata_service.queries.cursors import MAX_PAGE
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, InvalidPosition
 from tests.flights_world import JOINED, NS, PRODUCER, RAW, World, column, commit, dataset, features, job, joined, training
+from tests.log_entries import revoke_key
 from tests.unit.queries.asking import Counted, ask, reader_of
 
 pytestmark = pytest.mark.anyio
