@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from sqlglot import Dialect, exp
@@ -101,6 +101,7 @@ class _Run:
     source_map: SourceMap | None
     variables: frozenset[str]
     timed: bool
+    written: dict[int, dict[int, tuple[int, int] | None]] = field(default_factory=dict)  # id of a SELECT -> id of an item -> where it was written
 
     def lineage(self, reduced: Reduced, output: str | None) -> SqlLineage:
         named = table_name(reduced.target) if reduced.target is not None else None
@@ -188,8 +189,11 @@ class _Run:
         value = step.select.unalias()
         extent = remembered(step.select) or remembered(value)
         if extent is None and isinstance(step.owner, exp.Select):  # qualifying replaced it: a column of USING, a field of a struct
-            extent = next((item.extent for select, item in zip(step.owner.expressions, written_items(step.owner), strict=False)
-                           if select is step.select and item is not None), None)
+            written = self.written.get(id(step.owner))
+            if written is None:
+                written = self.written[id(step.owner)] = {
+                    id(select): item.extent for select, item in zip(step.owner.expressions, written_items(step.owner), strict=False) if item is not None}
+            extent = written.get(id(step.select))
         if extent is None:
             star = star_of(step.owner, value)
             if star is None:

@@ -32,7 +32,7 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
         for scope, names in roots:
             rows = rows_of.of(scope)
             cells = dict(zip(names, rows.cells.values(), strict=False))
-            told_of: dict[Part, TimedRead] = {}  # the columns of a part make no difference, and a wide table has many
+            told_of: dict[Part, int] = {}  # the columns of a part make no difference, and a wide table has many
             for (name, cell), column in zip(cells.items(), rows.cells, strict=False):
                 filled.setdefault(name, []).append((rows, column))
                 found = columns.setdefault(name, {})
@@ -40,10 +40,10 @@ def timing(roots: Sequence[tuple[Scope, Sequence[str]]], tables: Tables, dialect
                     reasons.setdefault(name, set()).update(missing)
                 for part in cell.parts:
                     alike = replace(part, fields=frozenset())
-                    read = told_of.get(alike)
-                    if read is None:
-                        read = told_of[alike] = _read(rows_of, rows, part, cells, place)
-                    found.setdefault(reads.setdefault(read, len(reads)), set()).update(part.fields)
+                    number = told_of.get(alike)
+                    if number is None:
+                        number = told_of[alike] = reads.setdefault(_read(rows_of, rows, part, cells, place), len(reads))
+                    found.setdefault(number, set()).update(part.fields)
             for name in names[len(rows.cells):]:
                 reasons.setdefault(name, set()).add("unresolved-column")
     except (TooMuchToFollow, RecursionError):

@@ -19,7 +19,7 @@ class Groups(Picked):
             return True
         if self.query.args.get("having") is not None:
             return True
-        return self.query.find(exp.AggFunc) is not None and any(_aggregates(item) for item in self.query.selects)
+        return any(item.find(exp.AggFunc) is not None and _aggregates(item) for item in self.query.selects)
 
     def _group(self) -> frozenset[Part]:
         """Group the rows; which of them decide what groups there are."""
