@@ -1,15 +1,15 @@
 """Lists of plain objects without a resolver call per field.
 
 graphql-core completes every field of every list item on its own (some 2.5 µs each). Lineage answers are tens of thousands of
-rows whose fields are plain attributes, or objects of such, so their lists are completed in one go: same types, same answer, a tenth of the time.
+rows whose fields are plain attributes, or objects of such, so their lists are completed in one go: same types, same answer, a fraction of the time.
 Any selection with a field that something else resolves takes the ordinary way.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from operator import attrgetter
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLScalarType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -17,12 +17,13 @@ from strawberry.types.field import StrawberryField
 
 __all__ = ["FlatExecutionContext"]
 
+SELECTIONS = 512  # of fields, remembered
 PLAIN = frozenset({"Int", "Float", "String", "Boolean", "ID", "Long", "JSON"})  # scalars whose values are their own JSON form
 Write = Callable[[Any], Any]
 
 
 def _name(value: Any) -> Any:
-    return None if value is None else value.name
+    return None if value is None else value._name_  # `name` is a descriptor that looks there, five times as slowly
 
 
 def _isoformat(value: datetime | None) -> Any:
@@ -63,19 +64,17 @@ class FlatExecutionContext(StrawberryGraphQLCoreExecutionContext):
         if selected.new_defer_usages:
             return None
         attributes: list[str] = []
-        writers: list[tuple[str, Write]] = []
-        for key, details in selected.grouped_field_set.items():
+        writers: list[Write | None] = []
+        for details in selected.grouped_field_set.values():
             field = kind.fields.get(details[0].node.name.value)
             definition = field.extensions.get("strawberry-definition") if field is not None else None
             writer = self._writer(field.type, details) if field is not None else False
             if writer is False or not isinstance(definition, StrawberryField) or definition.base_resolver is not None:
                 return None
             attributes.append(definition.python_name)
-            if callable(writer):
-                writers.append((key, writer))
-        if len(attributes) < 2:  # attrgetter of one name gives no tuple; not worth a case of its own
-            return None
-        return _written(tuple(selected.grouped_field_set), attrgetter(*attributes), writers)
+            writers.append(writer if callable(writer) else None)
+        make = _maker(tuple(attributes), tuple(writer is not None for writer in writers))
+        return make(*selected.grouped_field_set, *(writer for writer in writers if writer is not None))
 
     def _writer(self, output: Any, details: Any) -> Write | bool | None:
         """As for a leaf; objects and lists of them by a plan of their own."""
@@ -92,14 +91,18 @@ def _object(output: Any) -> GraphQLObjectType | None:
     return output if isinstance(output, GraphQLObjectType) and output.is_type_of is None else None
 
 
-def _written(keys: tuple[str, ...], read: Callable[[Any], tuple[Any, ...]], writers: list[tuple[str, Write]]) -> Write:
-    def write(row: Any) -> dict[str, Any]:
-        found = dict(zip(keys, read(row), strict=True))
-        for key, writer in writers:
-            found[key] = writer(found[key])
-        return found
+@lru_cache(SELECTIONS)
+def _maker(attributes: tuple[str, ...], written: tuple[bool, ...]) -> Callable[..., Write]:
+    """What makes a writer of objects with these attributes from the keys of an answer and the writers of those that need one.
 
-    return write
+    As code that says `{k0: row.urn, k1: w1(row.kind)}`: it takes a quarter of the time of pairing keys with values. Names of our own fields are in it; what a
+    query says, its aliases, is not.
+    """
+    keys = [f"k{number}" for number in range(len(attributes))]
+    given = [*keys, *(f"w{number}" for number, needed in enumerate(written) if needed)]
+    parts = (f"k{number}: w{number}(row.{name})" if needed else f"k{number}: row.{name}"
+             for number, (name, needed) in enumerate(zip(attributes, written, strict=True)))
+    return cast(Callable[..., Write], eval(f"lambda {', '.join(given)}: lambda row: {{{', '.join(parts)}}}", {}))  # noqa: S307
 
 
 def _each(write: Write) -> Write:
