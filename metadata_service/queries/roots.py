@@ -16,7 +16,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.mask import may_see
 from metadata_service.queries.shapes import Level
 
-__all__ = ["Root", "asked_roots", "columns_of", "expand"]
+__all__ = ["BESIDE_LIMIT", "Root", "asked_roots", "columns_of", "expand"]
 
 COLUMN_LIMIT = 5_000  # columns of one dataset; the widest tables seen in practice have a few thousand
 VERSION_LIMIT = 5_000

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder, kind_of, parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import CommitRef, commits, runs, versions
@@ -15,12 +15,13 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_path
 from metadata_service.queries.lineage import RootEntity, hidden_jobs
 from metadata_service.queries.mask import hidden
-from metadata_service.queries.roots import asked_roots
+from metadata_service.queries.roots import BESIDE_LIMIT, asked_roots
 from metadata_service.queries.shapes import Level
 from metadata_service.queries.snippets import macro_of, snippet_of
 from metadata_service.queries.trace_shapes import Cause, QualityFinding, Trace, TraceInput, TraceSource, TraceStep, Verdict
 from metadata_service.queries.trace_walk import Walked, walk
 from metadata_service.queries.verdict import verdict
+from metadata_service.queries.written import Written, exactly
 
 __all__ = ["trace"]
 
@@ -30,7 +31,7 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
 
     Args:
         context: The position and the viewer.
-        urn: What to trace.
+        urn: What to trace. A version of a dataset, or a run for what it wrote, is traced as it is, whatever came after it.
         data_at: Trace the value that the run current at this time wrote, instead of the newest.
         since: When the value became wrong, as far as the caller knows: only code that changed since then counts for the verdict.
 
@@ -41,7 +42,7 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
     if not roots:
         nothing = Verdict(Cause.UNKNOWN, "there is nothing of that name at this position")
         return Trace(await context.computed_at(), context.notes.completeness(), (), data_at, since, nothing, (), (), (), ())
-    found = await walk(context, [root.urn for root in roots], data_at)
+    found = await walk(context, [root.urn for root in roots], data_at, chosen=await _asked_versions(context, urn))
     masked = await hidden(context, found.distance)
     masked = masked | await hidden_jobs(context, [*found.edges, *found.constants])
     context.notes.restrict(len(masked & found.distance.keys()))
@@ -56,6 +57,17 @@ async def trace(context: QueryContext, urn: str, data_at: datetime | None = None
     shown = tuple(RootEntity(root.urn, root.why) for root in roots if root.urn not in masked)
     said = verdict(changes, quality, since, value.distance)
     return Trace(await context.computed_at(), context.notes.completeness(), shown, data_at, since, said, steps, sources, changes, quality)
+
+
+async def _asked_versions(context: QueryContext, urn: str) -> dict[str, Written]:
+    """By dataset the version that is asked about: itself, or one that the asked run wrote."""
+    kind = kind_of(urn)
+    asked: dict[str, datetime | None] = {urn: None} if kind == "dataset-version" else {}
+    if kind == "run":
+        run = (await runs(context, [urn])).get(urn)
+        links = (await context.links([urn], ["GENERATED"], BESIDE_LIMIT, "outputs of one run")).get(urn)
+        asked = {link.dst: run.ended_at or run.started_at for link in links.out} if run is not None and links is not None else {}
+    return {written.version.dataset: written for written in (await exactly(context, asked)).values()}
 
 
 async def _steps(context: QueryContext, found: Walked, value: ValuePath, masked: frozenset[str]) -> tuple[TraceStep, ...]:

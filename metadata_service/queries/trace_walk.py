@@ -45,6 +45,7 @@ class Walked:
     run: dict[str, RunRef] = field(default_factory=dict)
     read: dict[tuple[str, str], VersionRef] = field(default_factory=dict)
     sizes: dict[str, int | None] = field(default_factory=dict)
+    _views: set[str] = field(default_factory=set)
     _told: dict[str, int | None] = field(default_factory=dict)  # where what a dataset's run read is looked for, if it is only declared
     _moment: dict[str, datetime | None] = field(default_factory=dict)  # when a dataset's inputs were read
 
@@ -53,17 +54,19 @@ class Walked:
         return self.read.get((reader, dataset), self.version.get(dataset))
 
 
-async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | None, *, pinned_only: bool = False) -> Walked:
-    """Walk upstream from `roots` to where lineage ends.
+async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | None, *, chosen: Mapping[str, Written] | None = None,
+               pinned_only: bool = False) -> Walked:
+    """Walk upstream from `roots` to where lineage ends, from the version current at `data_at` or, of a dataset, the `chosen` one.
 
     With `pinned_only` a reader holds the walk back only where it named the version it read: elsewhere it goes on with what is current.
     """
     found = Walked()
     start = sorted({holder(urn) for urn in roots})
-    written = await written_at(context, {dataset: data_at for dataset in start})
+    chosen = chosen or {}
+    written = {**await written_at(context, {dataset: data_at for dataset in start if dataset not in chosen}), **chosen}
     for dataset in start:
         if dataset in written:
-            _assign(context, found, dataset, written[dataset])
+            _assign(context, found, dataset, written[dataset], data_at)
     frontier = list(roots)
     if data_at is not None:  # of what was not there nothing is said
         await doubt(context, "no-data-then", {each: f"no version of it was written by {data_at.isoformat()}" for each in start if each not in written})
@@ -193,9 +196,11 @@ def _assign(context: QueryContext, found: Walked, dataset: str, written: Written
     found.sizes[dataset] = _before_now(context, written.size)
     found._told[dataset] = _before_now(context, written.told)
     found._moment[dataset] = moment
+    if written.view:
+        found._views.add(dataset)
     if written.run is not None:
         found.run[dataset] = written.run
-        if written.run.status != "RUNNING":  # a streaming job reads on
+        if written.run.status != "RUNNING" and not written.view:  # a streaming job reads on
             found._moment[dataset] = written.run.ended_at or written.run.started_at
 
 
@@ -259,7 +264,7 @@ def _by_moment(found: Walked, pairs: Iterable[tuple[str, str]], *, now: bool) ->
 
 async def _used(context: QueryContext, found: Walked, readers: Collection[str]) -> dict[tuple[str, str], tuple[str, bool]]:
     """(reader, dataset) -> the version its run read, or a model was trained on, and whether that is inferred."""
-    wrote = {reader: found.run[reader].urn if reader in found.run else reader for reader in readers}
+    wrote = {reader: found.run[reader].urn if reader in found.run else reader for reader in readers if reader not in found._views}
     read = await versions_read(context, set(wrote.values()))
     streaming = {reader for reader, run in found.run.items() if run.status == "RUNNING"}
     return {(reader, dataset): version for reader, run in wrote.items() for dataset, version in read.get(run, {}).items()

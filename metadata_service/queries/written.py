@@ -5,7 +5,7 @@ and rebuilds only add provenance, so they make no version current; one that a da
 """
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -27,24 +27,37 @@ class Written:
     """A version and the run that wrote it, as far as anybody said.
 
     `size` is the last size at which the version was current (None: it still is, at the position), `told` the one at which its run was known to
-    have ended: that run's code is looked for at the one, what its inputs were at the other.
+    have ended: that run's code is looked for at the one, what its inputs were at the other. A `view` holds no data: whoever reads it reads what it
+    is made of as that is at that moment.
     """
 
     version: VersionRef
     run: RunRef | None
     size: int | None
     told: int | None
+    view: bool = False
 
 
 async def exactly(context: QueryContext, versions: Mapping[str, datetime | None]) -> dict[str, Written]:
     """These versions (URN -> the moment they were read at), each with the run that had last written it then; unknown ones are left out."""
-    return await _exactly(context, versions, await _current(context, {str(parse_urn(version).parent) for version in versions}))
+    datasets = sorted({str(parse_urn(version).parent) for version in versions})
+    rows = await context.graph.get(datasets, context.at) if datasets else {}
+    return _with_views(await _exactly(context, versions, _current(rows)), rows)
 
 
-async def _current(context: QueryContext, datasets: Collection[str]) -> dict[str, str]:
+def _current(rows: Mapping[str, NodeRow]) -> dict[str, str]:
     """The version each dataset has at the position; datasets without any are left out."""
-    rows = await context.graph.get(sorted(datasets), context.at) if datasets else {}
     return {dataset: str(row.facts["currentVersion"]) for dataset, row in rows.items() if row.facts.get("currentVersion") is not None}
+
+
+def _with_views(found: Mapping[str, Written], rows: Mapping[str, NodeRow]) -> dict[str, Written]:
+    views = {urn for urn, row in rows.items() if _is_view(row.facts.get("facet:datasetType"))}
+    return {urn: replace(written, view=True) if written.version.dataset in views else written for urn, written in found.items()}
+
+
+def _is_view(facet: object) -> bool:
+    said = facet if isinstance(facet, Mapping) else {}
+    return str(said.get("datasetType")).upper() == "VIEW" and "MATERIALIZED" not in str(said.get("subType")).upper()
 
 
 async def _exactly(context: QueryContext, versions: Mapping[str, datetime | None], current: Mapping[str, str]) -> dict[str, Written]:
@@ -68,7 +81,8 @@ def _by(row: NodeRow, run: RunRef | None, writers: int) -> VersionRef:
 
 async def written_at(context: QueryContext, datasets: Mapping[str, datetime | None]) -> dict[str, Written]:
     """What each of `datasets` was at its moment (None: at the position); those of which no version is known then are left out."""
-    current = await _current(context, datasets.keys())
+    rows = await context.graph.get(sorted(datasets), context.at) if datasets else {}
+    current = _current(rows)
     found = await _exactly(context, {current[dataset]: None for dataset, moment in datasets.items() if moment is None and dataset in current}, current)
     chosen = {written.version.dataset: written for written in found.values()}
     for dataset, moment in datasets.items():
@@ -76,7 +90,7 @@ async def written_at(context: QueryContext, datasets: Mapping[str, datetime | No
             then = await _at_moment(context, dataset, moment, current.get(dataset))
             if then is not None:
                 chosen[dataset] = then
-    return chosen
+    return _with_views(chosen, rows)
 
 
 async def _at_moment(context: QueryContext, dataset: str, moment: datetime, current: str | None) -> Written | None:
