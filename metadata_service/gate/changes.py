@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
 
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
@@ -10,7 +9,6 @@ from metadata_service.queries.column_types import Fit, fit
 
 __all__ = ["changes"]
 
-MAX_SHOWN: Final = 100  # characters of a statement that cannot be followed
 ORDER: Final[tuple[Kind, ...]] = ("drop-dataset", "drop-column", "retype-column", "change-nullability", "change-values", "not-followed")
 
 
@@ -18,12 +16,7 @@ def changes(base: Schemas, head: Schemas) -> list[Change]:
     """From `base` to `head`, by name, the gravest kind first."""
     old = {(change.kind, change.name, change.detail) for change in base.said}
     found = [*_changes(base.tables, head.tables), *(change for change in head.said if (change.kind, change.name, change.detail) not in old)]
-    return sorted(map(_shown, found), key=lambda change: (ORDER.index(change.kind), change.name, change.detail or ""))
-
-
-def _shown(change: Change) -> Change:
-    statement = change.detail if change.kind == "not-followed" else None
-    return change if statement is None or len(statement) <= MAX_SHOWN else replace(change, detail=f"{statement[:MAX_SHOWN]} …")
+    return sorted(found, key=lambda change: (ORDER.index(change.kind), change.name, change.detail or ""))
 
 
 def _changes(base: Mapping[str, Table], head: Mapping[str, Table]) -> Iterator[Change]:

@@ -33,7 +33,7 @@ def apply_script(schemas: Schemas, sql: str, file: str, dialect: str | None) -> 
         LineproofError: `invalid-argument`: it cannot be read as SQL of the dialect.
     """
     try:
-        statements = sqlglot.parse(forward(sql), read=dialect)
+        statements = [statement for batch in forward(sql) for statement in sqlglot.parse(batch, read=dialect)]
     except (SqlglotError, ValueError, RecursionError) as error:
         raise LineproofError(f"{file} cannot be read as {dialect or 'generic'} SQL: {str(error).splitlines()[0]}", code="invalid-argument") from error
     script = _Script(schemas, file, dialect)
@@ -72,7 +72,7 @@ class _Script:
             if not into.args.get("temporary") and not _name(into.this).startswith("#"):
                 query = statement.copy()
                 query.set("into", None)
-                self.schemas.tables[_name(into.this)] = self._of_query(_name(into.this), [], query)
+                self._put(self._of_query(_name(into.this), [], query), False)
         elif isinstance(statement, exp.Execute) and statement.name.casefold() == "sp_rename":
             self._sp_rename(statement)
         elif isinstance(statement, exp.Command):
@@ -92,9 +92,7 @@ class _Script:
         """What the parser left as text."""
         text = self._text(statement)
         if (made := created(text)) is not None:  # a table of which only the code is known
-            name = self._placed(_name(exp.to_table(made[0], dialect=self.dialect)), made[1])
-            if name is not None:
-                self.schemas.tables[name] = Table(name, {}, False, self.file, text, text, None, name, True)
+            self._put(Table(_name(exp.to_table(made[0], dialect=self.dialect)), {}, False, self.file, text, text), made[1])
         elif (taken := moved(text)) is not None:
             table, schema = (exp.to_table(each, dialect=self.dialect) for each in taken)
             self._rename(_name(table), exp.table_(table.this, db=schema.this))
@@ -126,33 +124,36 @@ class _Script:
         target = statement.this
         listed = target.expressions if isinstance(target, exp.Schema) else []
         name = _name(target.this if isinstance(target, exp.Schema) else target)
-        placed = self._placed(name, bool(statement.args.get("exists")))
-        if placed is None:
-            return
-        name = placed
         parts = statement.find(exp.PartitionedByProperty)
         if parts is not None and isinstance(parts.this, exp.Schema):  # of Hive, where these are columns beside the others
             listed = [*listed, *(each for each in parts.this.expressions if isinstance(each, exp.ColumnDef))]
         keys = {column.name.casefold() for each in listed for key in each.find_all(exp.PrimaryKey) for column in key.find_all(exp.Identifier)}
         columns = {each.name: self._column(each, each.name.casefold() in keys) for each in listed if isinstance(each, exp.ColumnDef)}
-        copied = statement.find(exp.LikeProperty) or statement.args.get("clone")
-        if columns:
-            self.schemas.tables[name] = Table(name, columns, copied is None, self.file, origin=name, folds=True)
-        elif statement.expression is not None:
-            self.schemas.tables[name] = self._of_query(name, [each.name for each in listed], statement.expression)
+        copied = statement.find(exp.LikeProperty, exp.PartitionedOfProperty) or statement.args.get("clone")
+        if statement.expression is not None:
+            table = self._of_query(name, [each.name for each in listed], statement.expression)
+            if columns:
+                made = {column: each.made for column, each in table.columns.items()}
+                table = replace(table, columns={column: replace(each, made=made.get(column)) for column, each in columns.items()}, whole=True)
+        elif columns:
+            table = Table(name, columns, copied is None)
         else:
+            text = self._text(statement)
             like = self.schemas.called(_name(copied.this)) if copied is not None and isinstance(copied.this, exp.Table) else None
-            self.schemas.tables[name] = replace(like or Table(name, {}, False), name=name, file=self.file, origin=name, folds=True)
+            table = like or Table(name, {}, False, code=text, text=text)
+        self._put(replace(table, name=name, file=self.file), bool(statement.args.get("exists")))
 
-    def _placed(self, name: str, if_not_exists: bool) -> str | None:
-        """How to call a table that is made; None if there is one, and it stays."""
-        known = next((each for each in self.schemas.tables if each.casefold() == name.casefold()), None)
+    def _put(self, table: Table, if_not_exists: bool) -> None:
+        """Take in a table that is made, in the place of one that is called so."""
+        folded = table.name.casefold()
+        known = next((each for each in self.schemas.tables if each.casefold() == folded), None)
         if known is not None:
             if if_not_exists:
-                return None
+                return
             del self.schemas.tables[known]
-        self.schemas.said[:] = [each for each in self.schemas.said if each.kind != "drop-dataset" or each.name.casefold() != name.casefold()]
-        return known or name
+        self.schemas.said[:] = [each for each in self.schemas.said if each.kind != "drop-dataset" or each.name.casefold() != folded]
+        name = known or table.name
+        self.schemas.tables[name] = replace(table, name=name, origin=name, folds=True)
 
     def _of_query(self, name: str, named: list[str], query: exp.Expr) -> Table:
         known = Known()
@@ -222,8 +223,8 @@ class _Script:
             yield action.this.name, action.args["to"].name, None
         elif isinstance(action, exp.AlterColumn) and (action.args.get("dtype") is not None or action.args.get("allow_null") is not None):
             nullable = action.args.get("allow_null")
-            yield (action.this.name, action.this.name, Column(self._type(action.args.get("dtype")),
-                                                              None if nullable is None else bool(nullable) or bool(action.args.get("drop"))))
+            yield (action.this.name, (action.args.get("rename_to") or action.this).name,
+                   Column(self._type(action.args.get("dtype")), None if nullable is None else bool(nullable) or bool(action.args.get("drop"))))
         elif isinstance(action, exp.ModifyColumn):
             old = action.args.get("rename_from")
             yield action.this.name if old is None else old.name, action.this.name, self._column(action.this)

@@ -71,7 +71,7 @@ def _place(file: str, line: int | None) -> dict[str, Any]:
 
 def _message(checked: Checked) -> str:
     change = checked.change
-    detail = f" ({change.detail})" if change.detail else ""
+    detail = f" ({change.told})" if change.told else ""
     if checked.impact is None:
         return f"{change.kind} {change.name}{detail}: unknown, {checked.why or 'nothing is recorded about it'}"
     owners = sorted({owner for item in things(checked) for owner in item["owners"]})

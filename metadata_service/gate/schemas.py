@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 __all__ = ["Change", "Column", "Kind", "Schemas", "Table", "same_name"]
 
+MAX_TOLD: Final = 200  # characters of a statement, or of what a column is made of
 Kind = Literal["drop-dataset", "drop-column", "retype-column", "change-nullability", "change-values", "not-followed"]
 
 
@@ -59,6 +60,11 @@ class Change:
     line: int | None = None
     before: str | None = None
     after: str | None = None
+
+    @property
+    def told(self) -> str | None:
+        """`detail`, as much of it as a line of a report has room for."""
+        return self.detail if self.detail is None or len(self.detail) <= MAX_TOLD else f"{self.detail[:MAX_TOLD]} …"
 
     @property
     def name(self) -> str:

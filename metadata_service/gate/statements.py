@@ -14,29 +14,32 @@ _PART: Final = r"(?:[\w$-]+|\"[^\"]+\"|`[^`]+`|\[[^]]+\])"
 _NAME: Final = rf"({_PART}(?:\.{_PART})*)"
 _ALTER: Final = r"^alter\s+\w+\s+(?:if\s+exists\s+)?(?:only\s+)?" + _NAME + r"\s+"
 _ALTERED: Final = re.compile(_ALTER, re.IGNORECASE)
-_CREATED: Final = re.compile(r"^create\s+((?:\w+\s+)*?)(?:table|view)\s+(if\s+not\s+exists\s+)?" + _NAME, re.IGNORECASE)
+_CREATED: Final = re.compile(r"^create\s+((?:(?!(?:on|for|from|into|to|as)\b)\w+\s+)*?)(?:table|view)\s+(if\s+not\s+exists\s+)?" + _NAME, re.IGNORECASE)
 _KIND: Final = re.compile(r"^((?:alter|drop)\s+)(?:materialized|foreign|external|dynamic|iceberg|snapshot)\s+(?=(?:table|view)\b)", re.IGNORECASE)
 _RENAMED: Final = re.compile(r"(?:table\s+)?([\w.`\"]+)\s+to\s+([\w.`\"]+)", re.IGNORECASE)
 _SET_SCHEMA: Final = re.compile(_ALTER + r"set\s+schema\s+" + _NAME + "$", re.IGNORECASE)
 _TRANSFER: Final = re.compile(r"^alter\s+schema\s+" + _NAME + r"\s+transfer\s+(?:object\s*::\s*)?" + _NAME + "$", re.IGNORECASE)
 _RENAME_COLUMN: Final = re.compile(  # of which the parser makes another name of the table
     r"(\balter\s+table\b[^;]*?\brename\s+)(?!(?:to|column|constraint|index|key|as)\b)([\w\"`]+\s+to\b)", re.IGNORECASE)
-_FOR_THE_CLIENT: Final = re.compile(r"^[ \t]*(?:go(?:[ \t]+\d+)?|\\\w.*)[ \t]*$", re.IGNORECASE | re.MULTILINE)  # of SQL Server's tools, and of psql
+_GO: Final = re.compile(r"^[ \t]*go(?:[ \t]+\d+)?[ \t]*$", re.IGNORECASE | re.MULTILINE)  # which SQL Server's tools take as the end of a batch
+_FOR_PSQL: Final = re.compile(r"^[ \t]*\\\w.*$", re.MULTILINE)
 _MIGRATION: Final = r"^[ \t]*--[ \t]*(?:\+goose|\+migrate|migrate:)[ \t]*"
 _BACKWARD: Final = re.compile(rf"{_MIGRATION}down\b.*?(?={_MIGRATION}up\b|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _TAKES_AWAY: Final = re.compile(r"\b(alter|drop|rename|sp_rename|swap)\b", re.IGNORECASE)
 _CHANGES_NO_COLUMN: Final = re.compile(  # of single statements of those, what readers do not notice
-    r"^(?=alter|drop)(.*?\b)?(owner\s+to|(attach|detach|add|drop)\s+partition|row\s+level\s+security|(enable|disable)\s+\w+|validate\s+constraint|"
+    r"^(?=alter|drop)(.*?\b)?(owner\s+to|(attach|detach|add|drop)\s+partition|row\s+level\s+security|(enable|disable)\s+\w+|(validate|rename)\s+constraint|rebuild|(no\s+)?inherit|"
     r"replica\s+identity|add\s+value|set\s+(tblproperties|options|statistics|storage|compression|logged|unlogged|tablespace)|unset\s+\w+|"
     r"(add|drop)\s+search|convert\s+to\s+character|(drop|alter)\s+"
     r"(index|constraint|sequence|function|procedure|trigger|role|user|policy|extension|default|identity|foreign\s+key|primary\s+key))\b",
     re.IGNORECASE | re.DOTALL)
 
 
-def forward(sql: str) -> str:
-    """What a server is told when a script is applied, in words that the parser follows; every line stays where it is."""
+def forward(sql: str) -> list[str]:
+    """What a server is told when a script is applied, batch by batch, in words that the parser follows; every line keeps its number."""
     ahead = _BACKWARD.sub(lambda undone: "\n" * undone[0].count("\n"), sql)
-    return _RENAME_COLUMN.sub(r"\1column \2", _FOR_THE_CLIENT.sub(";", ahead))
+    text = _RENAME_COLUMN.sub(r"\1column \2", _FOR_PSQL.sub(";", ahead))
+    batches = _GO.split(text)
+    return ["\n" * sum(each.count("\n") for each in batches[:place]) + batch for place, batch in enumerate(batches)]
 
 
 def takes_away(text: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _WORD: Final = re.compile(r"\w+")
 _ONE_INTEGER: Final = frozenset({"bigquery", "sqlite"})  # dialects in which all integer types are one
 
 
+@lru_cache(maxsize=10_000)  # a project has few types, and thousands of columns
 def spelled(text: str, dialect: str | None) -> str:
     """A type of a dialect in the one spelling that `fit` reads; as it is if it cannot be read."""
     found = _read(text, dialect)

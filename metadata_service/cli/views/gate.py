@@ -74,7 +74,7 @@ def _line(checked: Checked, policy: FailOn) -> str:
 
 def _change(checked: Checked) -> str:
     change = checked.change
-    detail = f" ({_plain(change.detail)})" if change.detail else ""
+    detail = f" ({_plain(change.told)})" if change.told else ""
     return f"{WORDS[change.kind]} {_plain(change.name)}{detail}".replace("  ", " ")
 
 

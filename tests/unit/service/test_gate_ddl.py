@@ -1,14 +1,17 @@
 """The gate on SQL scripts: what statements take away, in the spellings of several dialects, and nothing of it in silence."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.changes import changes
+from metadata_service.gate.formats import sarif
 from metadata_service.gate.read import read_schemas
 from metadata_service.gate.schemas import Change
+from metadata_service.gate.verdict import Checked
 
 A = "create table s.a (id int not null, x int, y varchar(10)); create view s.v as select id, x as xx from s.a where y = 'k'"
 T = "create table t (x int, y int)"
@@ -71,6 +74,13 @@ def between(folder: Path, base: str, head: str, dialect: str | None) -> list[Cha
     ("spark", T, "drop database nobody; alter table t add partition (p=1), drop partition (p=2)", []),
     ("spark", "create table t (s struct<a: int, b: int>)", "alter table t drop column s.a", ["not-followed  ALTER TABLE t DROP COLUMN s.a"]),
     ("hive", "create table t (x int) partitioned by (d date)", "drop table t; create table t (x int)", ["drop-column t.d"]),
+    ("spark", T, "alter table t change column y z int", ["drop-column t.y renamed to z"]),
+    ("databricks", "create table t deep clone u", "create or replace table t deep clone w", ["change-values t its code changed"]),
+    ("snowflake", "create table t (x int) as select 1",
+     "create stream k on table t; create or replace table t (x int) as select 2", ["change-values t.x 1 → 2"]),
+    ("bigquery", T, "create or replace table t as select * except (y) from t", ["drop-column t.y"]),
+    ("tsql", "create procedure p as begin select 1 end\nGO\n" + T, "drop table t\nGO\ncreate procedure q as begin select 2 end\nGO\ncreate table t (x int)",
+     ["drop-column t.y"]),
     ("mysql", "create table t (x tinyint(1))", "drop table if exists t; create table t (x boolean)", []),
     ("oracle", T, "alter table t modify (x number(5))", ["not-followed  alter table t modify (x number(5))"])])
 def test_what_a_migration_takes_away(tmp_path: Path, dialect: str, base: str, added: str, taken: list[str]) -> None:
@@ -105,10 +115,14 @@ def test_statements_on_tables_that_nothing_here_made_are_told(tmp_path: Path) ->
 
 
 def test_a_statement_that_cannot_be_followed_is_compared_to_its_end(tmp_path: Path) -> None:
-    block = f"do $$ begin {'perform now(); ' * 9} alter table t drop column %s; end $$"
+    block = f"do $$ begin {'perform now(); ' * 20} alter table t drop column %s; end $$"
     [found] = between(tmp_path, f"{T}; {block % 'x'}", f"{T}; {block % 'y'}", "postgres")
     assert found.kind == "not-followed"
-    assert len(str(found.detail)) < 110
+    assert "drop column y" in str(found.detail)
+    assert len(str(found.told)) < 210
+    both = between(tmp_path, T, f"{T}; {block % 'x'}; {block % 'y'}", "postgres")
+    results = json.loads(sarif([Checked(each, None) for each in both], "1", "head.sql"))["runs"][0]["results"]
+    assert len({json.dumps(each["partialFingerprints"]) for each in results}) == 2
 
 
 def test_a_dump_that_drops_what_it_makes_again_drops_nothing(tmp_path: Path) -> None:
