@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.activity import commits
+from metadata_service.queries.column_gaps import SAME_AS
 from metadata_service.queries.constant import NOWHERE, constants
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_edges
@@ -53,6 +54,8 @@ async def code_changes(context: QueryContext, edges: Sequence[Edge], value: Valu
             told = tuple(column for column in change.columns if column.changed or column.urn not in reached)
             if told:
                 found[key] = replace(change, columns=told)
+    for change in await _declared_anew(context, [edge for edge in edges if edge.transformation is None], value):
+        found[change.job or holder(change.columns[0].urn), None, change.size] = change
     if len(found) > MAX_CHANGES:
         context.notes.truncate(f"versions of code on the path ({MAX_CHANGES} of {len(found)})")
     ordered = sorted(found.values(), key=_rank, reverse=True)[:MAX_CHANGES]
@@ -115,6 +118,32 @@ async def _read_as_a_whole(context: QueryContext, edges: Sequence[Edge]) -> list
     masked = await hidden(context, {edge.upstream for edge in last})
     named = {edge.downstream for edge in last if edge.upstream in masked}  # whose expressions name what is hidden
     return [edge for edge in last if edge.downstream not in named]
+
+
+async def _declared_anew(context: QueryContext, edges: Iterable[Edge], value: ValuePath) -> list[CodeChange]:
+    """What is said of things without naming code (a view, a dashboard, a job of a client that sends none) and was said otherwise before."""
+    groups: dict[tuple[str | None, str], list[Edge]] = defaultdict(list)
+    for edge in edges:
+        if edge.upstream != NOWHERE and edge.subtype != SAME_AS:
+            groups[edge.via, holder(edge.downstream)].append(edge)
+    found = []
+    for (via, _), now in groups.items():
+        group = now
+        for _ in range(VERSIONS_BACK):
+            group = sorted(group, key=lambda edge: -edge.from_)
+            began = group[0].from_
+            families = sorted({edge.family for edge in now})
+            history = await context.graph.edge_history(sorted({edge.downstream for edge in now}), families, 0, began, HISTORY_LIMIT)
+            before = [edge for edge in history if edge.via == via and edge.transformation is None and edge.from_ < began <= edge.to]
+            masked = await hidden(context, {edge.upstream for edge in before})
+            if not before:
+                break
+            change = _change(group, before, value, masked)
+            found += [change] if change.path_changed else []
+            group = [edge for edge in before if edge.upstream not in masked]
+            if not group:
+                break
+    return found
 
 
 async def _before(context: QueryContext, group: Sequence[Edge]) -> list[Edge]:

@@ -102,7 +102,8 @@ async def _of_code(context: QueryContext, path: Path, change: CodeChange) -> lis
     """A new version of code: how it computes the columns on the path, else its configuration, its environment, or something else in it."""
     known = {"job": change.job, "commit": change.commit, "file": change.file, "line": change.line, "at": change.at}
     dataset = holder(change.columns[0].urn) if change.columns else str(change.job)
-    pair = await context.graph.get([urn for urn in (change.previous, change.transformation) if urn], context.at)
+    versions = [urn for urn in (change.previous, change.transformation) if urn]
+    pair = await context.graph.get(versions, context.at) if versions else {}
     before, after = (pair[urn].facts if urn in pair else {} for urn in (change.previous or "", change.transformation or ""))
     modules = _other_modules(before, after)
     if change.path_changed:

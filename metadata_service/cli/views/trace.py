@@ -44,7 +44,8 @@ def trace_view(answer: Row) -> Iterable[RenderableType]:
 
 def _change(change: Row, names: Names) -> Iterable[RenderableType]:
     kind = ("suspect ", "bold red") if change["suspect"] else ("earlier ", "yellow") if change["influence"] == VALUE else ("rows only ", "dim")
-    yield Hanging(Text.assemble(kind, by_commit(change["commit"]), (f"  {names(change['job'])} since {time(change['at'])}, entry {change['openedBy']}", "dim")))
+    by = names(change["job"]) if change["job"] else "declared"
+    yield Hanging(Text.assemble(kind, by_commit(change["commit"]), (f"  {by} since {time(change['at'])}, entry {change['openedBy']}", "dim")))
     shown = [column for column in change["columns"] if column["changed"] and column["influence"] == change["influence"]]
     said: dict[str, list[str]] = {}
     for column in shown:

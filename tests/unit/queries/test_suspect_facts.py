@@ -97,3 +97,26 @@ async def test_a_failed_run_says_why_and_what_it_had_written(world: World) -> No
     made(world, 2, state="ABORT", run_facets={"errorMessage": {"message": "disk\nfull"}}, output={"outputStatistics": {"rowCount": 40}})
     assert [row.because for row in await found(world, start) if row.kind is SuspectKind.RUN_FAILED] == [
         "the last run of make ended as ABORT: disk full; it had written 40 rows of m"]
+
+
+def view(world: World, number: int, expression: str, *sources: str) -> None:
+    """What v is made of, as a dataset event says it: no job, no code."""
+    lineage = {"x": {"inputFields": [{"namespace": NS, "name": source, "field": "x"} for source in sources]}}
+    world.openlineage({"eventTime": f"2026-04-{number:02}T00:00:00Z", "dataset": {"namespace": NS, "name": "v", "facets": {
+        "schema": {"fields": [{"name": "x"}]}, "columnLineage": {"fields": lineage}, "lineproof_columns": {"fields": {"x": {"expression": expression}}}}}})
+
+
+async def test_a_view_that_is_declared_anew_is_code_that_changed(world: World) -> None:
+    view(world, 1, "m.x", "m")
+    start = await world.settle()
+    view(world, 2, "m.x", "m")
+    assert await found(world, start, column("x", "v")) == []
+    view(world, 3, "m.x * 2", "m")
+    row, = await found(world, start, column("x", "v"))
+    assert (row.kind, row.urn, row.before, row.after, row.job) == (SuspectKind.CODE, column("x", "v"), "m.x", "m.x * 2", None)
+    between = await world.settle()
+    view(world, 4, "m.x * 2 + n.x", "m", "n")
+    first, second = await found(world, start, column("x", "v"))
+    assert {first.after, second.after} == {"m.x * 2", "m.x * 2 + n.x"}
+    row, = await found(world, between, column("x", "v"))
+    assert (row.before, row.after) == ("m.x * 2", "m.x * 2 + n.x")
