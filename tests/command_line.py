@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from metadata_service.graph.open import open_graph
 from metadata_service.graph.port import GraphStore
 from tests import serve_process
 from tests.flights_world import World
-
-LINEPROOF = [sys.executable, "-c", serve_process.ENTRY]
 
 
 def told_home(home: Path, tell: Callable[[Path, GraphStore], Awaitable[World]]) -> Path:

@@ -13,7 +13,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -28,17 +30,53 @@ def run(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout:
     """`lineproof` with these arguments, as `subprocess.run` would run it, without a stdin."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        asked = {"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "timeout": timeout, "out": str(out), "err": str(err)}
-        waiting = _waiting()
-        assert waiting.stdin is not None
-        assert waiting.stdout is not None
-        waiting.stdin.write(json.dumps(asked) + "\n")
-        waiting.stdin.flush()
-        code = int(waiting.stdout.readline())
-        done = subprocess.CompletedProcess(["lineproof", *arguments], code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
-    if code == -signal.SIGALRM:
-        raise subprocess.TimeoutExpired(done.args, timeout, done.stdout, done.stderr)
-    return done
+        process = start(arguments, cwd=cwd, env=env, out=out, err=err)
+        code = process.wait(timeout)
+        return subprocess.CompletedProcess(["lineproof", *arguments], code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+def start(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> Process:
+    """`lineproof` with these arguments; what it prints is added to the files."""
+    return Process(_ask({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env), "out": str(out), "err": str(err)}))
+
+
+@dataclass(slots=True)
+class Process:
+    """A command that runs, with what tests need of `subprocess.Popen`."""
+
+    pid: int
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = _ask({"pid": self.pid, "wait": 0})
+        return self.returncode
+
+    def wait(self, seconds: float) -> int:
+        """The exit code; as that of `Popen`, minus the number of the signal that ended it. It is killed, which is an error, when it takes longer."""
+        if self.returncode is None:
+            self.returncode = _ask({"pid": self.pid, "wait": seconds})
+        if self.returncode is None:
+            self.kill()
+            self.wait(seconds)
+            raise subprocess.TimeoutExpired("lineproof", seconds)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _ask(question: dict[str, Any]) -> Any:
+    waiting = _waiting()
+    assert waiting.stdin is not None
+    assert waiting.stdout is not None
+    waiting.stdin.write(json.dumps(question) + "\n")
+    waiting.stdin.flush()
+    return json.loads(waiting.stdout.readline())
 
 
 @lru_cache(1)
@@ -59,10 +97,25 @@ def _main() -> None:
     gc.freeze()  # nobody looks at it again, which would copy it
     for line in sys.stdin:
         asked = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            return _become(asked)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        if "pid" in asked:
+            answer = _ended(asked["pid"], asked["wait"])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                return _become(asked)
+        print(json.dumps(answer), flush=True)
+
+
+def _ended(pid: int, seconds: float) -> int | None:
+    """The exit code of a child that ends within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(0.005)
 
 
 def _become(asked: dict[str, Any]) -> None:
@@ -71,11 +124,10 @@ def _become(asked: dict[str, Any]) -> None:
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
-    for number, (name, flags) in enumerate(((os.devnull, os.O_RDONLY), (asked["out"], os.O_WRONLY | os.O_CREAT), (asked["err"], os.O_WRONLY | os.O_CREAT))):
+    for number, (name, flags) in enumerate(((os.devnull, os.O_RDONLY), *((asked[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("out", "err")))):
         opened = os.open(name, flags)
         os.dup2(opened, number)
         os.close(opened)
-    signal.alarm(asked["timeout"])
     sys.argv = ["lineproof", *asked["arguments"]]
     main()
 

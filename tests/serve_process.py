@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
 class Serving:
     """A running service and how to reach it as its first admin."""
 
-    process: subprocess.Popen[bytes]
+    process: forked.Process
     folder: Path
     url: str
 
@@ -60,18 +59,17 @@ def serving(folder: Path, *arguments: str, env: Mapping[str, str] | None = None)
     """`lineproof serve` on a free port with its data in `folder`/.lineproof, until the block ends."""
     address = folder / ".lineproof" / "address"
     address.unlink(missing_ok=True)
-    with (folder / "serve.log").open("ab") as output:
-        process = subprocess.Popen([sys.executable, "-c", ENTRY, "serve", "--port", "0", *arguments], cwd=folder, env=environment(folder, env),
-                                   stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    log = folder / "serve.log"
+    process = forked.start(["serve", "--port", "0", *arguments], cwd=folder, env=environment(folder, env), out=log, err=log)
     try:
-        yield Serving(process, folder, _wait(process, address, folder / "serve.log"))
+        yield Serving(process, folder, _wait(process, address, log))
     finally:
         if process.poll() is None:
             process.kill()
             process.wait(10)
 
 
-def _wait(process: subprocess.Popen[bytes], address: Path, log: Path) -> str:
+def _wait(process: forked.Process, address: Path, log: Path) -> str:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if address.exists() and (url := address.read_text().strip()):

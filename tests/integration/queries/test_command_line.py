@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -18,8 +19,8 @@ import pytest
 from lineproof_audit.directory_lock import DirectoryLock
 from metadata_service.graph.open import open_graph
 from metadata_service.projector.election import FileElection
-from tests import serve_process
-from tests.command_line import LINEPROOF, as_json, environment, lineproof, told_home
+from tests import forked, serve_process
+from tests.command_line import as_json, environment, lineproof, told_home
 from tests.flights_world import RAW, column, dataset, flights_world, open_world
 
 
@@ -41,23 +42,21 @@ def _serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([*LINEPROOF, "serve", "--port", str(port)], env=environment(home), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE)
+    log = home / "serve.log"
+    process = forked.start(["serve", "--port", str(port)], cwd=home, env=environment(home), out=log, err=log)
     try:
         deadline = time.monotonic() + 60
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(30)
-        if process.stderr is not None:
-            process.stderr.close()
 
 
 def test_lineage_is_a_tree(home: Path) -> None:
@@ -194,16 +193,17 @@ def test_what_was_not_projected_yet_is_projected_first(tmp_path: Path) -> None:
     assert "fresh" in lineproof(tmp_path, "lineage", "fresh")
 
 
-def test_questions_need_no_lock_and_do_not_wait_for_one_another(home: Path) -> None:
+def test_questions_need_no_lock_and_do_not_wait_for_one_another(home: Path, tmp_path: Path) -> None:
     """Another process writes the directory, and answers no questions."""
     lock = DirectoryLock(home / "data")
     try:
-        command = [*LINEPROOF, "lineage", "training_set", "--json"]
-        asking = [subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) for _ in range(3)]
-        answers = [process.communicate(timeout=90)[0] for process in asking]
+        outs = [tmp_path / str(number) for number in range(3)]
+        asking = [forked.start(["lineage", "training_set", "--json"], cwd=home, env=environment(home), out=out, err=out) for out in outs]
+        codes = [process.wait(90) for process in asking]
+        answers = [out.read_text() for out in outs]
     finally:
         lock.release()
-    assert [process.returncode for process in asking] == [0, 0, 0]
+    assert codes == [0, 0, 0], answers
     assert len(set(answers)) == 1
 
 
