@@ -4,8 +4,8 @@ How the graph lies in Neo4j:
 
 - `(:Entity:<Kind> {urn, kind, namespace, sort_key, folded, tenant, from})`, unique by `urn`. The port looks entities up by URN alone and every
   namespace belongs to one tenant, so `tenant` is a property and no part of the key. `sort_key` is the name's UTF-8 in hex: Neo4j does not compare
-  and sort text beyond U+FFFF in one order. `single`: never did two current edges come to it from the same node, so that
-  its edges are as many as its downstream neighbours. (Nodes of graphs made before there was that have it not.)
+  and sort text beyond U+FFFF in one order. `single`: at no position do two edges come to it from the same node, so that its edges are as
+  many as its downstream neighbours; the value is the size since which these are the same. (Of graphs made before: nothing, or only `true`.)
 - `DERIVED_FROM`, `COLUMN_DERIVED_FROM` (current) and `…_PAST` (closed) point downstream -> upstream; every other relationship is a provenance link.
 - Facts are `(:Revision {urn, fact, from, to, value})` and the audit trail is `(:Touch {urn, index, role})`, joined by `urn` through an index. Neither hangs on
   its entity by a relationship or as properties: a walk reads the relationship chain and the first properties of every node that it passes.
@@ -55,7 +55,7 @@ MOVE = "MATCH (p:Position {id: 0}) SET p.size = $size, p.root = $root, p.digest 
 
 # Writes: `$rows` of one batch, at most a few thousand.
 KNOWN = "UNWIND $urns AS urn MATCH (n:Entity {urn: urn}) RETURN urn"
-UPSERT_NODES = "UNWIND $rows AS row MERGE (n:Entity {urn: row.urn}) ON CREATE SET n += row.props, n.single = true, n:$(row.label)"
+UPSERT_NODES = "UNWIND $rows AS row MERGE (n:Entity {urn: row.urn}) ON CREATE SET n += row.props, n.single = 0, n:$(row.label)"
 ADD_REVISIONS = (f"UNWIND $rows AS row MERGE (r:Revision {{urn: row.urn, fact: row.fact, from: row.from}}) ON CREATE SET r.to = row.to, r.value = row.value "
                  f"ON MATCH SET r.to = CASE r.to WHEN {OPEN} THEN row.to ELSE r.to END")
 END_REVISIONS = f"UNWIND $rows AS row MATCH (r:Revision {{urn: row.urn, fact: row.fact, from: row.from}}) WHERE r.to = {OPEN} SET r.to = row.to"
@@ -117,20 +117,24 @@ def all_edges(kind: str) -> str:
 def add_edges(family: Family, *, past: bool) -> str:
     """Edges that begin in this batch; `past`: that also end in it. An edge that was moved to the past already is not opened again.
 
-    What ends in the batch has to be closed before, or else what takes its place would be a second edge.
+    What ends in the batch has to be closed before, or else what takes its place would seem to be a second edge at the same time.
     """
-    marked = "" if past else f" WITH d, u WHERE COUNT {{ (d)-[:{'|'.join(FAMILIES)}]->(u) }} > 1 SET u.single = null"
     kind, other = (PAST[family], family) if past else (family, PAST[family])
+    any_kind = "|".join([*FAMILIES, *PAST.values()])
     return ("UNWIND $rows AS row MATCH (d:Entity {urn: row.down}) MATCH (u:Entity {urn: row.up}) "
             f"WHERE NOT EXISTS {{ (d)-[:{other} {{key: row.key, from: row.from}}]->(u) }} "
-            f"MERGE (d)-[r:{kind} {{key: row.key, from: row.from}}]->(u) ON CREATE SET r = row.said{marked}")
+            f"MERGE (d)-[r:{kind} {{key: row.key, from: row.from}}]->(u) ON CREATE SET r = row.said "
+            f"WITH d, u, row, row.said.{'to' if past else 'from'} AS changed "
+            f"WITH u, max(changed) AS changed, max(COUNT {{ (d)-[o:{any_kind}]->(u) WHERE o.from < row.said.to AND o.to > row.from }}) AS edges "
+            f"WHERE edges > 1 OR u.single < changed SET u.single = CASE edges WHEN 1 THEN changed END")
 
 
 @cache
 def close_edges(family: Family) -> str:
     """Move edges to the past."""
     return (f"UNWIND $rows AS row MATCH (d:Entity {{urn: row.down}})-[r:{family} {{key: row.key, from: row.from}}]->(u) WHERE u.urn = row.up "
-            f"CREATE (d)-[p:{PAST[family]}]->(u) SET p = properties(r), p.to = row.to DELETE r")
+            f"CREATE (d)-[p:{PAST[family]}]->(u) SET p = properties(r), p.to = row.to DELETE r "
+            "WITH u, max(row.to) AS changed WHERE u.single < changed SET u.single = changed")
 
 
 @cache
@@ -200,20 +204,32 @@ def reach(direction: str, families: tuple[Family, ...], depth: int | None, *, pa
 
     The first row has what `glance` gives and says where the graph stood before the walk, the last one where it stood after it.
     """
-    kinds = _types(families, past=past)
-    visible = " WHERE r.from <= $at AND r.to > $at" if past else ""
-    downstream = f"COUNT {{ MATCH (m)<-[r:{kinds}]-(o){visible} RETURN DISTINCT o }}"
-    if not past:  # how many edges a node has, Neo4j knows without reading them: the dataset above may have a hundred thousand readers
-        downstream = f"CASE WHEN m.single THEN COUNT {{ (m)<-[:{kinds}]-() }} ELSE {downstream} END"
+    kinds, visible = _types(families, past=past), " WHERE r.from <= $at AND r.to > $at" if past else ""
     return (f"MATCH (p:Position {{id: 0}}) WITH [p.size, p.closings] AS before, {_glance(past=past)} AS glance "
             f"CALL (before) {{ {_search(direction, families, depth, past=past)} "
             "WITH m, distance ORDER BY distance, m.urn LIMIT $limit RETURN collect([m, distance]) AS found } "
             f"UNWIND range(0, size(found), {PART}) AS start CALL (found, start) {{ UNWIND found[start..start + {PART}] AS each "
             "WITH each[0] AS m, each[1] AS distance WITH collect([m.urn, distance, "
             f"COLLECT {{ MATCH (m)-[r:{kinds}]->(o){visible} RETURN [type(r), o.urn, properties(r)] LIMIT $edges }}, "
-            f"{downstream}]) AS rows "
+            f"{_downstream(families, past=past)}]) AS rows "
             "MATCH (p:Position {id: 0}) RETURN rows, [p.size, p.closings] AS after } "
             "RETURN before, CASE start WHEN 0 THEN glance END AS glance, rows, after")
+
+
+def _downstream(families: tuple[Family, ...], *, past: bool) -> str:
+    """The number of distinct downstream neighbours of `m`.
+
+    How many edges a node has, Neo4j knows without reading them: the dataset above may have a hundred thousand readers. That number is also
+    the one at `$at` where no edge to it came or went since, if the graph stands `$still`; else what was open is told from what was closed without
+    reading where an open one ends.
+    """
+    looked = f"COUNT {{ MATCH (m)<-[r:{_types(families, past=past)}]-(o){' WHERE r.from <= $at AND r.to > $at' if past else ''} RETURN DISTINCT o }}"
+    current, ended = "|".join(families), "|".join(PAST[family] for family in families)
+    known = f"COUNT {{ (m)<-[:{current}]-() }}"
+    if not past:
+        return f"CASE WHEN m.single IS NOT NULL THEN {known} ELSE {looked} END"
+    return (f"CASE WHEN $still AND m.single <= $at THEN {known} WHEN m.single >= 0 THEN COUNT {{ (m)<-[r:{current}]-() WHERE r.from <= $at }} "
+            f"+ COUNT {{ (m)<-[r:{ended}]-() WHERE r.from <= $at AND r.to > $at }} ELSE {looked} END")
 
 
 def _search(direction: str, families: tuple[Family, ...], depth: int | None, *, past: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from neo4j.exceptions import ClientError, Neo4jError
@@ -40,11 +41,12 @@ class Stand(NamedTuple):
 
 
 class Seen(NamedTuple, Generic[T]):
-    """What a walk brought, and where the graph stood before and after it."""
+    """What a walk brought, and where the graph stood before and after it; `still`: it is right only if the graph did not grow either."""
 
     answer: T
     before: Stand
     after: Stand
+    still: bool = False
 
 
 def by_family(families: Sequence[Family]) -> tuple[Family, ...]:
@@ -54,12 +56,12 @@ def by_family(families: Sequence[Family]) -> tuple[Family, ...]:
 
 async def reachable(graph: Reads, walk: Walk, at: int | None) -> Reach:
     """Everything within `depth` hops of `roots`; see `reference`."""
-    deadline = time.monotonic() + walk.limits.seconds
+    deadline, tries = time.monotonic() + walk.limits.seconds, count()
 
     async def again(position: int | None) -> Seen[Reach]:
         bounds = replace(walk.limits, seconds=deadline - time.monotonic())
         if _is_one_query(walk):
-            return (await _reachable(graph, replace(walk, limits=bounds), position))[1]
+            return (await _reachable(graph, replace(walk, limits=bounds), position, still=next(tries) == 0))[1]
         return await _between(graph, bounds, lambda: reference_reachable(graph, walk.roots, walk.direction, walk.depth, walk.families, position, bounds))
 
     reach, steady = await _steadily(again, at, deadline)
@@ -72,7 +74,7 @@ async def glance(graph: Reads, walk: Walk, at: int | None, named: Mapping[str, A
     """What `cypher.glance` gives for `named`, and the answer of `walk`; None for what one query could not tell."""
     if not _is_one_query(walk):
         return None, None
-    found, seen = await _reachable(graph, walk, at, named)
+    found, seen = await _reachable(graph, walk, at, named, still=True)
     return found, seen.answer if found is None else replace(seen.answer, size=seen.after.size) if _steady(seen, at) else None
 
 
@@ -81,14 +83,15 @@ def _is_one_query(walk: Walk) -> bool:
 
 
 def _steady(seen: Seen[Any], at: int | None) -> bool:
-    return seen.after == seen.before or (at is not None and seen.after.closings == seen.before.closings)
+    return seen.after == seen.before or (at is not None and not seen.still and seen.after.closings == seen.before.closings)
 
 
 async def _steadily(walk: Callable[[int | None], Awaitable[Seen[T]]], at: int | None, deadline: float) -> tuple[T, Stand | None]:
     """The answer of `walk`, and where the graph stood while it was found; None if it did not stand still.
 
     Neo4j has no snapshots, so a walk may see several states. It is repeated at a size: the state at a size does not change as the graph
-    grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile.
+    grows; only a closing, which moves a relationship, can hide an edge from a walk that goes on meanwhile. (The first try counts readers
+    by what stands in the graph, for a graph that stands still; the others do not.)
     """
     for _ in range(TRIES):
         seen = await walk(at)
@@ -113,10 +116,11 @@ async def _stands(graph: Reads, limits: Limits) -> Stand:
     raise GraphUnavailable("the graph was never set up")
 
 
-async def _reachable(graph: Reads, walk: Walk, at: int | None, named: Mapping[str, Any] = NOTHING) -> tuple[Sequence[Any] | None, Seen[Reach]]:
+async def _reachable(graph: Reads, walk: Walk, at: int | None, named: Mapping[str, Any] = NOTHING, *,
+                     still: bool) -> tuple[Sequence[Any] | None, Seen[Reach]]:
     roots, limits = sorted(set(walk.roots)), walk.limits
     statement = cypher.reach(walk.direction, walk.families, walk.depth, past=at is not None)
-    parameters = {**named, "roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ}
+    parameters = {**named, "roots": roots, "at": OPEN if at is None else at, "limit": limits.nodes + 1, "edges": EDGE_READ, "still": still}
     try:
         parts = await graph.rows(statement, parameters, limits.seconds) if limits.seconds > 0 else None
     except ClientError as error:
@@ -130,7 +134,7 @@ async def _reachable(graph: Reads, walk: Walk, at: int | None, named: Mapping[st
         raise GraphUnavailable("the graph was never set up")
     rows = [row for part in parts for row in part["rows"]]
     reasons = [TOO_MANY_NODES] if len(rows) > limits.nodes else []
-    seen = Seen(reach_of(rows[:limits.nodes], limits.edges, reasons), Stand(*parts[0]["before"]), Stand(*parts[-1]["after"]))
+    seen = Seen(reach_of(rows[:limits.nodes], limits.edges, reasons), Stand(*parts[0]["before"]), Stand(*parts[-1]["after"]), still)
     return parts[0]["glance"], seen
 
 

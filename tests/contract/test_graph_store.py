@@ -1,6 +1,7 @@
 """The GraphStore contract, held by every adapter: SQLite, PostgreSQL, Neo4j."""
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -306,6 +307,38 @@ async def test_neighbours_are_counted_once_however_many_edges_there_are(feeder: 
     await feeder.feed(CloseEdge(edge(C, B, 4, set_id="other"), 6))
     assert await below() == await below(BOTH) == [1, 1]
     assert [await below(BOTH, at) for at in (2, 3, 4, 5, 6)] == [[1, 2], [1, 2], [1, 2], [1, 2], [1, 1]]
+
+
+@pytest.mark.parametrize("entries_per_batch", [1, 3, 10])
+async def test_readers_are_counted_at_every_position_in_whatever_order_edges_come_and_go(feeder: Feeder, entries_per_batch: int) -> None:
+    """Short lives of many hubs: whoever counts edges for readers, or takes those of now for those of then, is wrong about one of them."""
+    rng, hubs, readers, last = random.Random(7), [dataset(f"hub{n:02}") for n in range(64)], [dataset("one"), dataset("two")], 10
+    history: list[list[GraphOp]] = [[] for _ in range(last + 1)]
+    history[1] += [UpsertNode(urn, TENANT, 1) for urn in (*hubs, *readers)]
+    edges: list[Edge] = []
+    for hub in hubs:
+        for reader, said in rng.sample([(reader, said) for reader in readers for said in ("once", "again")], rng.randint(1, 3)):
+            start = 1
+            for _ in range(rng.randint(1, 2)):  # one edge, or one that is opened again later
+                start, end = sorted(rng.sample(range(start, last + 2), 2)) if start < last else (last, last + 1)
+                family = rng.choice(BOTH) if hub in hubs[:8] else "DERIVED_FROM"
+                edges.append(edge(reader, hub, start, set_id=said, family=family))
+                history[start].append(OpenEdge(edges[-1]))
+                if end <= last:
+                    history[end].append(CloseEdge(edges[-1], end))
+                    edges[-1] = replace(edges[-1], to=end)
+                start = end
+                if end >= last:
+                    break
+    for start_ in range(1, last + 1, entries_per_batch):
+        group = history[start_:start_ + entries_per_batch]
+        await feeder.feed(*(op for ops in group for op in sorted(ops, key=lambda op: isinstance(op, OpenEdge))), entries=len(group))
+    for at in (*range(1, last + 1), None):
+        for families in (ASSETS, BOTH):
+            visible = [one for one in edges if one.family in families and one.from_ <= (at or last) < one.to]
+            wanted = {hub: len({one.downstream for one in visible if one.upstream == hub}) for hub in hubs}
+            counted = [await feeder.store.reachable(hubs[n:n + 8], "UPSTREAM", 0, families, at, ENOUGH) for n in range(0, len(hubs), 8)]
+            assert {node.urn: node.hidden_downstream for reach in counted for node in reach.nodes} == wanted, at
 
 
 async def test_claims_are_what_edges_say_besides_their_other_ends(feeder: Feeder) -> None:

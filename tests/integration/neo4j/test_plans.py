@@ -32,7 +32,7 @@ PARAMETERS: dict[str, Any] = {
     "rows": [ROW], "urns": URNS, "parts": [URNS], "urn": URNS[0], "roots": URNS, "at": 5, "limit": 10, "start": 0, "stop": 10, "end": 10, "types": None,
     "keys": ["k"], "set_ids": ["s"], "index": 1,
     "indices": [1, 2], "time": 5, "text": "weather", "kinds": None, "prefixes": None, "key": None, "size": 1, "root": "r", "digest": "d",
-    "wiping": False, "closed": 0, "after": URNS[0], "before": "urn:lineproof:dataset;", "edges": 10, "actor": "a", "commit": "c"}
+    "wiping": False, "closed": 0, "after": URNS[0], "before": "urn:lineproof:dataset;", "edges": 10, "still": True, "actor": "a", "commit": "c"}
 
 LOOKUPS = {  # statement -> the operator that must find its rows
     **dict.fromkeys(("POSITION", "STANDS", "POSITION_LOCKED", "FIRST_POSITION", "MOVE", "KNOWN", "UPSERT_NODES", "ADD_REVISIONS", "END_REVISIONS",
