@@ -146,7 +146,9 @@ def several_inserts(statement: exp.MultitableInserts) -> tuple[Reduced, ...]:
         target, columns = target_of(insert.this)
         query = query_of(insert.expression)
         if isinstance(query, exp.Select) and not isinstance(query, exp.Values):
-            query.set("from_", exp.From(this=source.copy()))
+            table = source.copy()
+            query.set("laterals", table.args.pop("laterals", None))
+            query.set("from_", exp.From(this=table))
         else:
             values = insert.expression.expressions[0].expressions if isinstance(insert.expression, exp.Values) and insert.expression.expressions else ["*"]
             below = query_of(source)

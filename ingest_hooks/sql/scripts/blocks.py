@@ -28,6 +28,7 @@ _HEAD: Final = re.compile(r"\s*(?:(?:create|alter)\b(?:\s+or\s+\w+)?(?:\s+(?:tem
                           r"(?P<declare>declare)\b[^;]*;.*?\bbegin\b)", re.IGNORECASE | re.DOTALL)
 _TASK: Final = re.compile(rf"\s*create\b(?:\s+or\s+\w+)?\s+task\b.*?\bas\s+(?={'|'.join(sorted(_STARTS))}|begin\b)", re.IGNORECASE | re.DOTALL)
 _DOLLARS: Final = re.compile(r"(?P<tag>\$\w*\$)(?P<body>.*?)(?P=tag)", re.DOTALL)
+_ON_CONFLICT: Final = re.compile(r"do\s+(?:nothing|update)\b", re.IGNORECASE)
 _GO: Final = re.compile(r"^([ \t]*)go\b([ \t]+\d+)?(?=[ \t]*$)", re.IGNORECASE | re.MULTILINE)
 _WITHOUT_SEMICOLONS: Final = frozenset({"TSQL", "Fabric"})
 _TELLS: Final = re.compile(r"\b(?:insert|update|delete|merge|copy|from)\b", re.IGNORECASE)
@@ -110,7 +111,8 @@ def _without_control(sql: str, tool: Dialect) -> tuple[str, Sequence[Token]]:
     """The text without the words of control that the dialect takes for commands of their own, which swallow what follows; and its tokens."""
     while True:
         tokens = tool.tokenize(sql)
-        swallowing = next((token for token in tokens if token.token_type is TokenType.COMMAND and token.text.upper() in _SWALLOWING), None)
+        swallowing = next((token for token in tokens if token.token_type is TokenType.COMMAND and token.text.upper() in _SWALLOWING
+                           and not _ON_CONFLICT.match(sql, token.start)), None)
         if swallowing is None:
             return sql, tokens
         sql = sql[:swallowing.start] + " " * (swallowing.end + 1 - swallowing.start) + sql[swallowing.end + 1:]

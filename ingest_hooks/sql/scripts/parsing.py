@@ -36,7 +36,9 @@ def parse_statement(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[ex
 
 
 def _parse(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[exp.Expr]:
-    return [each for each in tool.parser().parse(list(tokens), sql) if each is not None]
+    parsed = [each for each in tool.parser().parse(list(tokens), sql) if each is not None]
+    piped = any(token.token_type is TokenType.PIPE_GT for token in tokens)  # sqlglot puts one node in several places, then
+    return [each.copy() for each in parsed] if piped else parsed
 
 
 def _plainer(tokens: Sequence[Token], sql: str, tool: Dialect) -> list[exp.Expr] | None:

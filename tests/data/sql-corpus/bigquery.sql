@@ -1112,3 +1112,11 @@ score = T:p.d.orders.id
 create temp function tidy(word string) as (lower(trim(word)));
 create temp function scored(n int64) returns float64 language js as "return n * 2;";
 select tidy(status) as word, scored(id) as score from d.orders
+
+--# name: pipes over a table of which nothing is known
+schema: none
+kind = far.events.kind
+n =
+rows = F:far.events.day G:far.events.kind S:far.events.kind
+--
+from far.events |> where day > '2026-01-01' |> aggregate count(*) as n group by kind |> order by kind

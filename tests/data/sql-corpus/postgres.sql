@@ -1848,3 +1848,23 @@ rows = J:public.customers.id J:public.orders.customer_id F:public.orders.day
 merge into customers c using orders o on o.customer_id = c.id
 when matched and o.day < '2020-01-01' then do nothing
 when matched then update set city = o.status
+
+--# name: insert that does nothing on a conflict
+writes: audit.log
+id = public.orders.id
+what = public.orders.status
+--
+insert into audit.log (id, what) select id, status from orders on conflict do nothing
+
+--# name: insert that does nothing on a conflict, in a block
+writes: audit.log
+status: partial
+reason: routine
+id = public.orders.id
+rows = F:public.orders.day
+--
+do $$
+begin
+  insert into audit.log (id) select id from orders where day < now() on conflict (id) do nothing;
+end
+$$

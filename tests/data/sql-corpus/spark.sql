@@ -1135,3 +1135,13 @@ rows = F:db.orders.status
 --
 create or replace function with_status(s string) returns table (id bigint) return select id from db.orders where status = s;
 create table db.paid as select id from with_status('paid')
+
+--# name: multi insert over a lateral view
+output: db.skus
+writes: db.skus
+sku = T:db.orders.lines
+rows = F:db.orders.lines
+--
+from db.orders lateral view explode(lines) t as line
+insert overwrite table db.ids select id
+insert overwrite table db.skus select line.sku where line.qty > 1
