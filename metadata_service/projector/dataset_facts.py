@@ -16,6 +16,7 @@ from lineproof_schema.openlineage import DatasetPart
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.edges import follow_columns
 from metadata_service.projector.facets import fed_by, sourceless
+from metadata_service.projector.lives import claimed_at
 from metadata_service.projector.names import column_urn, principal_urn
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
@@ -58,6 +59,8 @@ def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]
             continue
         before = as_dict(draft.fact(dataset, f"facet:{key}"))
         gone = _keep(draft, dataset, key, facet)
+        if gone is None:
+            continue
         match key:
             case "schema":
                 revise_columns(draft, dataset, None if gone else schema_of(facet))
@@ -71,12 +74,17 @@ def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]
                 draft.revise(dataset, "storage", None if gone else as_text(facet.get("uri")))
 
 
-def _keep(draft: Draft, urn: str, key: str, facet: Mapping[str, Any]) -> bool:
-    """The facet as it was sent; True if it was taken back, which an earlier word that arrives later must not undo."""
+def _keep(draft: Draft, urn: str, key: str, facet: Mapping[str, Any]) -> bool | None:
+    """The facet as it was sent; True if it was taken back. None if what stands of a facet that we tell in our words was first said later: an earlier word
+    that arrives after it, of whatever run, does not undo it."""
     gone = is_deleted(facet)
-    draft.revise(urn, f"facet:{key}", None if gone else facet)
-    if gone:
-        draft.put(_deleted_key(urn), {**(draft.state(_deleted_key(urn)) or {}), key: draft.entry.claimed})
+    value, fact = None if gone else facet, f"facet:{key}"
+    if gone or (fact in INTERPRETED and draft.fact(urn, fact) != value):
+        told, claimed = draft.state(_told_key(urn)) or {}, claimed_at(draft)
+        if fact in INTERPRETED and claimed < told.get(key, claimed):
+            return None
+        draft.put(_told_key(urn), {**told, key: claimed})
+    draft.revise(urn, fact, value)
     return gone
 
 
@@ -84,6 +92,8 @@ def project_job_facets(draft: Draft, job: str, facets: Mapping[str, Any]) -> Non
     """Revise the facts of a job."""
     for key, facet in kept_facets(facets).items():
         gone = _keep(draft, job, key, facet)
+        if gone is None:
+            continue
         match key:
             case "ownership":
                 revise_owners(draft, job, None if gone else owners_of(facet))
@@ -98,17 +108,17 @@ def project_job_facets(draft: Draft, job: str, facets: Mapping[str, Any]) -> Non
                 draft.revise(job, "tags", None if gone else tags_of(facet) or None)
 
 
-def _deleted_key(urn: str) -> str:
-    """State key of the facets of an entity that were taken back: {key: claimed time (µs)}."""
-    return f"deleted:{urn}"
+def _told_key(urn: str) -> str:
+    """State key of when what stands of an entity's facets was first said, or they were taken back: {key: claimed time (µs)}."""
+    return f"told:{urn}"
 
 
 def unsaid(draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
     """Of the facets of an event that arrived behind later ones those that say something new; what is known was said later and stays."""
-    deleted = draft.state(_deleted_key(urn)) or {}
-    claimed = draft.entry.claimed or 0
+    told = draft.state(_told_key(urn)) or {}
+    claimed = claimed_at(draft)
     return {key: facet for key, facet in facets.items()
-            if draft.fact(urn, fact_of(key)) is None and draft.fact(urn, f"facet:{key}") is None and deleted.get(key, claimed) <= claimed}
+            if draft.fact(urn, fact_of(key)) is None and draft.fact(urn, f"facet:{key}") is None and told.get(key, claimed) <= claimed}
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ from metadata_service.projector.words import last_said
 __all__ = ["carry_on", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_symlinks", "project_tombstone"]
 
 STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
-_CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource")
+_CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource", "symlinks")
 Touches = Callable[[list[Any]], bool]  # whether a row of a set's edges is meant
 
 
@@ -171,12 +171,25 @@ def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
     moved = _close_until(draft, old, said)
     _changed(draft, old, "RENAME", said)
     _end(draft, old, said, {"namespace": parse_urn(new).components[0], "name": parse_urn(new).components[1]})
+    if draft.fact(new, "existence") == "dropped" and not ended_since(draft, new, said):
+        _forget(draft, new)  # what is known by the name is of what had it before
     carry_on(draft, old, said - 1)  # the columns before the edges that follow from them
     now, since = names_since(draft, old, said - 1)[-1]
     if now is None:
         return
     for state in moved.values():
         _move(draft, state, old, now, since)
+
+
+def _forget(draft: Draft, dataset: str) -> None:
+    """What is declared of the dataset, but for what this entry says, holds no longer."""
+    before = draft.facts(dataset)
+    for fact in _CARRIED:
+        if before.get(fact) is not None and draft.fact(dataset, fact) == before[fact]:
+            if fact == "schema":
+                revise_columns(draft, dataset, None)
+            else:
+                draft.revise(dataset, fact, None)
 
 
 def carry_on(draft: Draft, dataset: str, said: int) -> None:
@@ -203,6 +216,10 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str, since: int
         return
     output = new if state["output"] == old else state["output"]
     identity = SetId(state["kind"], state["via"], state["transformation"], output)
+    if state["kind"] == "symlink" and (names := draft.fact(new, "symlinks")) is not None:  # it says itself which other names it has
+        was_named, named = _linked(draft.fact(old, "symlinks")), _linked(names)
+        rows = {slot: row for slot, row in state["edges"].items() if not {row[1], row[2]}.intersection(was_named - named)}
+        state = {**state, "edges": rows}
     if output == new and state["kind"] == "run" and state["transformation"] is not None:
         was, known = draft.state(out_key(state["via"], old)), draft.state(out_key(state["via"], new))
         if was is not None and was["current"] is not None and is_late(known, identity.digest, was["start"]):

@@ -91,10 +91,14 @@ def under_names_now(draft: Draft, shown: Sequence[Shown], said: int) -> list[tup
         dataset = dataset_of(urn)
         if dataset is not None and dataset not in known:
             known[dataset] = name_now(draft, dataset, said)
-    if all(name is not None and name[0] == dataset for dataset, name in known.items()):
+    formers = {(dataset, dataset_urn(end["namespace"], end["name"])) for dataset in known for end in as_list(draft.fact(dataset, "ended"))
+               if "name" in end and end["at"] == instant(said)}  # what renames may name the former name as its input
+    if not formers and all(name is not None and name[0] == dataset for dataset, name in known.items()):
         return None
     found: list[tuple[Shown, Moment]] = []
     for edge in shown:
+        if (dataset_of(edge.upstream), dataset_of(edge.downstream)) in formers:
+            continue
         ends = [(urn, known[dataset] if dataset is not None else (urn, said), dataset)
                 for urn, dataset in ((urn, dataset_of(urn)) for urn in (edge.downstream, edge.upstream))]
         try:

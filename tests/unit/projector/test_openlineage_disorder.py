@@ -373,3 +373,53 @@ async def test_facts_of_a_dataset_that_was_made_again_are_not_those_of_before_it
         world.log.lineage(event)
     await world.project()
     assert world.facts(TARGET)["description"] == "new"
+
+
+async def test_an_older_word_of_another_run_on_a_dataset_or_job_does_not_undo_a_newer_one(world: World) -> None:
+    told_later: Event = {"ownership": {"owners": [{"name": "new"}]}, "tags": {"tags": [{"key": "new"}]}}
+    told_first: Event = {"ownership": {"owners": [{"name": "old"}]}, "tags": {"tags": [{"key": "old"}]}, "documentation": {"description": "only here"}}
+    world.log.lineage(run_event("b", "r2", minutes=5, outputs=[ds("t", schema=columns("a", "b"), **told_later)]))
+    world.log.lineage(run_event("a", "r1", minutes=1, outputs=[ds("t", schema=columns("a"), **told_first)]))
+    world.log.lineage(run_event("b", "r3", minutes=3, outputs=["u"], documentation={"description": "new"}))
+    world.log.lineage(run_event("b", "r4", minutes=2, outputs=["v"], documentation={"description": "old"}))
+    await world.project()
+    facts = world.facts(TARGET)
+    assert ([column["name"] for column in facts["schema"]], facts["tags"], facts["owners"]) == (["a", "b"], ["new"], [{"name": "new"}])
+    assert facts["description"] == "only here"
+    assert world.facts(format_urn("job", "jobs", "b"))["description"] == "new"
+
+
+@pytest.mark.parametrize("inputs", [[], ["t"]])
+async def test_a_run_that_renames_makes_the_dataset_from_no_other(world: World, inputs: list[str]) -> None:
+    facet = {"lifecycleStateChange": "RENAME", "previousIdentifier": {"namespace": "db", "name": "t"}}
+    world.log.lineage(made(1))
+    for minutes, state in ((2, "START"), (3, "COMPLETE")):
+        world.log.lineage(run_event("m", "m", minutes=minutes, state=state, inputs=inputs, outputs=[ds("t2", lifecycleStateChange=facet)]))
+    await world.project()
+    assert world.assets() == {("t2", "x")}
+
+
+async def test_a_name_that_was_free_takes_on_what_is_known_of_what_gets_it(world: World) -> None:
+    world.log.lineage(made(1, documentation={"description": "gone"}))
+    world.log.lineage(run_event("b", "b", minutes=2, inputs=["y"], outputs=[ds("t_new", schema=columns("b"), symlinks=LINKED)]))
+    world.log.lineage(lives("t", 3, "DROP"))
+    world.log.lineage(renamed("t_new", "t", 4))
+    await world.project()
+    facts = world.facts(TARGET)
+    assert [column["name"] for column in facts["schema"]] == ["b"]
+    assert facts.get("description") is None
+    assert world.facts(format_urn("column", "db", "t", "a"))["existence"] == "dropped"
+    assert world.assets() == {("t", "y"), ("t", "link"), ("link", "t")}
+    again = {"identifiers": [{"namespace": "db", "name": "other", "type": "TABLE"}]}
+    world.log.lineage(run_event("b", "b2", minutes=5, inputs=["y"], outputs=[ds("t", symlinks=again)]))
+    await world.project()
+    assert world.assets() == {("t", "y"), ("t", "other"), ("other", "t")}
+
+
+async def test_what_is_renamed_with_another_name_of_its_own_has_that_one_alone(world: World) -> None:
+    own = {"identifiers": [{"namespace": "db", "name": "own", "type": "TABLE"}]}
+    world.log.lineage(made(1, symlinks=LINKED))
+    world.log.lineage(run_event("m", "m", minutes=2, outputs=[ds("t2", symlinks=own, lifecycleStateChange={
+        "lifecycleStateChange": "RENAME", "previousIdentifier": {"namespace": "db", "name": "t"}})]))
+    await world.project()
+    assert world.assets() == {("t2", "x"), ("t2", "own"), ("own", "t2")}
