@@ -136,11 +136,13 @@ def _writer(row: NodeRow, writers: Sequence[str]) -> str | None:
     return named if named in writers or not writers else writers[-1]
 
 
-async def current_versions(context: QueryContext, datasets: Iterable[str]) -> dict[str, VersionRef]:
-    """The version each dataset has at the position, by dataset; datasets without any are left out."""
+async def current_versions(context: QueryContext, datasets: Iterable[str], known: Mapping[str, NodeRow] | None = None) -> dict[str, VersionRef]:
+    """The version each dataset has at the position, by dataset; datasets without any are left out. `known` are nodes that were read already."""
     wanted = sorted(set(datasets))
-    rows = await context.graph.get(wanted, context.at) if wanted else {}
-    named = {urn: str(row.facts["currentVersion"]) for urn, row in rows.items() if row.facts.get("currentVersion") is not None}
+    rows = dict(known or {})
+    missing = [urn for urn in wanted if urn not in rows]
+    rows |= await context.graph.get(missing, context.at) if missing else {}
+    named = {urn: str(rows[urn].facts["currentVersion"]) for urn in wanted if urn in rows and rows[urn].facts.get("currentVersion") is not None}
     found = await versions(context, named.values())
     return {urn: found[version] for urn, version in named.items() if version in found}
 

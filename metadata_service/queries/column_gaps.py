@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 from lineproof_schema.urn import holder, parse_urn
@@ -38,18 +39,20 @@ async def unexplained(context: QueryContext, columns: Iterable[str], edges: Iter
     `made_of` are the edges into their datasets, if not those of the position.
     """
     wanted = {urn: holder(urn) for urn in columns}
-    into: dict[str, list[Edge]] = defaultdict(list)
+    into: dict[str, list[Edge]] = {urn: [] for urn in wanted}
     for edge in edges:
-        if edge.family == COLUMN_DERIVED_FROM and edge.downstream in wanted:
+        if edge.family == COLUMN_DERIVED_FROM and edge.downstream in into:
             into[edge.downstream].append(edge)
     above, others = await _above(context, sorted(set(wanted.values())), at, made_of)
-    bare = sorted({dataset for urn, dataset in wanted.items() if above[dataset] and not _explained_by(into[urn])})
+    writers = {dataset: _Writers.of(above[dataset]) for dataset in set(wanted.values())}
+    explained = {urn: {edge.via for edge in found if edge.type != "INDIRECT"} for urn, found in into.items()}  # by the jobs that say what its value is made of
+    bare = sorted({dataset for urn, dataset in wanted.items() if above[dataset] and not explained[urn]})
     rows = await context.graph.get(bare, at) if bare else {}
     found = {}
     for urn, dataset in wanted.items():
         row = rows.get(dataset)
         sourceless = row is not None and parse_urn(urn).components[2] in (row.facts.get("sourceless") or ())
-        reason = _gap(into[urn], above[dataset], sourceless, dataset in others)
+        reason = _gap(into[urn], explained[urn], writers[dataset], sourceless, dataset in others)
         if reason is not None:
             found[urn] = reason
     jobs = {urn: [*(edge.via for edge in into[urn]), *(claim.via for claim in above[wanted[urn]])] for urn in found}
@@ -68,18 +71,24 @@ async def _told_by_parser(context: QueryContext, jobs: Collection[str], at: int 
             for urn, fact in said.items() if isinstance(fact, Mapping) and fact.get("status") != "complete"}
 
 
-def _explained_by(edges: Sequence[Edge]) -> set[str | None]:
-    """The jobs that say which columns a column takes its value from."""
-    return {edge.via for edge in edges if edge.type != "INDIRECT"}
+@dataclass(frozen=True, slots=True)
+class _Writers:
+    """The jobs that write a dataset, and those of them that say nothing of its columns."""
+
+    every: frozenset[str | None]
+    silent: frozenset[str | None]
+
+    @classmethod
+    def of(cls, claims: Sequence[Claim]) -> _Writers:
+        return cls(frozenset(claim.via for claim in claims), frozenset(claim.via for claim in claims if is_vague(claim) and claim.status != "partial"))
 
 
-def _gap(into: Sequence[Edge], above: Sequence[Claim], sourceless: bool, other_name: bool) -> str | None:
-    explained, writers = _explained_by(into), {edge.via for edge in above}
-    if sourceless and len(writers) == 1:
-        explained |= writers
-    if any(is_vague(edge) and edge.status != "partial" and edge.via not in explained for edge in above):
+def _gap(into: Sequence[Edge], explained: Set[str | None], writers: _Writers, sourceless: bool, other_name: bool) -> str | None:
+    if sourceless and len(writers.every) == 1:
+        explained = explained | writers.every
+    if writers.silent - explained:
         return SILENT
-    if writers - explained:
+    if writers.every - explained:
         return LEFT_OUT
     if any(edge.status in _VAGUE for edge in into):
         return NOT_FOLLOWED

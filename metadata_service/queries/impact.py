@@ -34,6 +34,7 @@ __all__ = ["impact"]
 
 COLUMN_CHANGES: Final = frozenset({ChangeKind.DROP_COLUMN, ChangeKind.RENAME_COLUMN, ChangeKind.RETYPE_COLUMN, ChangeKind.CHANGE_NULLABILITY})
 DATASET_CHANGES: Final = frozenset({ChangeKind.DROP_DATASET, ChangeKind.RENAME_DATASET, ChangeKind.CHANGE_SCHEMA})
+USES: Final = tuple(Use)  # the most certain one first
 UNCERTAIN: Final = {ChangeKind.RETYPE_COLUMN: "its type may change", ChangeKind.CHANGE_NULLABILITY: "it may hold nulls, or no longer",
                     ChangeKind.CHANGE_VALUES: "its values change"}
 RETYPED: Final = {Fit.WIDER: "its type gets wider", Fit.UNKNOWN: "its type changes; whether the new one holds the same values is not known"}
@@ -138,8 +139,9 @@ async def _describe(context: QueryContext, change: ChangeKind, roots: Sequence[R
             continue
         nearest = min(reached, key=lambda each: (len(paths[each]), uses.get(each) is not Use.DIRECT))
         paths[dataset] = min(paths[nearest], paths.get(dataset, paths[nearest]), key=len)
-    for urn, path in shortest_paths(paths, edges).items():
-        paths.setdefault(urn, path)
+    if holders:
+        for urn, path in shortest_paths(paths, edges).items():
+            paths.setdefault(urn, path)
     kept = {index: place for place, index in enumerate(  # where the walk was cut, an edge may hang on nothing
         index for index, edge in enumerate(edges) if edge.upstream in paths and edge.downstream in paths)}
     edges = [edges[index] for index in kept]
@@ -181,11 +183,11 @@ def _affected(urn: str, node: int, spread: Spread, uses: Mapping[str, Use], hold
               path: tuple[int, ...], masked: bool) -> Affected:
     parsed = parse_urn(urn)
     columns = holders.get(urn, [])
-    severity, reason = min((spread.severity[each] for each in (urn, *columns) if each in spread.severity), key=lambda pair: pair[0] is Severity.POSSIBLE)
+    found = [each for each in (urn, *columns) if each in spread.severity]
+    severity, reason = min((spread.severity[each] for each in found), key=lambda pair: pair[0] is Severity.POSSIBLE)
     if urn not in spread.severity or severity is not spread.severity[urn][0]:
         reason = "holds columns made of it"
-    ways = {uses.get(each, Use.UNKNOWN) for each in (urn, *columns) if each in spread.severity}
-    use = next(each for each in Use if each in ways)
+    use = min((uses.get(each, Use.UNKNOWN) for each in found), key=USES.index)
     if masked:
         return Affected(node, Kind(parsed.kind), None, None, severity, use, reason, len(path), (), (), Binding.FLOATING, None, None, (), path)
     asset = holder(urn)

@@ -1,7 +1,7 @@
 """What is told about affected entities beside the path: owners, the last materialization and run, where a model is live."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineproof_schema.urn import holder, kind_of
@@ -28,17 +28,17 @@ class Facts:
     stored_in: Mapping[str, str]  # feature version -> dataset
 
     @classmethod
-    async def load(cls, context: QueryContext, urns: Collection[str], rows: Mapping[str, NodeRow], edges: Iterable[Edge]) -> Facts:
+    async def load(cls, context: QueryContext, urns: Collection[str], rows: Mapping[str, NodeRow], edges: Sequence[Edge]) -> Facts:
         jobs: dict[str, set[str]] = {}
+        for made, job in {(holder(edge.downstream), edge.via) for edge in edges}:
+            if job is not None and kind_of(made) == "dataset":
+                jobs.setdefault(made, set()).add(job)
         stored: dict[str, str] = {}
         for edge in edges:
-            made = holder(edge.downstream)
-            if (edge.via is not None and made != edge.downstream) or kind_of(made) == "dataset":
-                jobs.setdefault(made, set()).update({edge.via} if edge.via else ())
-            if ":feature-version:" in edge.downstream[:31]:
+            if kind_of(edge.downstream) == "feature-version":
                 stored.setdefault(edge.downstream, holder(edge.upstream))
         datasets = {holder(urn) for urn in urns if kind_of(holder(urn)) == "dataset"} | set(stored.values())
-        current = await current_versions(context, {urn for urn in datasets if kind_of(urn) == "dataset"} - await hidden(context, datasets))
+        current = await current_versions(context, {urn for urn in datasets if kind_of(urn) == "dataset"} - await hidden(context, datasets), rows)
         trained = {urn: _text(rows[urn].facts.get("run")) for urn in urns if urn in rows and rows[urn].kind == "model-version"}
         written = await runs(context, {version.run for version in current.values() if version.run} | {run for run in trained.values() if run})
         visible_jobs = {job for found in jobs.values() for job in found} - await hidden(context, {job for found in jobs.values() for job in found})

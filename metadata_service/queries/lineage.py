@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -270,13 +270,13 @@ def flatten(context: QueryContext, graph: Subgraph, masked: Collection[str],
 
 def _node(graph: Subgraph, urn: str, row: NodeRow | None) -> LineageNode:
     kind, namespace, name = identify(urn)
-    node = LineageNode(urn, kind, namespace, name, graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0), False)
-    if row is None:
-        return node
+    distance, above, below = graph.distance[urn], graph.hidden_upstream.get(urn, 0), graph.hidden_downstream.get(urn, 0)
+    if row is None or not row.facts:
+        return LineageNode(urn, kind, namespace, name, distance, above, below, False)
     when = next((time for fact in TIMES.get(kind, ()) if (time := as_time(row.facts.get(fact))) is not None), None)
-    return replace(node, owners=owner_names(row), description=_text(row.facts.get("description")), tags=tuple(map(str, row.facts.get("tags") or ())),
-                   classification=_text(row.facts.get("classification")), dropped=row.facts.get("existence") == "dropped",
-                   status=_text(row.facts.get("status")) if kind is Kind.RUN else None, time=when)
+    return LineageNode(urn, kind, namespace, name, distance, above, below, False, owner_names(row), _text(row.facts.get("description")),
+                       tuple(map(str, row.facts.get("tags") or ())), _text(row.facts.get("classification")), row.facts.get("existence") == "dropped",
+                       _text(row.facts.get("status")) if kind is Kind.RUN else None, when)
 
 
 def owner_names(row: NodeRow) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """A walk's answer in memory: merged and filtered without losing paths."""
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -120,17 +119,16 @@ def shortest_paths(seeds: Mapping[str, tuple[int, ...]], edges: Iterable[Edge]) 
     leaving: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for position, edge in enumerate(edges):
         leaving[edge.upstream].append((position, edge.downstream))
+    waiting: dict[int, list[tuple[str, tuple[int, ...], int | None]]] = defaultdict(list)  # by length: the node, the path so far, its last step
+    for urn, path in seeds.items():
+        waiting[len(path)].append((urn, path, None))
     paths: dict[str, tuple[int, ...]] = {}
-    waiting = [(len(path), order, urn, path) for order, (urn, path) in enumerate(seeds.items())]
-    heapq.heapify(waiting)
-    order = len(waiting)
+    length = 0
     while waiting:
-        _, _, urn, path = heapq.heappop(waiting)
-        if urn in paths:
-            continue
-        paths[urn] = path
-        for position, other in leaving[urn]:
-            if other not in paths:
-                order += 1
-                heapq.heappush(waiting, (len(path) + 1, order, other, (*path, position)))
+        for urn, path, last in waiting.pop(length, ()):
+            if urn in paths:
+                continue
+            paths[urn] = path = path if last is None else (*path, last)
+            waiting[length + 1] += [(other, path, position) for position, other in leaving.get(urn, ()) if other not in paths]
+        length += 1
     return paths

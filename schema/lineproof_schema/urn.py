@@ -16,6 +16,8 @@ from lineproof_schema.errors import LineproofError
 __all__ = ["KINDS", "NAMESPACED_KINDS", "WALK_KINDS", "Urn", "UrnError", "encode", "format_urn", "holder", "kind_of", "parse_urn"]
 
 PREFIX = "urn:lineproof:"
+_KIND: Final = len(PREFIX)  # where it begins
+_COLUMN: Final = f"{PREFIX}column:"
 REMEMBERED = 32_768  # parsed URNs kept: 40 MB at worst, since
 REMEMBERED_LENGTH, REMEMBERED_COMPONENTS = 256, 8  # longer and deeper ones, which are rare, are parsed each time
 MAX_URN_LENGTH = 8192  # characters; longer names are refused so that indexes stay usable
@@ -140,14 +142,16 @@ def _check(kind: str, components: tuple[str, ...]) -> None:
 
 def kind_of(text: str) -> str | None:
     """The kind that a URN of ours names, the rest unchecked; None if the text is no URN of ours."""
-    kind, colon, _ = text.removeprefix(PREFIX).partition(":")
-    return kind if colon and text.startswith(PREFIX) else None
+    end = text.find(":", _KIND)
+    return text[_KIND:end] if end >= 0 and text.startswith(PREFIX) else None
 
 
 def holder(urn: str) -> str:
     """The dataset of a column; else the entity itself."""
-    kind, *parts = urn.removeprefix(PREFIX).split(":")  # a colon inside a component is escaped
-    return f"{PREFIX}dataset:{parts[0]}:{parts[1]}" if kind == "column" else urn
+    if not urn.startswith(_COLUMN):
+        return urn
+    namespace, name = urn[len(_COLUMN):].split(":", 2)[:2]  # a colon inside a component is escaped
+    return f"{PREFIX}dataset:{namespace}:{name}"
 
 
 class _Remembered(dict[str, Urn]):
