@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lineproof_schema.urn import parse_urn
+from lineproof_schema.urn import kind_of, parse_urn
 from metadata_service.graph.port import NodeRow
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.shapes import Long, as_time
 
-__all__ = ["CommitRef", "RunRef", "VersionRef", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "versions_read",
+__all__ = ["CommitRef", "RunRef", "VersionRef", "commit_of", "commits", "current_versions", "last_runs", "runs", "version_of", "versions", "versions_read",
            "writers_of"]
 
 RUN_LIMIT = 1_000
@@ -75,6 +75,12 @@ class VersionRef:
     inferred: bool = False
 
 
+def commit_of(code: NodeRow | None) -> str | None:
+    """The commit (URN) that a transformation names as its own."""
+    said = code.facts.get("commit") if code is not None else None
+    return said if isinstance(said, str) and kind_of(said) == "commit" else None
+
+
 async def commits(context: QueryContext, urns: Iterable[str]) -> dict[str, CommitRef]:
     """Commits by URN; those without an event are given by what their URN says."""
     wanted = sorted(set(urns))
@@ -132,7 +138,6 @@ async def versions_read(context: QueryContext, readers: Collection[str]) -> dict
 
 def _writer(row: NodeRow, writers: Sequence[str]) -> str | None:
     named = row.facts.get("run")
-    named = f"urn:lineproof:run:{named}" if isinstance(named, str) and not named.startswith("urn:") else named
     return named if named in writers or not writers else writers[-1]
 
 

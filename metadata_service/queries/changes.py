@@ -10,7 +10,7 @@ from typing import Any
 from lineproof_schema.urn import format_urn, holder, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, Edge
 from metadata_service.graph.port import NodeRow
-from metadata_service.queries.activity import commits
+from metadata_service.queries.activity import commit_of, commits
 from metadata_service.queries.column_gaps import SAME_AS
 from metadata_service.queries.constant import NOWHERE, constants
 from metadata_service.queries.context import QueryContext
@@ -202,7 +202,7 @@ def _expression(edges: Sequence[Edge]) -> str | None:
 
 async def _dated(context: QueryContext, found: Sequence[CodeChange]) -> tuple[CodeChange, ...]:
     rows = await context.graph.get(sorted({change.transformation for change in found if change.transformation}), context.at)
-    named = {urn: str(row.facts["commit"]) for urn, row in rows.items() if str(row.facts.get("commit", "")).startswith("urn:")}
+    named = {urn: commit for urn, row in rows.items() if (commit := commit_of(row)) is not None}
     known = await commits(context, named.values())
     dated = []
     for change in found:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.port import NodeRow, RevisionRow
-from metadata_service.queries.activity import RunRef, VersionRef, commits, runs, versions_read
+from metadata_service.queries.activity import RunRef, VersionRef, commit_of, commits, runs, versions_read
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.mask import hidden, withheld
@@ -82,7 +82,7 @@ async def _compared(context: QueryContext, found: Walked, dataset: str, now: _Ra
     last, name = before[-1], called(dataset)
     told: list[Told] = []
     code = rows.get(now.run.transformation or "")
-    commit = str(code.facts["commit"]) if code is not None and str(code.facts.get("commit", "")).startswith("urn:") else None
+    commit = commit_of(code)
     known: dict[str, Any] = {"job": now.run.job, "run": now.run.urn, "at": now.run.ended_at or now.run.started_at,
                              "commit": (await commits(context, [commit])).get(commit) if commit is not None else None,
                              "file": code.facts.get("path") if code is not None else None}

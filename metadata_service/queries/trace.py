@@ -8,7 +8,7 @@ from datetime import datetime
 from lineproof_schema.urn import holder, kind_of, parse_urn
 from metadata_service.graph.ops import Edge
 from metadata_service.graph.port import NodeRow
-from metadata_service.queries.activity import CommitRef, commits, runs, versions
+from metadata_service.queries.activity import CommitRef, commit_of, commits, runs, versions
 from metadata_service.queries.changes import code_changes, failed_checks
 from metadata_service.queries.constant import NOWHERE
 from metadata_service.queries.context import QueryContext
@@ -75,8 +75,8 @@ async def _steps(context: QueryContext, found: Walked, value: ValuePath, masked:
     for edge in (*found.edges, *found.constants):
         groups[edge.downstream, edge.set_id].append(edge)
     code = await context.graph.get(sorted({edges[0].transformation for edges in groups.values() if edges[0].transformation}), context.at)
-    named = {urn: str(row.facts["commit"]) for urn, row in code.items() if str(row.facts.get("commit", "")).startswith("urn:")}
-    known = await commits(context, [*named.values(), *(edge.commit for edge in found.edges if edge.commit and edge.commit.startswith("urn:"))])
+    named = {urn: named_by for urn, row in code.items() if (named_by := commit_of(row)) is not None}
+    known = await commits(context, [*named.values(), *(edge.commit for edge in found.edges if edge.commit and kind_of(edge.commit) == "commit")])
     steps = []
     for (downstream, _), edges in sorted(groups.items(), key=lambda item: (*_rank(found, value, item[0][0]), item[0])):
         transformation = edges[0].transformation or ""
