@@ -23,6 +23,9 @@ _BARE: Final = frozenset({"IF", "WHILE"})  # of T-SQL: a condition and one state
 _STARTS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "WITH", "SELECT", "REPLACE", "COPY", "TRUNCATE"})
 _REPLACE: Final = re.compile(r"^(\s*)replace(\s+into\b)", re.IGNORECASE | re.MULTILINE)
 _UNLOAD: Final = re.compile(r"^(\s*)unload(\s*\(\s*)'((?:[^']|'')*)'(\s*\)\s*to\s*'[^']*')([^;]*)", re.IGNORECASE | re.MULTILINE)
+_IN_A_STRING: Final = re.compile(r"\bexec(?:ute)?\b(?:\s+immediate\b|\s+sp_executesql\b)?\s*(?:\(\s*)?N?(?:'(?P<one>(?:[^']|'')*)'"
+                                 r'|"{3}(?P<three>.*?)"{3})'
+                                 r"(?:\s*\))?(?=\s*(?:;|$|\bend\b))", re.IGNORECASE | re.DOTALL)
 _HEAD: Final = re.compile(r"\s*(?:(?:create|alter)\b(?:\s+or\s+\w+)?(?:\s+(?:temp|temporary|secure|aggregate))*\s+(?:proc|procedure|function)\b|do\b|"
                           rf"execute\s+immediate\b|(?P<block>begin)\s+(?:{'|'.join(sorted(_STARTS | _CONTROL))})\b|"
                           r"(?P<declare>declare)\b[^;]*;.*?\bbegin\b)", re.IGNORECASE | re.DOTALL)
@@ -80,12 +83,23 @@ def _behind(sql: str, body: str) -> str:
 
 
 def _spelled(sql: str) -> str:
-    """The text with `REPLACE INTO` and `UNLOAD ('query') TO 'path'` in words that parsers know, every other character where it was."""
+    """The text with `REPLACE INTO` and `UNLOAD ('query') TO 'path'` in words that parsers know, and what `EXEC ('…')` and its kin run in place of that, every
+    other character where it was."""
     def copy(found: re.Match[str]) -> str:
-        query = re.sub("''", lambda quote: " '" if found[3].count("''", 0, quote.start()) % 2 == 0 else "' ", found[3])
-        return f"{found[1]}copy  {found[2]} {query} {found[4]}{' ' * len(found[5])}"
+        return f"{found[1]}copy  {found[2]} {_out_of_string(found[3])} {found[4]}{' ' * len(found[5])}"
 
+    def run(found: re.Match[str]) -> str:
+        kind = "one" if found["one"] is not None else "three"
+        before, behind = (re.sub(r"[^\n]", " ", sql[start:end]) for start, end in ((found.start(), found.start(kind)), (found.end(kind), found.end())))
+        return before + (_out_of_string(found["one"]) if kind == "one" else found["three"]) + behind
+
+    sql = _IN_A_STRING.sub(run, sql)
     return _UNLOAD.sub(copy, _REPLACE.sub(r"\1insert \2", sql))
+
+
+def _out_of_string(text: str) -> str:
+    """SQL as it stood in a string, each doubled quote as one and a space."""
+    return re.sub("''", lambda quote: " '" if text.count("''", 0, quote.start()) % 2 == 0 else "' ", text)
 
 
 def _routine_body(sql: str) -> str | None:

@@ -515,7 +515,6 @@ select customer_id, sum(amount) as total from d.orders group by customer_id qual
 
 --# name: script with a loop and execute immediate
 writes: d.out
-status: partial
 id = p.d.orders.id
 --
 declare n int64 default 0;
@@ -1120,3 +1119,23 @@ n =
 rows = F:far.events.day G:far.events.kind S:far.events.kind
 --
 from far.events |> where day > '2026-01-01' |> aggregate count(*) as n group by kind |> order by kind
+
+--# name: a statement in a string
+writes: d.out
+id = p.d.orders.id
+status = T:p.d.orders.status
+rows = F:p.d.orders.status
+--
+execute immediate """
+insert into d.out (id, status)
+select «id»id, «status»upper(status) from d.orders where status <> 'x'
+"""
+
+--# name: a statement that is put together when it runs
+writes: d.out
+status: partial
+reason: statement:execute
+id = p.d.orders.id
+--
+insert into d.out select id from d.orders;
+execute immediate format('insert into d.%s select id from d.orders', 'more')

@@ -1146,3 +1146,11 @@ reason: pivot-values-unknown
 * = ?
 --
 select * from (select k, q, v from T) pivot (sum(v) for q in (any))
+
+--# name: a statement in a string, with strings
+writes: target
+id = DB.PUBLIC.ORDERS.ID
+word = T:DB.PUBLIC.ORDERS.STATUS
+rows = F:DB.PUBLIC.ORDERS.STATUS
+--
+execute immediate 'insert into target (id, word) select «id»id, «word»coalesce(status, ''none'') from orders where status <> ''old'''

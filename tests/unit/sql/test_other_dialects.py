@@ -23,6 +23,8 @@ from ingest_hooks.sql import column_lineage
     ("tsql", "use shop\ngo\ncreate view dbo.lit as\nselect id from lamps\ngo\ngrant select on dbo.lit to public\ngo 2\n", "shop.dbo.lit", {("id", "lamps.id")}),
     ("tsql", "create function dbo.of(@kind int) returns table as return (select id, hue from lamps where kind = @kind);\ngo\n"
      "select w.hue into lit from dbo.of(3) w", "lit", {("hue", "lamps.hue")}),
+    ("tsql", "exec('create view dbo.work as select id, hue + ''!'' as hue from lamps'); select * into dbo.lit from dbo.work; exec('drop view dbo.work')",
+     "dbo.lit", {("id", "lamps.id"), ("hue", "lamps.hue")}),
     ("redshift", "ALTER TABLE lit\n  APPEND FROM lamps ignoreextra", "lit", {("id", "lamps.id"), ("kind", "lamps.kind"), ("hue", "lamps.hue")}),
     ("hive", "from lamps insert overwrite table lit select id insert overwrite table dark select hue where kind = 0", "dark", {("hue", "lamps.hue")}),
 ])
