@@ -76,10 +76,15 @@ def fold(ops: Sequence[GraphOp]) -> Batch:
     batch = Batch()
     for op in ops:
         match op:
+            case Revise():  # the frequent ones first
+                _revise(batch, op)
+            case Touch():
+                if batch.touches.get((op.urn, op.index)) != "subject":
+                    batch.touches[(op.urn, op.index)] = op.role
+            case PutState():
+                batch.states[op.key] = op.value
             case UpsertNode():
                 batch.nodes.setdefault(op.urn, op)
-            case Revise():
-                _revise(batch, op)
             case OpenEdge():
                 batch.edges.setdefault((op.edge.key, op.edge.from_), op.edge)
             case CloseEdge():
@@ -90,13 +95,8 @@ def fold(ops: Sequence[GraphOp]) -> Batch:
                 batch.links.setdefault((op.type, op.src, op.dst), op)
             case SetStat():
                 batch.stats[op.set_id] = op
-            case Touch():
-                if batch.touches.get((op.urn, op.index)) != "subject":
-                    batch.touches[(op.urn, op.index)] = op.role
             case EntryRecord():
                 batch.entries[op.index] = op
-            case PutState():
-                batch.states[op.key] = op.value
     return batch
 
 

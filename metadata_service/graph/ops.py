@@ -241,8 +241,6 @@ def digest_delta(ops: Iterable[GraphOp]) -> int:
     total = 0
     for op in ops:
         match op:
-            case UpsertNode():
-                total += node_digest(op.urn, op.tenant, op.from_)
             case Revise():
                 if op.previous_from is not None:
                     total -= revision_digest(op.urn, op.fact, op.previous, op.previous_from, OPEN)
@@ -250,14 +248,18 @@ def digest_delta(ops: Iterable[GraphOp]) -> int:
                         total += revision_digest(op.urn, op.fact, op.previous, op.previous_from, op.from_)
                 if op.value is not None:
                     total += revision_digest(op.urn, op.fact, op.value, op.from_, OPEN)
+            case Touch() | PutState():
+                pass
+            case Link():
+                total += link_digest(op)
+            case UpsertNode():
+                total += node_digest(op.urn, op.tenant, op.from_)
             case OpenEdge():
                 total += edge_digest(op.edge)
             case CloseEdge():
                 total -= edge_digest(op.edge)
                 if op.edge.from_ < op.to:
                     total += edge_digest(replace(op.edge, to=op.to))
-            case Link():
-                total += link_digest(op)
             case _:
                 pass
     return total % DIGEST_MODULUS

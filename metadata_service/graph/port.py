@@ -35,7 +35,7 @@ class Limits:
     seconds: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see Edge
 class NodeRow:
     """An entity at a position: `facts` are the values visible there, `since` where each began."""
 

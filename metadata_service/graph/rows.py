@@ -32,7 +32,7 @@ _ESCAPE, _ESCAPED_ESCAPE, _ESCAPED_NUL = "\ue000", "\ue000\ue001", "\ue000\ue002
 
 def canonical(value: Any) -> str:
     """RFC 8785 text of a JSON value: equal values are stored as equal text, and a NUL in a string as an escape."""
-    return canonical_json(value).decode()
+    return (orjson.dumps(value) if type(value) is str else canonical_json(value)).decode()
 
 
 def read(text: str) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ BUSY_SECONDS = 30  # SQLite: how long a writer waits for the other one
 CACHE_KIB = 8_192
 MMAP_BYTES = 1 << 30
 STREAM_ROWS = 5_000
+ROWS_AT_ONCE = 64  # SQLite: rows added by one statement; while it runs, other threads do
 LOOKUP_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 SETUP_LOCK = 0x6C70_6772_6170_6800  # "lpgraph": an arbitrary number nobody else locks
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "temp_store = MEMORY", f"cache_size = -{CACHE_KIB}", f"mmap_size = {MMAP_BYTES}")
@@ -75,7 +77,10 @@ class Session:
         if rows:
             with closing(self._connection.cursor()) as cursor:
                 if self.dialect.name == "sqlite":
-                    cursor.executemany(self.dialect.insert(into), rows)
+                    whole = len(rows) - len(rows) % ROWS_AT_ONCE
+                    for start in range(0, whole, ROWS_AT_ONCE):
+                        cursor.execute(self.dialect.insert(into, ROWS_AT_ONCE), list(chain.from_iterable(rows[start:start + ROWS_AT_ONCE])))
+                    cursor.executemany(self.dialect.insert(into), rows[whole:])
                 else:
                     cursor.execute(self.dialect.insert(into), [list(column) for column in zip(*rows, strict=True)])
 

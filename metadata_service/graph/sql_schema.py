@@ -55,7 +55,7 @@ for _near, _far in (("down_id", "up_id"), ("up_id", "down_id")):  # both orders 
 
 _link = Table("graph_link", METADATA,
               Column("src_id", BigInteger, primary_key=True), Column("type", _BYTES, primary_key=True), Column("dst_id", BigInteger, primary_key=True),
-              Column("from_", BigInteger, nullable=False), Column("props", _BYTES, nullable=False))
+              Column("from_", BigInteger, nullable=False), Column("props", _BYTES, nullable=False), sqlite_with_rowid=False)
 Index("graph_link_out", _link.c.src_id, _link.c.type, _link.c.from_)
 Index("graph_link_into", _link.c.dst_id, _link.c.type, _link.c.from_)
 
@@ -71,7 +71,9 @@ _entry = Table("graph_entry", METADATA,
                Column("idx", _ID, primary_key=True, autoincrement=False), Column("received", BigInteger, nullable=False),
                Column("event_type", _BYTES, nullable=False), Column("actor", _BYTES), Column("commit_urn", _BYTES), Column("body", _BYTES, nullable=False),
                Index("graph_entry_received", "received", "idx"))
-for _name in ("event_type", "actor", "commit_urn"):
-    Index(f"graph_entry_{_name}", _entry.c[_name], _entry.c.idx)
+Index("graph_entry_event_type", _entry.c.event_type, _entry.c.idx)
+for _name in ("actor", "commit_urn"):  # most entries have neither
+    _said = text(f"{_name} IS NOT NULL")
+    Index(f"graph_entry_{_name}", _entry.c[_name], _entry.c.idx, sqlite_where=_said, postgresql_where=_said)
 
 Table("graph_state", METADATA, Column("key", _BYTES, primary_key=True), Column("value", _BYTES, nullable=False))

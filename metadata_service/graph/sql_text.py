@@ -111,9 +111,9 @@ class Dialect:
         """The statement in this dialect."""
         return _render(self.name, template)
 
-    def insert(self, into: Insert) -> str:
-        """The statement that adds rows: one of them on SQLite, an array per column on PostgreSQL."""
-        return _insert(self.name, into)
+    def insert(self, into: Insert, rows: int = 1) -> str:
+        """The statement that adds rows: so many of them on SQLite, an array per column on PostgreSQL."""
+        return _insert(self.name, into, rows)
 
     def many(self, values: Iterable[Any]) -> Any:
         """A list parameter for `{ids}` or `{texts}`."""
@@ -129,9 +129,10 @@ def _render(dialect: str, template: str) -> str:
 
 
 @cache
-def _insert(dialect: str, into: Insert) -> str:
+def _insert(dialect: str, into: Insert, number: int) -> str:
     names, types = zip(*(column.split(" ") for column in into.columns.split(", ")), strict=True)
-    rows = f"VALUES ({marks(len(names))})" if dialect == "sqlite" else f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in types)})"
+    one = f"({marks(len(names))})"
+    rows = f"VALUES {', '.join([one] * number)}" if dialect == "sqlite" else f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in types)})"
     return f"INSERT INTO graph_{into.table} ({', '.join(names)}) {rows} {into.conflict}"
 
 

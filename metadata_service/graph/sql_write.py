@@ -62,7 +62,7 @@ def _plain(text: str | None) -> str | None:
 def _nodes(session: Session, batch: Batch) -> dict[str, int]:
     """Node ids of every URN of the batch; what is new gets the next ones (there is one writer: it holds the position)."""
     referenced = batch.referenced()
-    urns = dict.fromkeys([*batch.nodes, *sorted(referenced), *(urn for urn, _ in batch.touches)])
+    urns = dict.fromkeys([*batch.nodes, *referenced, *(urn for urn, _ in batch.touches)])
     ids: dict[str, int] = {}
     existing: set[str] = set()
     for urn, number, from_ in session.rows(sql_text.NODE_IDS, session.many(urns)):

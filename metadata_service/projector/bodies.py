@@ -7,6 +7,7 @@ from typing import Protocol
 from lineproof_audit.erasures import Erasures
 from lineproof_audit.store import UNERASABLE_TYPES, StoredEntry
 from metadata_service.projector.entry import ProjectableEntry, open_entry
+from metadata_service.projector.parts import Parts
 
 __all__ = ["BodySource", "TodaysBodies"]
 
@@ -30,6 +31,7 @@ class TodaysBodies:
     def __init__(self, reader: BodySource) -> None:
         self._reader = reader
         self._scanned = 0
+        self._parts = Parts()
         self.erasures = Erasures()
 
     def follow(self) -> int:
@@ -44,11 +46,11 @@ class TodaysBodies:
         """The entry as it stands by the erasures that were folded in."""
         erased, replaced = self.erasures.stand_ins, self.erasures.replacements
         if stored.fields.event_type in UNERASABLE_TYPES:
-            return open_entry(stored)  # the log stands on it: an erasure that names it is void
+            return open_entry(stored, self._parts)  # the log stands on it: an erasure that names it is void
         if stored.index in erased:
-            return open_entry(stored, stands_in_for=erased[stored.index])
+            return open_entry(stored, self._parts, stands_in_for=erased[stored.index])
         if stored.index in replaced:
             other = replaced[stored.index]
             bare = StoredEntry(stored.index, stored.leaf, stored.fields, None, None)  # its body may be there a moment longer
-            return open_entry(bare, replacement=self._reader.entry(other) if other is not None and other < self._scanned else None)
-        return open_entry(stored)
+            return open_entry(bare, self._parts, replacement=self._reader.entry(other) if other is not None and other < self._scanned else None)
+        return open_entry(stored, self._parts)

@@ -7,10 +7,7 @@ run (statistics, versions) is no fact of the dataset and goes to the run or the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
-
-import orjson
 
 from lineproof_schema.openlineage import DatasetPart
 from lineproof_schema.urn import UrnError
@@ -18,6 +15,7 @@ from metadata_service.projector.edges import follow_columns
 from metadata_service.projector.facets import fed_by, sourceless
 from metadata_service.projector.lives import claimed_at
 from metadata_service.projector.names import column_urn, principal_urn
+from metadata_service.projector.parts import KnownList, made_of
 from metadata_service.projector.plain import MAX_NESTING, as_dict, as_list, as_text
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import Words, fact_of
@@ -34,7 +32,6 @@ FED_BY_JOBS_STATE: Final = "fed-by-jobs"  # there is, or was, a dataset with the
 INTERPRETED: Final = frozenset(f"facet:{key}" for key in (
     "columnLineage", "dataSource", "documentation", "jobType", "lifecycleStateChange", "lineage", "ownership", "parent", "schema", "sourceCodeLocation",
     "sql", "symlinks", "tags", "version")) | {"sourceless"}  # and a fact that follows from them and from what else is known of the columns
-WIDE_COLUMNS: Final = 30  # from here on, recognising a schema is cheaper than reading it
 
 
 def is_deleted(facet: Mapping[str, Any]) -> bool:
@@ -43,12 +40,18 @@ def is_deleted(facet: Mapping[str, Any]) -> bool:
 
 
 def kept_facets(facets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Those that can be kept under their key: objects, as the specification wants them."""
+    """Those that can be kept under their key: objects, as the specification wants them. Not to be changed."""
+    return made_of(facets, "kept", _kept)
+
+
+def _kept(facets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {key: facet for key, facet in facets.items() if isinstance(facet, dict) and "\0" not in key and key not in _OURS}
 
 
 def per_run_facets(part: DatasetPart) -> dict[str, dict[str, Any]]:
     """What an event says of this run's reading or writing of a dataset, not of the dataset."""
+    if not part.io_facets and _PER_RUN.isdisjoint(part.facets):
+        return {}
     return kept_facets({**{key: facet for key, facet in part.facets.items() if key in _PER_RUN}, **part.io_facets})
 
 
@@ -57,7 +60,7 @@ def project_dataset_facets(draft: Draft, dataset: str, facets: Mapping[str, Any]
     for key, facet in kept_facets(facets).items():
         if key in _PER_RUN:
             continue
-        before = as_dict(draft.fact(dataset, f"facet:{key}"))
+        before = as_dict(draft.fact(dataset, "facet:tags")) if key == "tags" else {}
         gone = _keep(draft, dataset, key, facet)
         if gone is None:
             continue
@@ -122,19 +125,8 @@ def unsaid(draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schema_of(facet: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The columns of a `schema` facet as the `schema` fact keeps them; nested ones under `fields`. Not to be changed: wide ones are kept for the next run."""
-    fields = as_list(facet.get("fields"))
-    if len(fields) < WIDE_COLUMNS:
-        return _columns(fields)
-    try:
-        return _wide_columns(orjson.dumps(fields))
-    except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates
-        return _columns(fields)
-
-
-@lru_cache(256)
-def _wide_columns(fields: bytes) -> list[dict[str, Any]]:
-    return _columns(orjson.loads(fields))
+    """The columns of a `schema` facet as the `schema` fact keeps them; nested ones under `fields`. Not to be changed."""
+    return made_of(facet, "columns", lambda said: KnownList(_columns(as_list(said.get("fields")))))
 
 
 def _columns(fields: Sequence[Any], depth: int = 0) -> list[dict[str, Any]]:
@@ -207,7 +199,7 @@ def revise_owners(draft: Draft, urn: str, owners: Sequence[Mapping[str, str]] | 
         _link_owners(draft, urn, owners)
 
 
-def standing_facets(draft: Draft, words: Words, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
+def standing_facets(draft: Draft, words: Words, urn: str, facets: Mapping[str, Any]) -> Mapping[str, Any]:
     """Those of an event's facets that stand. Owners that do not, since an event that came before names others, are linked all the same: links say who
     ever was an owner, the fact who is."""
     standing = words.standing(draft, urn, facets)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -43,11 +43,12 @@ from metadata_service.projector.names import dataset_of
 from metadata_service.projector.view import Draft
 
 __all__ = ["SetId", "close_edges", "close_set", "declare", "follow_columns", "held_rows", "identity_now",
-           "index_keys", "is_late", "merge", "opened_key", "out_key", "ready_endpoints", "remember_absorbed", "seen_key", "set_key", "settle", "take_back"]
+           "index_keys", "is_late", "merge", "opened_key", "out_key", "ready_endpoints", "remember_absorbed", "run_set", "seen_key", "set_key", "settle",
+           "take_back"]
 
 ABSORBED_KEPT: Final = 16  # recognised repeats per set: enough for a job that alternates between a few inputs
 BUCKETS: Final = "0123456789abcdef"
-CACHED_DIGESTS: Final = 16_384  # each event of a run asks for those of its outputs half a dozen times
+CACHED_SETS: Final = 16_384  # each event of a run asks for those of its outputs half a dozen times
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,18 @@ class SetId:
     via: str | None
     transformation: str | None
     output: str
+    digest: str = field(init=False, compare=False)  # 32 hex digits
 
-    @property
-    def digest(self) -> str:
-        """32 hex digits."""
-        return _digest("\n".join((self.kind, self.via or "", self.transformation or "", self.output)))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", _digest("\n".join((self.kind, self.via or "", self.transformation or "", self.output))))
 
 
-@lru_cache(CACHED_DIGESTS)
+@lru_cache(CACHED_SETS)
+def run_set(job: str, transformation: str | None, output: str) -> SetId:
+    """The set of what runs of this version of a job show of an output."""
+    return SetId("run", job, transformation, output)
+
+
 def _digest(said: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:32]
 
@@ -80,6 +85,7 @@ def seen_key(set_id: str) -> str:
     return f"seen:{set_id}"
 
 
+@lru_cache(CACHED_SETS)
 def out_key(job: str, output: str) -> str:
     """State key of an output of a job."""
     return "out:" + _digest(f"{job}\n{output}")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from lineproof_schema.models import EVENT_TYPES, CloudEvent, EventData
 from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.openlineage import OpenLineageEvent, parse_openlineage, producer_facet
 from lineproof_schema.validate import parse_cloudevent
+from metadata_service.projector.parts import Parts
 from metadata_service.projector.plain import exact
 
 if TYPE_CHECKING:
@@ -124,41 +126,42 @@ class ProjectableEntry:
         return audience if isinstance(audience, str) else None
 
 
-def open_entry(stored: StoredEntry, *, replacement: StoredEntry | None = None, stands_in_for: int | None = None) -> ProjectableEntry:
+def open_entry(stored: StoredEntry, parts: Parts, *, replacement: StoredEntry | None = None, stands_in_for: int | None = None) -> ProjectableEntry:
     """Open an entry; never fails.
 
     Args:
         stored: The entry as the log has it.
+        parts: What was read before.
         replacement: The entry whose body an erasure put in the place of this one's.
         stands_in_for: The erased entry that this entry's body is shown for.
     """
     envelope = stored.envelope if stored.envelope is not None else replacement.envelope if replacement is not None else None
-    payload, body = _body(envelope, stands_in_for)
+    payload, body = _body(envelope, stands_in_for, parts)
     return ProjectableEntry(stored.index, stored.fields, envelope, payload, body)
 
 
-def _body(envelope: bytes | None, stands_in_for: int | None) -> tuple[bytes, Body]:
+def _body(envelope: bytes | None, stands_in_for: int | None, parts: Parts) -> tuple[bytes, Body]:
     if stands_in_for is not None:
         return b"", StandsIn(stands_in_for)
-    return _read(envelope) if envelope is not None else (b"", Erased())
+    return _read(envelope, parts) if envelope is not None else (b"", Erased())
 
 
-def _read(raw: bytes) -> tuple[bytes, Body]:
+def _read(raw: bytes, parts: Parts) -> tuple[bytes, Body]:
     try:
         envelope = parse_envelope(raw)
     except LineproofError as error:
         return b"", Unreadable(error.code, error.detail)
     payload = envelope.payload
     try:
-        return payload, _parse(envelope.payload_type, payload)
+        return payload, _parse(envelope.payload_type, payload, parts)
     except LineproofError as error:
         return payload, Unreadable(error.code, error.detail)
 
 
-def _parse(payload_type: str, payload: bytes) -> Body:
-    document = _loads(payload)
+def _parse(payload_type: str, payload: bytes, parts: Parts) -> Body:
     if payload_type == PAYLOAD_OPENLINEAGE:
-        return parse_openlineage(document)
+        return parse_openlineage(_loads(payload, parts.read))
+    document = _loads(payload, orjson.loads)
     if payload_type == PAYLOAD_CLOUDEVENT:
         return CloudBody(*parse_cloudevent(document))
     if payload_type == PAYLOAD_INTOTO:
@@ -171,9 +174,9 @@ def _parse(payload_type: str, payload: bytes) -> Body:
     return Unreadable("unknown-payload-type", f"payloadType {payload_type[:100]!r}")
 
 
-def _loads(payload: bytes) -> Any:
+def _loads(payload: bytes, read: Callable[[bytes], Any]) -> Any:
     try:
-        return orjson.loads(payload)  # eight times faster than json; what it refuses json may still take (NaN, half surrogate pairs)
+        return read(payload)  # eight times faster than json; what it refuses json may still take (NaN, half surrogate pairs)
     except orjson.JSONDecodeError:
         payload = _HALF_PAIR.sub(lambda found: found[0] if found[1] is None else rb"\ufffd", payload)
     try:

@@ -15,6 +15,7 @@ from lineproof_schema.urn import UrnError, holder
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM
 from metadata_service.projector.edge_rows import RANKS, Shown
 from metadata_service.projector.names import column_of, dataset_urn, job_urn
+from metadata_service.projector.parts import Known, made_of
 from metadata_service.projector.plain import as_dict, as_list, as_place, as_text
 
 __all__ = ["CONTENT_FACETS", "JOB_LINEAGE", "Shows", "as_declared", "content_of", "fed_by", "job_lineage", "named_dataset", "named_job", "show",
@@ -29,18 +30,24 @@ _PLACE: Final = ("expression", "file", "line", "column", "parser")  # of a colum
 _NOT_CONTENT: Final = ("_producer", "_schemaURL", "timing")  # no edge is made of these
 
 
-def content_of(facets: Mapping[str, Any], entry: Mapping[str, Any] | None, taken_back: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+def content_of(facets: Mapping[str, Any], entry: Mapping[str, Any] | None, taken_back: Collection[str] = ()) -> Mapping[str, dict[str, Any]]:
     """What an event says by itself of what edges of an output are computed from: with the output's `facets` and, as `jobLineage`, with the `entry` for it
     in the job's `lineage` facet."""
-    said = {name: {key: value for key, value in facets[name].items() if key not in _NOT_CONTENT} for name in CONTENT_FACETS
-            if isinstance(facets.get(name), dict) and name not in taken_back}
-    if entry is not None and JOB_LINEAGE not in taken_back:
-        said[JOB_LINEAGE] = {key: entry[key] for key in ("inputs", "fields") if key in entry}
-    return {name: facet for name, facet in said.items() if _weight(name, facet)}
+    said: Mapping[str, dict[str, Any]] = made_of(facets, "content", _content)
+    if entry is not None:
+        said = {**said, JOB_LINEAGE: {key: entry[key] for key in ("inputs", "fields") if key in entry}}
+        said = {name: facet for name, facet in said.items() if _weight(name, facet)}
+    return {name: facet for name, facet in said.items() if name not in taken_back} if taken_back else said
+
+
+def _content(facets: Mapping[str, Any]) -> Known:
+    said = {name: Known({key: value for key, value in facets[name].items() if key not in _NOT_CONTENT}) for name in CONTENT_FACETS
+            if isinstance(facets.get(name), dict)}
+    return Known({name: facet for name, facet in said.items() if _weight(name, facet)})
 
 
 def union_of(content: Mapping[str, Any] | None, heard: Heard, said: Mapping[str, Any], taken_back: Collection[str],
-             order: list[int]) -> tuple[dict[str, Any] | None, dict[str, dict[str, list[int]]]]:
+             order: list[int]) -> tuple[Mapping[str, Any] | None, dict[str, dict[str, list[int]]]]:
     """What a run's events together say of an output, whatever the order they come in: of each facet the last word of those that say most, unless it was
     taken back later.
 
@@ -54,6 +61,8 @@ def union_of(content: Mapping[str, Any] | None, heard: Heard, said: Mapping[str,
     Returns:
         The union and what was heard, with this event; None if nothing precise was said.
     """
+    if content is None and not heard and not taken_back:
+        return said or None, {name: {"held": order} for name in said}
     now = {name: facet for name, facet in (content or {}).items() if name != "gone"}
     when = {name: dict(at) for name, at in heard.items()}
     for name in taken_back:
@@ -72,7 +81,10 @@ def union_of(content: Mapping[str, Any] | None, heard: Heard, said: Mapping[str,
 
 def _weight(name: str, facet: Any) -> int:
     """How much a facet says of edges: nothing, something, or sources by name. What says less does not replace what says more."""
-    facet = as_dict(facet)
+    return made_of(as_dict(facet), ("weight", name), lambda said: _weighed(name, said))
+
+
+def _weighed(name: str, facet: Mapping[str, Any]) -> int:
     if name == "lineproof_columns":
         return 2 if facet else 0
     if "inputs" in facet and name != "columnLineage":

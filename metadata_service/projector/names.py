@@ -53,14 +53,16 @@ def bounded(urn: str) -> str:
     return urn
 
 
+@lru_cache(CACHED_NAMES)
 def dataset_urn(namespace: str, name: str) -> str:
     """`urn:lineproof:dataset:<ns>:<name>`."""
-    return of("dataset", namespace, name)
+    return _made("dataset", namespace, name)
 
 
+@lru_cache(CACHED_NAMES)
 def job_urn(namespace: str, name: str) -> str:
     """`urn:lineproof:job:<ns>:<name>`."""
-    return of("job", namespace, name)
+    return _made("job", namespace, name)
 
 
 @lru_cache(CACHED_RUN_NAMES)

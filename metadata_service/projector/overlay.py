@@ -52,6 +52,10 @@ class Overlay:
             found = self._keep_state(key, self._old_states.pop(key))
         return found
 
+    def has(self, urn: str) -> bool:
+        """Whether `node` knows the answer."""
+        return urn in self._nodes or urn in self._old_nodes
+
     def unloaded(self, urns: Iterable[str], states: Iterable[str]) -> tuple[list[str], list[str]]:
         """What `node` and `state` would raise for."""
         return ([urn for urn in urns if urn not in self._nodes and urn not in self._old_nodes],
@@ -72,10 +76,6 @@ class Overlay:
         """See what an entry changed."""
         for op in ops:
             match op:
-                case UpsertNode():
-                    parsed = parse_urn(op.urn)
-                    self._keep_node(op.urn, NodeRow(op.urn, parsed.kind, parsed.namespace, parsed.name, op.tenant, op.from_, {}, {}))
-                    self._changed_nodes.add(op.urn)
                 case Revise():
                     node = self.node(op.urn)
                     if node is None or not isinstance(node.facts, dict) or not isinstance(node.since, dict):
@@ -90,6 +90,10 @@ class Overlay:
                 case PutState():
                     self._keep_state(op.key, op.value)
                     self._changed_states.add(op.key)
+                case UpsertNode():
+                    parsed = parse_urn(op.urn)
+                    self._keep_node(op.urn, NodeRow(op.urn, parsed.kind, parsed.namespace, parsed.name, op.tenant, op.from_, {}, {}))
+                    self._changed_nodes.add(op.urn)
                 case _:
                     pass
 

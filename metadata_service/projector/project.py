@@ -64,13 +64,13 @@ def _operations(draft: Draft, entry: ProjectableEntry) -> list[GraphOp]:
     return draft.finish()
 
 
-def reads(entry: ProjectableEntry) -> Reads:
-    """What projecting the entry will read first; the rest is found by `Missing`."""
+def reads(entry: ProjectableEntry, known: Callable[[str], bool]) -> Reads:
+    """What projecting the entry will read first; `known` says of what entities that is loaded. The rest is found by `Missing`."""
     needed = Reads()
     needed.states.add(KEYRING_STATE)
     try:
         if isinstance(entry.body, OpenLineageEvent):
-            openlineage.reads(entry.body, needed)
+            openlineage.reads(entry.body, needed, known)
         else:
             needed.urns.update(_mentions(entry))
     except UrnError:

@@ -25,6 +25,7 @@ from metadata_service.projector.edges import (
     out_key,
     ready_endpoints,
     remember_absorbed,
+    run_set,
     seen_key,
     set_key,
     settle,
@@ -57,7 +58,7 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
 
     `behind` says that another run of this code was already seen to say more lately what it wrote.
     """
-    facets = part.facets
+    facets: Mapping[str, Any] = part.facets
     asserted = as_list(as_dict({**facets, **part.io_facets}.get("dataQualityAssertions")).get("assertions"))
     if not asserted and all(key == "version" for key in facets):
         return
@@ -106,7 +107,7 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
         taken_back = {dataset_urn(*key): taken_back_of(part, at.event.job) for key, part in parts.items()} if not at.words.behind else {}
         own = _own_contents(at, parts, entries) if at.words.behind or entries or any(part.mentions for part in parts.values()) else {}
         for urn in state["out"]:
-            identity = SetId("run", at.job, state["code"], urn)
+            identity = run_set(at.job, state["code"], urn)
             if taken_back.get(urn) and at.speaks:
                 take_back(draft, identity, {"lineage" if name == JOB_LINEAGE else name for name in taken_back[urn]})
             _edges(draft, at, urn, identity, settled, own.get(urn, ()))
@@ -133,7 +134,7 @@ def _said_of_outputs(at: RunEvent) -> Iterator[tuple[str, dict[str, dict[str, An
 
 def _is_behind(draft: Draft, at: RunEvent, output: str) -> bool:
     """Whether another run of this code of the job was already seen to write the output at a later time."""
-    seen = draft.state(seen_key(SetId("run", at.job, at.state["code"], output).digest))
+    seen = draft.state(seen_key(run_set(at.job, at.state["code"], output).digest))
     return seen is not None and exact(at.event.event_time_us) < seen[0] and seen[2:3] != [at.run_id]
 
 
@@ -280,7 +281,7 @@ def _written(draft: Draft, at: RunEvent) -> None:
             draft.revise(version, "run", at.run)
         if draft.fact(version, "committedAt") in (None, before):
             draft.revise(version, "committedAt", instant(state["committed"]))
-        set_id = SetId("run", at.job, state["code"], urn).digest
+        set_id = run_set(at.job, state["code"], urn).digest
         if has_settled(state) and state["purpose"] == "normal" and not is_late(draft.state(out_key(at.job, urn)), set_id, state["start"]):
             exists_again(draft, urn, state["statusAt"])
             if move_current_version(draft, urn, version, state["statusAt"]):

@@ -195,7 +195,7 @@ class Projector:
         urns: set[str] = set()
         states: set[str] = set()
         for entry in entries:
-            needed = reads(entry)
+            needed = reads(entry, self._overlay.has)
             urns |= needed.urns
             states |= needed.states
         await self._load(*self._overlay.unloaded(sorted(urns), sorted(states)))

@@ -18,6 +18,7 @@ from lineproof_schema.urn import UrnError
 from metadata_service.projector.code import Code
 from metadata_service.projector.dataset_facts import is_deleted, kept_facets, tags_of
 from metadata_service.projector.names import job_urn, run_urn
+from metadata_service.projector.parts import made_of
 from metadata_service.projector.plain import as_dict, as_text, exact, instant, plain
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import Words
@@ -43,6 +44,10 @@ def content_key(digest: str) -> str:
 
 def digest_of(value: Any) -> str:
     """32 hex digits over a JSON value; key order does not matter."""
+    return made_of(value, "digest", _digest_of)
+
+
+def _digest_of(value: Any) -> str:
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # integers beyond 64 bits, lone surrogates

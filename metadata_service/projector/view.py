@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from lineproof_schema.urn import parse_urn
 from metadata_service.graph.ops import CloseEdge, Edge, EntryRecord, GraphOp, Link, OpenEdge, PutState, Revise, SetStat, Touch, UpsertNode
 from metadata_service.projector.names import MAX_PROJECTED_URN, bounded, of
+from metadata_service.projector.parts import Known, KnownList, made_of
 from metadata_service.projector.plain import plain
 
 if TYPE_CHECKING:
@@ -207,13 +208,22 @@ class Draft:
     def revise(self, urn: str, fact: str, value: Any) -> bool:
         """Fact `fact` has `value` from here on; True if that changes something. The entity must exist."""
         fact = fact_name(fact)
-        current = self.fact(urn, fact)
-        if current == value and type(current) is type(value):
-            return False
-        value = plain(value)
-        if current == value and type(current) is type(value):
-            return False
         written = self._facts.get((urn, fact))
+        current = self.fact(urn, fact) if written is None else written[0]
+        if isinstance(value, (Known, KnownList)):
+            made = value.made
+            if current is not None and made.get("stands") is current:
+                return False
+            value = made_of(value, "plain", plain)
+            if current == value and type(current) is type(value):
+                made["stands"] = current
+                return False
+        elif current == value and type(current) is type(value):
+            return False
+        else:
+            value = plain(value)
+            if current == value and type(current) is type(value):
+                return False
         if written is not None:
             place = written[1]
             op = self._ops[place]

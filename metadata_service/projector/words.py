@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from lineproof_schema.openlineage import DatasetPart, OpenLineageEvent
 from lineproof_schema.urn import UrnError
 from metadata_service.projector.names import dataset_urn, job_urn
+from metadata_service.projector.parts import made_of
 from metadata_service.projector.view import Draft
 
 __all__ = ["Words", "fact_of", "last_said", "listen", "said_key", "shape_digest", "shape_of"]
@@ -40,6 +41,10 @@ def _place(urn: str, key: str) -> str:
     return f"{urn}\n{key}"
 
 
+def _places(urn: str, facets: Mapping[str, Any]) -> list[str]:
+    return [_place(urn, key) for key, facet in facets.items() if isinstance(facet, dict)]
+
+
 def shape_of(event: OpenLineageEvent) -> tuple[str, ...]:
     """The facets an event speaks of, each with its entity."""
     said: list[tuple[str, Mapping[str, Any]]] = []
@@ -54,7 +59,7 @@ def shape_of(event: OpenLineageEvent) -> tuple[str, ...]:
             said.extend(((urn, part.facets), (urn, part.io_facets)))
     except UrnError:
         return ()  # the event is refused as a whole
-    return tuple(sorted({_place(urn, key) for urn, facets in said for key, facet in facets.items() if isinstance(facet, dict)}))
+    return tuple(sorted({place for urn, facets in said if facets for place in made_of(facets, urn, partial(_places, urn))}))
 
 
 @lru_cache(4_096)
@@ -91,9 +96,9 @@ class Words:
         """Whether no later event of the subject spoke of this facet."""
         return not self.behind or _place(urn, key) not in self.later
 
-    def standing(self, draft: Draft, urn: str, facets: Mapping[str, Any]) -> dict[str, Any]:
+    def standing(self, draft: Draft, urn: str, facets: Mapping[str, Any]) -> Mapping[str, Any]:
         """Those of the facets that stand."""
-        return {key: facet for key, facet in facets.items() if self.stand(draft, urn, key)} if self.behind else dict(facets)
+        return {key: facet for key, facet in facets.items() if self.stand(draft, urn, key)} if self.behind else facets
 
 
 IN_ORDER: Final = Words()
