@@ -54,7 +54,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     masked = await hidden(context, {*found.distance, *map(holder, found.distance)}) | await hidden_jobs(context, [*found.edges, *found.constants])
     context.notes.restrict(len(masked & found.distance.keys()))
     value = value_path(found, [root.urn for root in roots])
-    path = Path.of(found, value)
+    path = Path.of(found, value, [root.urn for root in roots])
     visible = [edge for edge in (*found.edges, *found.constants) if not {edge.downstream, edge.upstream, edge.via} & masked]
     changes = [change for change in await code_changes(context, visible, value, None) if start < change.size <= context.size and not change.first]
     rows = [row for change in changes for row in await _of_code(context, path, change)]

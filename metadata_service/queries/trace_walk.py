@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from lineproof_schema.urn import holder, kind_of
@@ -27,6 +27,7 @@ __all__ = ["Walked", "walk"]
 MAX_STEPS_BACK: Final = 100
 MAX_TRACE_EDGES: Final = 5_000
 HISTORY_LIMIT: Final = 20_000
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _FAMILIES: Final = (COLUMN_DERIVED_FROM, DERIVED_FROM)
 
 
@@ -45,9 +46,24 @@ class Walked:
     run: dict[str, RunRef] = field(default_factory=dict)
     read: dict[tuple[str, str], VersionRef] = field(default_factory=dict)
     sizes: dict[str, int | None] = field(default_factory=dict)
+    _every_job: bool = False
     _views: set[str] = field(default_factory=set)
     _told: dict[str, int | None] = field(default_factory=dict)  # where what a dataset's run read is looked for, if it is only declared
     _moment: dict[str, datetime | None] = field(default_factory=dict)  # when a dataset's inputs were read
+
+    def read_until(self, roots: Iterable[str]) -> dict[str, datetime]:
+        """By dataset until when what became of it could get into `roots`, by when the runs on the way read their inputs; LATEST if nothing bounds it."""
+        until = dict.fromkeys(map(holder, roots), LATEST)
+        pairs = dict.fromkeys((holder(edge.downstream), holder(edge.upstream)) for edge in self.edges)  # the nearest first: in cycles they come again
+        grown = True
+        while grown:
+            grown = False
+            for reader, dataset in pairs:
+                reached = min(until.get(reader, EPOCH), self._moment.get(reader) or LATEST)
+                if reached > until.get(dataset, EPOCH):
+                    until[dataset] = reached
+                    grown = True
+        return until
 
     def read_by(self, reader: str, dataset: str) -> VersionRef | None:
         """The version of a dataset that a step read."""
@@ -58,9 +74,10 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
                pinned_only: bool = False) -> Walked:
     """Walk upstream from `roots` to where lineage ends, from the version current at `data_at` or, of a dataset, the `chosen` one.
 
-    With `pinned_only` a reader holds the walk back only where it named the version it read: elsewhere it goes on with what is current.
+    With `pinned_only` a reader holds the walk back only where it named the version it read: elsewhere it goes on with what is current, by all jobs
+    that make it (they may write it in turns, or parts of it).
     """
-    found = Walked()
+    found = Walked(_every_job=pinned_only)
     start = sorted({holder(urn) for urn in roots})
     chosen = chosen or {}
     written = {**await written_at(context, {dataset: data_at for dataset in start if dataset not in chosen}), **chosen}
@@ -133,7 +150,8 @@ async def _standing(context: QueryContext, found: Walked, urns: Sequence[str], s
         if own[urn] is None or not written:
             chosen += by_urn[urn] or past.get(urn, [])
         else:
-            chosen += [edge for edge in by_urn[urn] if not _is_of_a_run(edge)] + written
+            every = found._every_job and size is None
+            chosen += [edge for edge in by_urn[urn] if edge.set_id != own[urn] and (every or not _is_of_a_run(edge))] + written
     return chosen
 
 

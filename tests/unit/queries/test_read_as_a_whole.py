@@ -114,3 +114,33 @@ async def test_a_diff_of_columns_says_where_it_cannot_look(world: World) -> None
     assert known.completeness.complete
     assert [(each.before.expression, each.after.expression) for each in known.edges if each.before and each.after] == [("miles * 1.6", "miles * 1.5")]
     assert (await ask(world, diff, column("score", "end"), start=start, level=Level.ASSET)).completeness.complete
+
+
+async def test_what_nothing_on_the_way_has_read_since_is_told_so_and_stands_back(world: World) -> None:
+    day(world, 1, {"km": ("miles * 1.6", "miles")}, "select one")
+    start = await world.settle()
+    day(world, 2, {"km": ("miles * 1.5", "miles")}, "select two")
+    step(world, "stage", 3, "raw", "staged", "select three", {"km": ("miles * 1.4", "miles")})
+    await world.settle()
+    read, unread = await told(world, start)
+    assert (read.after, unread.after) == ("miles * 1.5", "miles * 1.4")
+    assert unread.because == f"{read.because}; nothing on the way has read it since"
+    step(world, "fit", 4, "staged", "fitted", "fit()")
+    await world.settle()
+    assert [row.because.endswith("since") for row in await told(world, start)] == [False, True]  # the last step has not run again
+    step(world, "finish", 5, "fitted", "end", "select x as score from fitted", {"score": ("x", "x")})
+    await world.settle()
+    assert [row.because.endswith("since") for row in await told(world, start)] == [False, False]
+
+
+async def test_of_two_jobs_that_write_a_table_in_turns_the_change_of_either_is_a_suspect(world: World) -> None:
+    def turn(day: int, text: str) -> None:
+        step(world, "one", day, "a", "both", text, {"x": (text, "x")})
+        step(world, "two", day + 1, "b", "both", "as ever", {"x": ("as ever", "x")})
+
+    turn(1, "old")
+    start = await world.settle()
+    turn(3, "new")
+    await world.settle()
+    rows = [row for row in (await ask(world, suspects, column("x", "both"), start=start)).rows if row.kind is SuspectKind.CODE]
+    assert [(row.urn, row.job, row.before, row.after) for row in rows] == [(column("x", "both"), format_urn("job", NS, "one"), "old", "new")]

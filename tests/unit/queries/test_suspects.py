@@ -93,7 +93,7 @@ async def test_rows_nulls_and_schemas_that_stand_out(world: World) -> None:
     answer = await found(world, start)
     volume, nulls, schema = of(answer, SuspectKind.VOLUME), of(answer, SuspectKind.DISTRIBUTION), of(answer, SuspectKind.SCHEMA)
     assert (volume.urn, volume.before, volume.after) == (dataset("weather", RAW), 101.0, 12)
-    assert volume.because == "12 rows, usually 101"
+    assert volume.because == "12 rows, usually 101; nothing on the way has read it since"
     assert "share of nulls of wind_speed is 0.75" in nulls.because
     assert "new extra" in schema.because
     assert volume.score > nulls.score > schema.score > 0
