@@ -16,6 +16,7 @@ def changes(base: Schemas, head: Schemas) -> list[Change]:
     """From `base` to `head`, by name, the gravest kind first."""
     old = {(change.kind, change.name, change.detail) for change in base.said}
     found = [*_changes(base.tables, head.tables), *(change for change in head.said if (change.kind, change.name, change.detail) not in old)]
+    found += [told for name, (definition, told) in head.defined.items() if name in base.defined and base.defined[name][0] != definition]
     return sorted(found, key=lambda change: (ORDER.index(change.kind), change.name, change.detail or ""))
 
 

@@ -14,7 +14,7 @@ from ingest_hooks.sql.quiet import quietly
 from lineproof_schema.errors import LineproofError
 from metadata_service.gate.schemas import Change, Column, Kind, Schemas, Table
 from metadata_service.gate.selected import Known, selected
-from metadata_service.gate.statements import actions, created, forward, moved, plain, renamed, takes_away
+from metadata_service.gate.statements import actions, created, defined, forward, moved, plain, renamed, takes_away
 from metadata_service.queries.column_types import spelled
 
 __all__ = ["apply_script"]
@@ -51,7 +51,9 @@ class _Script:
     def apply(self, statement: exp.Expr) -> None:
         kind = str(statement.args.get("kind") or "").upper()
         if isinstance(statement, exp.Create):
-            if kind in ("TABLE", "VIEW") and statement.find(exp.TemporaryProperty) is None:
+            if kind not in ("TABLE", "VIEW"):
+                self._define(statement)
+            elif statement.find(exp.TemporaryProperty) is None:
                 self._create(statement)
         elif isinstance(statement, exp.Drop) and kind in ("TABLE", "VIEW"):
             for dropped in statement.args.get("tables") or [statement.this]:
@@ -99,8 +101,16 @@ class _Script:
         elif (single := actions(plain(text), self.dialect)) != [text]:
             for each in single:
                 self.apply(_parsed(each, self.dialect))
-        else:
+        elif not self._define(statement):
             self._not_followed(statement)
+
+    def _define(self, statement: exp.Expr) -> bool:
+        """Remember what it defines for use in queries, if it does so."""
+        text = self._text(statement)
+        found = defined(text)
+        if found is not None:
+            self.schemas.defined[found[0]] = (found[1], Change("not-followed", "", None, text, self.file, _line(statement)))
+        return found is not None
 
     def _sp_rename(self, statement: exp.Execute) -> None:
         """SQL Server's `sp_rename 'schema.table.column', 'new name', 'COLUMN'`; of a table without the last."""

@@ -73,10 +73,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """The tables of a project by name, and what its statements do to tables that none of them made."""
+    """The tables of a project by name, and what its statements do to tables that none of them made. `defined` has what functions and types are that
+    queries may use, and what is told of a new definition."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     said: list[Change] = field(default_factory=list)
+    defined: dict[str, tuple[str, Change]] = field(default_factory=dict)
 
     def called(self, name: str) -> Table | None:
         """The table that a name means: spelled so, else so in another case, else the only one of which one name is the end of the other."""

@@ -8,13 +8,15 @@ from typing import Final
 import sqlglot
 from sqlglot.tokens import TokenType
 
-__all__ = ["actions", "created", "forward", "moved", "plain", "renamed", "takes_away"]
+__all__ = ["actions", "created", "defined", "forward", "moved", "plain", "renamed", "takes_away"]
 
 _PART: Final = r"(?:[\w$-]+|\"[^\"]+\"|`[^`]+`|\[[^]]+\])"
 _NAME: Final = rf"({_PART}(?:\.{_PART})*)"
 _ALTER: Final = r"^alter\s+\w+\s+(?:if\s+exists\s+)?(?:only\s+)?" + _NAME + r"\s+"
 _ALTERED: Final = re.compile(_ALTER, re.IGNORECASE)
 _CREATED: Final = re.compile(r"^create\s+((?:(?!(?:on|for|from|into|to|as)\b)\w+\s+)*?)(?:table|view)\s+(if\s+not\s+exists\s+)?" + _NAME, re.IGNORECASE)
+_DEFINED: Final = re.compile(
+    r"^create\s+(?:\w+\s+){0,3}?(?:function|macro|type|domain)\s+(?:if\s+not\s+exists\s+)?" + _NAME + r"\s*(\([^)]*\))?", re.IGNORECASE)
 _KIND: Final = re.compile(r"^((?:alter|drop)\s+)(?:materialized|foreign|external|dynamic|iceberg|snapshot)\s+(?=(?:table|view)\b)", re.IGNORECASE)
 _RENAMED: Final = re.compile(r"(?:table\s+)?([\w.`\"]+)\s+to\s+([\w.`\"]+)", re.IGNORECASE)
 _SET_SCHEMA: Final = re.compile(_ALTER + r"set\s+schema\s+" + _NAME + "$", re.IGNORECASE)
@@ -56,6 +58,12 @@ def created(text: str) -> tuple[str, bool] | None:
     """The name of the table or view that a statement makes, and whether only if there is none; None if it makes none that lasts."""
     found = _CREATED.match(text)
     return None if found is None or "temp" in found[1].casefold() else (found[3], found[2] is not None)
+
+
+def defined(text: str) -> tuple[str, str] | None:
+    """The name of the function, macro or type that a statement defines, with its parameters, and what it is."""
+    found = _DEFINED.match(text)
+    return None if found is None else (f"{found[1]}{found[2] or ''}".casefold(), text[found.end():])
 
 
 def moved(text: str) -> tuple[str, str] | None:
