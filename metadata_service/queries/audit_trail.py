@@ -9,6 +9,7 @@ from typing import Any
 
 from anyio import to_thread
 
+from lineproof_audit.checkpoint import peek_checkpoint
 from lineproof_audit.keyring import Keyring
 from lineproof_schema.urn import kind_of, parse_urn
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, DERIVED_FROM, EntryRecord
@@ -27,7 +28,7 @@ from metadata_service.queries.shapes import Completeness, ComputedAt, Level, Lon
 __all__ = ["AuditChange", "AuditRow", "AuditTrail", "KeyState", "ProofReference", "audit_trail"]
 
 UPSTREAM_LIMITS = Limits(nodes=2_000, edges=20_000)
-TOUCH_BATCH = 500
+TOUCH_BATCH = 500  # entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,7 @@ async def _rows(context: QueryContext, subjects: Sequence[str], start: int, end:
     done = not subjects
     while not done and len(rows) <= rows_wanted:  # one more than wanted tells whether there is another page
         batch = await context.graph.touches(subjects, start, end, after=position, limit=TOUCH_BATCH, event_types=types)
-        done = len(batch) < TOUCH_BATCH
-        if not done:  # an entry's rows may be cut in two by the batch: leave the last entry for the next one
-            whole = [row for row in batch if row.entry.index != batch[-1].entry.index]
-            batch = whole or batch
+        done = len({row.entry.index for row in batch}) < TOUCH_BATCH
         if batch:
             position = batch[-1].entry.index
         elsewhere = await unseen(context, _commits(batch)) if commit is not None else ()
@@ -180,11 +178,11 @@ async def _subjects(context: QueryContext, urn: str, upstream: bool, columns: bo
 
 def _of_commit(entry: EntryRecord, commit: str) -> bool:
     said = entry.commit or ""
-    return said == commit or (parse_urn(said).components[-1] if said.startswith("urn:") else said).startswith(commit)
+    return said == commit or (parse_urn(said).components[-1] if kind_of(said) == "commit" else said).startswith(commit)
 
 
 def _commits(rows: Sequence[TouchRow]) -> set[str]:
-    return {row.entry.commit for row in rows if row.entry.commit and row.entry.commit.startswith("urn:")}
+    return {row.entry.commit for row in rows if row.entry.commit and kind_of(row.entry.commit) == "commit"}
 
 
 def _page(rows: Sequence[TouchRow], wanted: int, done: bool) -> tuple[Sequence[TouchRow], int | None]:
@@ -206,7 +204,7 @@ async def _described(context: QueryContext, rows: Sequence[TouchRow]) -> tuple[A
     context.notes.restrict(sum(silent))
     keyring = await to_thread.run_sync(context.room.keyring)
     covering = await to_thread.run_sync(context.room.reader.checkpoint_covering, rows[-1].entry.index + 1)
-    size = int(covering.split("\n", 2)[1]) if covering is not None else None
+    size = peek_checkpoint(covering).size if covering is not None else None
     return tuple(_row(row, None if hide else row.entry.detail, changes.get((row.urn, row.entry.index), ()), edges.get((row.urn, row.entry.index), ()), known,
                       keyring, size) for row, hide in zip(rows, silent, strict=True))
 
