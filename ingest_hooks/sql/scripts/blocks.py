@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -71,8 +72,8 @@ def read_parts(sql: str, tool: Dialect) -> Parts:
         behind = _behind(sql, body)
         routine = _TELLS.search(body) is not None or not behind.strip("; \t\n")  # what neither reads nor writes does not matter to what is behind it
         body = "".join(inside if outside.isspace() else outside for inside, outside in zip(body, behind, strict=True)) if routine else behind
-    sql, tokens = _without_control(body if body is not None else sql, tool)
-    statements = [part for part in _split(tokens, tool) if body is None or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
+    sql, tokens, led = _without_control(body if body is not None else sql, tool)
+    statements = [part for part in _split(tokens, led, tool) if body is None or any(token.text.upper() in _STARTS | {"TABLE"} for token in part)]
     return Parts(sql, tokens, statements, routine, _variables(tokens) | parameters)
 
 
@@ -121,14 +122,18 @@ def _routine_body(sql: str) -> str | None:
     return blanked(sql, block.start(), ends[-1].start() if ends else len(sql))
 
 
-def _without_control(sql: str, tool: Dialect) -> tuple[str, Sequence[Token]]:
-    """The text without the words of control that the dialect takes for commands of their own, which swallow what follows; and its tokens."""
+def _without_control(sql: str, tool: Dialect) -> tuple[str, Sequence[Token], frozenset[int]]:
+    """The text without the words of control that the dialect takes for commands of their own, which swallow what follows; its tokens; and where those begin
+    that stood behind such words."""
+    ends: list[int] = []
     while True:
         tokens = tool.tokenize(sql)
         swallowing = next((token for token in tokens if token.token_type is TokenType.COMMAND and token.text.upper() in _SWALLOWING
                            and not _ON_CONFLICT.match(sql, token.start)), None)
         if swallowing is None:
-            return sql, tokens
+            starts = [token.start for token in tokens]
+            return sql, tokens, frozenset(starts[at] for end in ends if (at := bisect_right(starts, end)) < len(starts))
+        ends.append(swallowing.start + len(swallowing.text) - 1)
         sql = sql[:swallowing.start] + " " * (swallowing.end + 1 - swallowing.start) + sql[swallowing.end + 1:]
 
 
@@ -156,31 +161,34 @@ def blanked(sql: str, start: int, end: int) -> str:
     return blank(sql[:start]) + sql[start:end] + blank(sql[end:])
 
 
-def _split(tokens: Sequence[Token], tool: Dialect) -> Iterator[Sequence[Token]]:
+def _split(tokens: Sequence[Token], led: Collection[int], tool: Dialect) -> Iterator[Sequence[Token]]:
     """The tokens of each statement."""
     first, depth = 0, 0
     for number, token in enumerate(tokens):
         kind = token.token_type
         if depth <= 0 and ends_before(tokens, first, number, tool):
-            yield from _statement(tokens[first:number])
+            yield from _statement(tokens[first:number], led)
             first = number
         depth += (kind is TokenType.L_PAREN) - (kind is TokenType.R_PAREN)
         if kind is TokenType.SEMICOLON and depth <= 0:
-            yield from _statement(tokens[first:number])
+            yield from _statement(tokens[first:number], led)
             first, depth = number + 1, 0
-    yield from _statement(tokens[first:])
+    yield from _statement(tokens[first:], led)
 
 
-def _statement(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+def _statement(tokens: Sequence[Token], led: Collection[int]) -> Iterator[Sequence[Token]]:
     if not tokens:
         return
-    if tokens[0].text.upper() not in _CONTROL:
+    if tokens[0].text.upper() not in _CONTROL and (tokens[0].start not in led or tokens[0].text.upper() in _STARTS):
         yield tokens
         return
     for number, token in enumerate(tokens[1:], start=1):
         if token.text.upper() in _STARTS and tokens[number - 1].text.upper() in _BEFORE:
             yield tokens[number:]
             return
+    if tokens[0].start in led:
+        yield tokens
+        return
     words = [token.text.upper() for token in tokens]
     if "DECLARE" in words and "TABLE" in words[words.index("DECLARE"):]:
         yield tokens[words.index("DECLARE"):]

@@ -1139,3 +1139,14 @@ id = p.d.orders.id
 --
 insert into d.out select id from d.orders;
 execute immediate format('insert into d.%s select id from d.orders', 'more')
+
+--# name: a loop with a condition
+writes: d.out
+id = p.d.orders.id
+rows = F:p.d.orders.day
+--
+declare today date default '2026-01-01';
+while today < current_date() do
+  insert into d.out (id) select «id»id from d.orders where day = today;
+  set today = date_add(today, interval 1 day);
+end while;
