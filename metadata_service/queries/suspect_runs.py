@@ -16,6 +16,7 @@ from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence
 from metadata_service.queries.mask import hidden, withheld
 from metadata_service.queries.phrases import called, shortened, spoken
+from metadata_service.queries.shapes import as_time
 from metadata_service.queries.suspect_data import seen_by_a_reader
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
 from metadata_service.queries.trace_walk import Walked
@@ -135,7 +136,7 @@ def _brief(version: str) -> str:
 
 
 async def _written_again(context: QueryContext, found: Walked, datasets: Sequence[str], start: int) -> list[Suspect]:
-    """Runs that wrote data again without being the ones whose turn it is: reruns and backfills."""
+    """Data that were written again by others than the run whose turn it is: reruns and backfills, and snapshots that say they are one."""
     links = await context.links(datasets, ["VERSION_OF"], VERSIONS_LIMIT, "versions of one dataset")
     new = {link.src: dataset for dataset, row in links.items() for link in row.into if start < link.from_ <= context.size}
     wrote = await context.links(sorted(new), ["GENERATED"], VERSIONS_LIMIT, "writers of one version")
@@ -150,6 +151,12 @@ async def _written_again(context: QueryContext, found: Walked, datasets: Sequenc
                 told[run.urn, new[version]] = _suspect(SuspectKind.CODE if other else SuspectKind.DATA, new[version], said,
                                                        current.transformation if current is not None and other else None, run.transformation if other else None,
                                                        run.recorded_by + 1, job=run.job, run=run.urn, at=run.ended_at or run.started_at)
+    snapshots = await context.graph.get(sorted(version for version in new if version not in wrote or not wrote[version].into), context.at)
+    for version, snapshot in snapshots.items():
+        if snapshot.facts.get("backfill"):
+            partition = f" ({spoken(snapshot.facts['partition'])})" if snapshot.facts.get("partition") else ""
+            said, at = f"a backfill wrote {called(new[version])} again{partition}", as_time(snapshot.facts.get("committedAt"))
+            told[version, new[version]] = _suspect(SuspectKind.DATA, new[version], said, None, version, snapshot.from_, at=at)
     return list(told.values())
 
 

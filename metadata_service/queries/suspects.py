@@ -61,7 +61,7 @@ async def suspects(context: QueryContext, urn: str, start: int) -> Suspects:
     holders = sorted({holder(each) for each in found.distance} - masked, key=lambda each: (path.distance(each), each))
     if len(holders) > MAX_DATASETS:
         context.notes.truncate(f"history of datasets (the nearest {MAX_DATASETS} of {len(holders)})")
-    raw = set(holders) - {holder(edge.downstream) for edge in (*found.edges, *found.constants)}
+    raw = set(holders) - {holder(edge.downstream) for edge in (*found.edges, *found.constants)} - found.cut
     histories = {each: _read(found, each, await context.graph.revisions(each, context.at)) for each in holders[:MAX_DATASETS]}
     known = await versions(context, {version for history in histories.values() for version in looked_at(history, start)})
     for each, history in histories.items():

@@ -126,7 +126,7 @@ def _ends(found: Walked) -> dict[str, list[str]]:
     derived = {holder(edge.downstream) for edge in (*found.edges, *found.constants)}
     ends: dict[str, list[str]] = {}
     for urn in found.distance:
-        if holder(urn) not in derived:
+        if holder(urn) not in derived and holder(urn) not in found.cut:
             ends.setdefault(holder(urn), [])
             if urn != holder(urn):
                 ends[holder(urn)].append(parse_urn(urn).name)

@@ -24,7 +24,7 @@ from metadata_service.queries.written import Written, exactly, written_at
 
 __all__ = ["Walked", "walk"]
 
-MAX_STEPS_BACK: Final = 100
+MAX_STEPS_BACK: Final = 500
 MAX_TRACE_EDGES: Final = 5_000
 HISTORY_LIMIT: Final = 20_000
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -37,6 +37,7 @@ class Walked:
 
     `constants` are columns that are said to be made of no other, each as an edge from nowhere.
     `read` says for (reader, dataset) which version the reader read; `sizes` where a dataset's edges are looked for (None: the position).
+    `cut` are datasets at which a limit ended the walk: what they are made of was not looked at.
     """
 
     distance: dict[str, int] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Walked:
     run: dict[str, RunRef] = field(default_factory=dict)
     read: dict[tuple[str, str], VersionRef] = field(default_factory=dict)
     sizes: dict[str, int | None] = field(default_factory=dict)
+    cut: frozenset[str] = frozenset()
     _every_job: bool = False
     _views: set[str] = field(default_factory=set)
     _told: dict[str, int | None] = field(default_factory=dict)  # where what a dataset's run read is looked for, if it is only declared
@@ -102,8 +104,10 @@ async def walk(context: QueryContext, roots: Sequence[str], data_at: datetime | 
         found.distance.update(dict.fromkeys(frontier, depth))
         if len(found.edges) > MAX_TRACE_EDGES:
             context.notes.truncate(f"edges (more than {MAX_TRACE_EDGES})")
+            found.cut = frozenset(map(holder, frontier))
             return found
     context.notes.truncate(f"depth (more than {MAX_STEPS_BACK})")
+    found.cut = frozenset(map(holder, frontier))
     return found
 
 

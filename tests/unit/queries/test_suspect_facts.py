@@ -120,3 +120,17 @@ async def test_a_view_that_is_declared_anew_is_code_that_changed(world: World) -
     assert {first.after, second.after} == {"m.x * 2", "m.x * 2 + n.x"}
     row, = await found(world, between, column("x", "v"))
     assert (row.before, row.after) == ("m.x * 2", "m.x * 2 + n.x")
+
+
+@pytest.mark.parametrize("backfill", [True, False])
+async def test_a_snapshot_that_says_it_is_a_backfill_is_told_though_it_is_not_the_current_one(world: World, backfill: bool) -> None:
+    def snapshot(version: str, day: int, **more: Any) -> None:
+        world.say("lineproof.dataset-version.v1", {"namespace": NS, "name": "a", "id": version, "committedAt": f"2026-04-{day:02}T00:00:00Z", **more}, AT)
+
+    snapshot("v1", 1)
+    made(world, 2)
+    start = await world.settle()
+    snapshot("v1-again", 3, backfill=backfill, partition={"day": "2026-03-01"})
+    made(world, 4)
+    rows = [(row.because, row.after) for row in await found(world, start) if "backfill" in row.because]
+    assert rows == [("a backfill wrote a again (day 2026-03-01)", format_urn("dataset-version", NS, "a", "v1-again"))] * backfill

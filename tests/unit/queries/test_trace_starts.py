@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lineproof_schema.urn import format_urn
+from metadata_service.queries import trace_walk
 from metadata_service.queries.trace import trace
 from metadata_service.queries.trace_shapes import Trace
-from tests.flights_world import NS, World, column, run_id
+from tests.flights_world import NS, World, column, dataset, run_id
 from tests.unit.queries.asking import ask
 
 
@@ -24,8 +25,8 @@ def ran(world: World, job: str, day: int, source: str, target: str, expression: 
                        "outputs": [{"namespace": NS, "name": target, "facets": facets}]})
 
 
-def run_of(answer: Trace, dataset: str) -> tuple[str | None, str | None]:
-    step = next(step for step in answer.steps if step.urn == column("x", dataset))
+def run_of(answer: Trace, table: str) -> tuple[str | None, str | None]:
+    step = next(step for step in answer.steps if step.urn == column("x", table))
     return step.expression, step.run.urn if step.run is not None else None
 
 
@@ -65,3 +66,16 @@ async def test_a_version_and_a_run_are_traced_as_they_are(world: World) -> None:
     for urn, expected in ((format_urn("dataset-version", NS, "m", "v1"), ("one", made("make", 1))), (made("make", 1), ("one", made("make", 1))),
                           (format_urn("dataset-version", NS, "m", "v2"), ("three", made("make", 3))), (made("make", 2), ("two", made("make", 2)))):
         assert run_of(await ask(world, trace, urn), "m") == expected
+
+
+async def test_where_a_limit_ends_the_trace_is_no_raw_data(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, (source, target) in enumerate((("a", "m"), ("m", "n"), ("n", "end")), 1):
+        ran(world, f"to {target}", number, source, target, f"{source}.x")
+    await world.settle()
+    answer = await ask(world, trace, column("x", "end"))
+    assert [source.urn for source in answer.sources] == [dataset("a")]
+    monkeypatch.setattr(trace_walk, "MAX_STEPS_BACK", 2)
+    answer = await ask(world, trace, column("x", "end"))
+    assert [step.urn for step in answer.steps] == [column("x", "end"), column("x", "n")]
+    assert answer.sources == ()
+    assert answer.completeness.truncated
