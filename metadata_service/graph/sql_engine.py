@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from metadata_service.graph.errors import GraphUnavailable
@@ -35,8 +35,8 @@ class Session:
     statement per node, so that what surrounds one counts, too: the cursor is kept.
     """
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        self._connection = connection.connection
+    def __init__(self, connection: PoolProxiedConnection, dialect: Dialect) -> None:
+        self._connection = connection
         self._cursor = self._connection.cursor()
         self.dialect = dialect
 
@@ -117,16 +117,21 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A read transaction: every statement in it sees the same state."""
         self._follow_swap()
-        options = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        if self.dialect.name == "sqlite":  # straight from the pool: what SQLAlchemy does around a transaction takes longer than a small question's statements
+            with self._reported(), closing(self.engine.raw_connection()) as pooled:  # closing rolls back
+                pooled.cursor().execute("BEGIN")
+                yield Session(pooled, self.dialect)
+            return
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with self._reported(), self.engine.connect().execution_options(**options) as connection, connection.begin():
-            yield Session(connection, self.dialect)
+            yield Session(connection.connection, self.dialect)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A write transaction, committed at the end and rolled back on error."""
         self._follow_swap()
         with self._reported(), self.engine.connect().execution_options(lineproof_writer=True) as connection, connection.begin():
-            yield Session(connection, self.dialect)
+            yield Session(connection.connection, self.dialect)
 
     @contextmanager
     def creating(self) -> Iterator[Connection]:

@@ -169,9 +169,10 @@ def count_in_order(direction: str, families: frozenset[int], *, past: bool) -> s
     Parameters: in the past, for each family: at, at, at; then ids.
     """
     near, far = _NEAR[direction]
-    scans = [f"SELECT DISTINCT e.{far} AS far FROM graph_edge e WHERE e.{near} = f.value AND e.family = {family}" for family in sorted(families)]
-    every = " UNION ".join(each for scan in scans for each in _visible(scan, past=past))
-    return f"SELECT f.value, (SELECT count(*) FROM ({every} ORDER BY far) AS step) FROM {{ids}}"
+    scans = [f"SELECT e.{far} AS far FROM graph_edge e WHERE e.{near} = f.value AND e.family = {family}" for family in sorted(families)]
+    every = [each for scan in scans for each in _visible(scan, past=past)]
+    counted = f"count(*) FROM ({' UNION '.join(every)} ORDER BY far)" if len(every) > 1 else f"count(DISTINCT far) FROM ({every[0]})"
+    return f"SELECT f.value, (SELECT {counted} AS step) FROM {{ids}}"
 
 
 def _visible(scan: str, *, past: bool) -> tuple[str, ...]:
