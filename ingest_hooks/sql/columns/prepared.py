@@ -20,6 +20,9 @@ __all__ = ["prepare"]
 _DOTTED: Final = frozenset({"athena", "bigquery", "clickhouse", "databricks", "duckdb", "hive", "presto", "redshift", "spark", "spark2", "trino"})
 _NO_LATERAL = frozenset({"athena", "bigquery", "mysql", "oracle", "postgres", "presto", "sqlite", "trino", "tsql"})  # an item cannot read the one before it
 
+_NO_WHOLE_ROWS: Final = frozenset({"athena", "databricks", "fabric", "hive", "mysql", "oracle", "presto", "redshift", "snowflake", "spark", "spark2", "trino",
+                                   "tsql"})
+
 
 def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | None, variables: frozenset[str]) -> tuple[list[exp.Expr], Tables]:
     """The queries with every column under the table it belongs to, as far as `index` says, and their base tables. Changes them in place."""
@@ -47,7 +50,7 @@ def prepare(queries: Sequence[exp.Query], index: SchemaIndex, dialect: str | Non
     tables = name_tables(normal, index, written, folded, variables)
     tables.given.update(given)
     tables.dotted, tables.unnests_fields = dialect in _DOTTED, dialect == "bigquery"
-    tables.lateral = dialect not in _NO_LATERAL
+    tables.lateral, tables.whole_rows = dialect not in _NO_LATERAL, dialect not in _NO_WHOLE_ROWS
     for nodes in walked:
         _drop_qualifiers(nodes, schemas)
         expand_items(nodes, tables, dialect)

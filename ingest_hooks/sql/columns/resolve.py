@@ -116,7 +116,7 @@ class Resolver(References):
         if projected is not None and self._means_output(scope, column, projected):
             return self._column(scope, projected)
         named = seen_from(scope, column)
-        if name in named and not self._may_have(named[name], name, surely=True):
+        if name in named and (self._tables.whole_rows or is_function(named[name])) and not self._may_have(named[name], name, surely=True):
             return self._whole_row(scope, named[name], name)
         open_ended = list(named.values()) if len(named) == 1 else [source for source in named.values() if self._may_have(source, name)]
         assumed = scope.parent is not None and was_set_aside(column) and len(open_ended) == 1 and not is_function(open_ended[0])

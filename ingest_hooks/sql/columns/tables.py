@@ -106,6 +106,7 @@ class Tables:
     open: bool = False  # whether something is read whose columns are not known
     unnests_fields: bool = False  # whether UNNEST makes columns of the fields of structs
     dotted: bool = False  # whether the dialect takes a field out of a struct by a dot
+    whole_rows: bool = True  # whether the name of a table can stand for a row of it, where no column has this name
     lateral: bool = True  # whether a select item, WHERE or ON can name an item by its alias
 
     def spelled(self, name: str) -> str:

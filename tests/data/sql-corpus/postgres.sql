@@ -1868,3 +1868,11 @@ begin
   insert into audit.log (id) select id from orders where day < now() on conflict (id) do nothing;
 end
 $$
+
+--# name: a column or a row with the name of its table
+schema: none
+status: unknown
+reason: whole-row:state
+state = ?
+--
+select state from far.state

@@ -1154,3 +1154,11 @@ word = T:DB.PUBLIC.ORDERS.STATUS
 rows = F:DB.PUBLIC.ORDERS.STATUS
 --
 execute immediate 'insert into target (id, word) select «id»id, «word»coalesce(status, ''none'') from orders where status <> ''old'''
+
+--# name: a column with the name of its table
+schema: none
+status = far.status.status
+loud = T:far.status.status
+rows = F:far.status.status
+--
+select «status»status, upper(status) as loud from far.status where status <> 'x'
