@@ -43,16 +43,12 @@ def kill_in_the_middle(key, spool, url, lines: int) -> list[tuple[str, int, int]
     seen = []
     assert process.stdout is not None
     for line in process.stdout:
-        stream, sequence, number = line.split()
-        seen.append((stream, int(sequence), int(number)))
-        if len(seen) == lines:
-            process.send_signal(signal.SIGKILL)
-            break
-    rest, _ = finish(process)
-    for line in rest.splitlines(keepends=True):
-        if line.endswith("\n"):
+        if line.endswith("\n"):  # the last one may be cut
             stream, sequence, number = line.split()
             seen.append((stream, int(sequence), int(number)))
+        if len(seen) == lines:
+            process.send_signal(signal.SIGKILL)
+    finish(process)
     return seen
 
 
