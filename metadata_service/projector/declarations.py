@@ -89,7 +89,7 @@ def _declared_facets(draft: Draft, urn: str, part: DatasetPart, words: Words) ->
             draft.revise(urn, f"facet:{key}", None if is_deleted(facet) else facet)
     if "symlinks" in facets:
         project_symlinks(draft, urn, facets["symlinks"])
-    ends = project_lifecycle(draft, urn, part.facets.get("lifecycleStateChange"), last="lifecycleStateChange" in facets)
+    ends = project_lifecycle(draft, urn, part.facets.get("lifecycleStateChange"), claimed_at(draft), last="lifecycleStateChange" in facets)
     if ended_since(draft, urn, claimed_at(draft)):
         carry_on(draft, urn, claimed_at(draft))
     return ends

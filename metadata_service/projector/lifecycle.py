@@ -26,15 +26,16 @@ from metadata_service.projector.edges import (
     seen_key,
     set_key,
 )
-from metadata_service.projector.lives import claimed_at, ended_since, name_now, names_since, record_end, renamed
+from metadata_service.projector.lives import claimed_at, ended_since, merged, name_now, names_since, record_end, renamed
 from metadata_service.projector.names import dataset_of, dataset_urn, version_clock_key
 from metadata_service.projector.plain import as_dict, as_list, as_text
 from metadata_service.projector.view import Draft, Rejected
 from metadata_service.projector.words import last_said
 
-__all__ = ["carry_on", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_symlinks", "project_tombstone"]
+__all__ = ["ENDS", "carry_on", "change_of", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_symlinks", "project_tombstone"]
 
 STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
+ENDS: Final = frozenset({"DROP", "RENAME"})  # of a dataset, or of its name
 _CARRIED: Final = ("schema", "owners", "description", "tags", "classification", "freshness", "retention", "purpose", "isSource", "symlinks")
 Touches = Callable[[list[Any]], bool]  # whether a row of a set's edges is meant
 
@@ -44,18 +45,23 @@ def life_key(dataset: str) -> str:
     return f"life:{dataset}"
 
 
-def project_lifecycle(draft: Draft, dataset: str, facet: Any, *, last: bool = True) -> bool:
-    """A `lifecycleStateChange` facet; True if it says that the dataset ends.
+def change_of(facet: Any) -> str | None:
+    """What a `lifecycleStateChange` facet says; None if it says nothing that we know."""
+    state = as_text(as_dict(facet).get("lifecycleStateChange"))
+    return state.upper() if state is not None and state.upper() in STATES else None
+
+
+def project_lifecycle(draft: Draft, dataset: str, facet: Any, said: int, *, last: bool = True) -> bool:
+    """A `lifecycleStateChange` facet that was said at this claimed time (µs); True if it says that the dataset ends.
 
     What a DROP or RENAME ends is ended whenever it comes; `last` says that it is the last word of its subject on what became of the dataset.
     """
-    state = as_text(as_dict(facet).get("lifecycleStateChange"))
-    if state is None or state.upper() not in STATES:
+    state = change_of(facet)
+    if state is None:
         return False
-    state, said = state.upper(), claimed_at(draft)
     latest = last and _changed(draft, dataset, state, said)
     if state == "DROP":
-        drop_dataset(draft, dataset)
+        drop_dataset(draft, dataset, said)
         return True
     if state == "RENAME":
         previous = as_dict(as_dict(facet).get("previousIdentifier"))
@@ -63,7 +69,7 @@ def project_lifecycle(draft: Draft, dataset: str, facet: Any, *, last: bool = Tr
         if namespace is not None and name is not None:
             if latest or draft.fact(dataset, "renamedFrom") is None:
                 draft.revise(dataset, "renamedFrom", {"namespace": namespace, "name": name})
-            _rename(draft, namespace, name, dataset)
+            _rename(draft, namespace, name, dataset, said)
     exists_again(draft, dataset, said)
     return False
 
@@ -95,9 +101,8 @@ def exists_again(draft: Draft, dataset: str, said: int) -> None:
         _join(draft, dataset, as_list(draft.fact(dataset, "symlinks")), said)
 
 
-def drop_dataset(draft: Draft, dataset: str) -> None:
-    """The dataset was gone at the claimed time: all edges at it and at its columns that were last said until then end."""
-    said = claimed_at(draft)
+def drop_dataset(draft: Draft, dataset: str, said: int) -> None:
+    """The dataset was gone at this claimed time (µs): all edges at it and at its columns that were last said until then end."""
     draft.ensure(dataset)
     draft.touch(dataset)
     _close_until(draft, dataset, said)
@@ -155,7 +160,7 @@ def _close_touching(draft: Draft, urn: str, touches: Touches) -> int:
 
 # -- renames
 
-def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
+def _rename(draft: Draft, namespace: str, name: str, new: str, said: int) -> None:
     try:
         old = dataset_urn(namespace, name)
     except UrnError:
@@ -167,7 +172,6 @@ def _rename(draft: Draft, namespace: str, name: str, new: str) -> None:
         return
     draft.ensure(old)
     draft.touch(old)
-    said = claimed_at(draft)
     moved = _close_until(draft, old, said)
     _changed(draft, old, "RENAME", said)
     _end(draft, old, said, {"namespace": parse_urn(new).components[0], "name": parse_urn(new).components[1]})
@@ -224,9 +228,13 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str, since: int
         was, known = draft.state(out_key(state["via"], old)), draft.state(out_key(state["via"], new))
         if was is not None and was["current"] is not None and is_late(known, identity.digest, was["start"]):
             return  # newer code of the job was seen to write it by its new name
-    shown = [Shown(row[0], renamed(row[1], old, new), renamed(row[2], old, new), *row[3:len(FIELDS)]) for row in state["edges"].values()]
-    moments: list[Moment] = [[since if dataset_of(urn) == old else row_last_said(row, since, dataset_of(urn)) for urn in row[1:3]]
-                             for row in state["edges"].values()]
+    shown: list[Shown] = []
+    moments: list[Moment] = []
+    for row in state["edges"].values():
+        below, above = (renamed(urn, old, new) for urn in row[1:3])
+        if not merged(Shown(*row[:4]), below, above):
+            shown.append(Shown(row[0], below, above, *row[3:len(FIELDS)]))
+            moments.append([since if dataset_of(urn) == old else row_last_said(row, since, dataset_of(urn)) for urn in row[1:3]])
     merge(draft, identity, shown, rank=0, firm=True, commit=state["commit"], told=state.get("told"), moments=moments)
     if output == new and state["via"] is not None and state["kind"] == "run":
         before, after = out_key(state["via"], old), out_key(state["via"], new)
@@ -320,7 +328,7 @@ def _cease(draft: Draft, urn: str) -> None:
         raise Rejected("unknown-urn", "there is no such entity to end", urn=urn)
     draft.touch(urn)
     if parsed.kind == "dataset":
-        drop_dataset(draft, urn)
+        drop_dataset(draft, urn, claimed_at(draft))
         return
     draft.revise(urn, "existence", "dropped")
     if parsed.kind == "job":

@@ -16,7 +16,7 @@ from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
 from metadata_service.projector.plain import EPOCH, as_dict, as_list, instant
 from metadata_service.projector.view import Draft
 
-__all__ = ["claimed_at", "ended_since", "name_now", "names_since", "record_end", "renamed", "under_names_now"]
+__all__ = ["claimed_at", "ended_since", "merged", "name_now", "names_since", "record_end", "renamed", "under_names_now"]
 
 MAX_ENDS: Final = 32  # kept of a dataset, of each stretch of like ones the first and the last; more are of a name that is handed on again and again
 MAX_RENAMES: Final = 32  # names followed one after the other
@@ -83,6 +83,11 @@ def renamed(urn: str, old: str, new: str) -> str:
     return column_urn(new, *parsed.components[2:]) if parsed.kind == "column" and dataset_of(urn) == old else urn
 
 
+def merged(edge: Shown, below: str, above: str) -> bool:
+    """Whether the edge would lead from a dataset to itself under these names only: the one was made of the other, whose name it got."""
+    return dataset_of(below) == dataset_of(above) is not None and dataset_of(edge.downstream) != dataset_of(edge.upstream)
+
+
 def under_names_now(draft: Draft, shown: Sequence[Shown], said: int) -> list[tuple[Shown, Moment]] | None:
     """Edges that this was said of, each with the claimed time from which it holds: under the names that their datasets have by now, and without those into
     and out of what was dropped since. None if all of it holds as it was said."""
@@ -107,5 +112,7 @@ def under_names_now(draft: Draft, shown: Sequence[Shown], said: int) -> list[tup
             continue  # a column that no URN can name under the new one
         if len(placed) == len(ends):
             (below, since_below), (above, since_above) = placed
+            if merged(edge, below, above):
+                continue
             found.append((replace(edge, downstream=below, upstream=above), [since_below, since_above]))
     return found

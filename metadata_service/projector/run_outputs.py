@@ -32,7 +32,7 @@ from metadata_service.projector.edges import (
     take_back,
 )
 from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of, union_of
-from metadata_service.projector.lifecycle import carry_on, exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lifecycle import ENDS, carry_on, change_of, exists_again, project_lifecycle, project_symlinks
 from metadata_service.projector.lives import claimed_at, ended_since
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
@@ -75,9 +75,25 @@ def dataset_facets(draft: Draft, at: RunEvent, urn: str, part: DatasetPart, *, b
     if "symlinks" in known or (ended and "symlinks" in standing):
         project_symlinks(draft, urn, standing["symlinks"], last="symlinks" in known)
     if "lifecycleStateChange" in facets:
-        project_lifecycle(draft, urn, facets["lifecycleStateChange"], last="lifecycleStateChange" in standing)
+        _life(draft, at, urn, facets["lifecycleStateChange"], last="lifecycleStateChange" in standing)
     if ended:
         carry_on(draft, urn, claimed_at(draft))
+
+
+def _life(draft: Draft, at: RunEvent, urn: str, facet: Any, *, last: bool) -> None:
+    """What becomes of a dataset. That a run is about to end one counts once it has: what it says at its START waits, and if it fails there was no end."""
+    said, ends = claimed_at(draft), change_of(facet) in ENDS
+    if not ends or at.event.state not in ("START", "FAIL", "ABORT") or (at.event.state == "START" and has_settled(at.state)):
+        project_lifecycle(draft, urn, facet, said, last=last)
+    elif at.event.state == "START":
+        at.state["ahead"] = [*at.state.get("ahead", ()), [urn, facet, said]]
+
+
+def _done(draft: Draft, at: RunEvent) -> None:
+    """The ends that the run was about to make, now that it has."""
+    if "ahead" in at.state and has_settled(at.state):
+        for urn, facet, said in at.state.pop("ahead"):
+            project_lifecycle(draft, urn, facet, said)
 
 
 def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
@@ -85,6 +101,7 @@ def project_outputs(draft: Draft, at: RunEvent, entries: Mapping[tuple[str, str]
     for part in (*at.event.outputs, *(DatasetPart(*key) for key in entries)):
         parts.setdefault((part.namespace, part.name), part)
     state = at.state
+    _done(draft, at)
     for (namespace, name), part in parts.items():
         urn = dataset_urn(namespace, name)
         draft.ensure(urn)

@@ -283,14 +283,14 @@ class Oracle:
         now = self._now(name, run["said"])
         if now is None:
             return
-        name = now
+        written, name = name, now
         current = self.current.get((job, name))
         if said["purpose"] != "normal" or (current is not None and current[0] != code and run["start"] < current[1]):
             return
         if code is None and not done and current is not None:
             return
         rank, shown = (2, set(precise)) if precise is not None else (1, set(run["in"]))
-        shown = {now for now in (self._now(upstream, run["said"]) for upstream in shown) if now is not None}
+        shown = {now for upstream in shown if (now := self._now(upstream, run["said"])) is not None and (now != name or upstream == written)}
         held = self.sets.setdefault((job, code, name), {})
         best = max((known.rank for known in held.values()), default=0)
         for upstream in shown:
@@ -339,6 +339,8 @@ class Oracle:
             for upstream, known in held.items():
                 if name == old or upstream == old:
                     place = new if upstream == old else upstream
+                    if place == output and upstream != name:
+                        continue  # the one was made of the other, whose name it now has
                     if place not in target or target[place].rank < known.rank:
                         target[place] = _Known(known.rank, item.index)
             if name == old and held and (job, old) in self.current and self.current[(job, old)][0] == code and (job, new) not in self.current:

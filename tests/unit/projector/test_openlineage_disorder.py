@@ -255,6 +255,13 @@ LIVES: dict[str, tuple[list[Event], set[tuple[str, str]], dict[str, str]]] = {
     "dropped twice": ([made(1), lives("t", 2, "DROP"), made(3, "y", job="b"), lives("t", 4, "DROP")], set(), {"t": "dropped"}),
     "made from the same again": ([made(1), made(2, "y"), lives("t", 3, "DROP"), made(4)], {("t", "x")}, {"t": "exists"}),
     "made by newer code after its end": ([made(1, code="v1"), lives("t", 2, "DROP"), made(3, "y", code="v2")], {("t", "y")}, {"t": "exists"}),
+    "about to be dropped by a run that fails": (
+        [made(1), run_event("d", "d", state="START", minutes=2, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})]),
+         run_event("d", "d", state="FAIL", minutes=3, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})])],
+        {("t", "x")}, {"t": "exists"}),
+    "told by the start of the run that drops": (
+        [made(1), run_event("d", "d", state="START", minutes=2, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})]),
+         run_event("d", "d", minutes=4), made(3, "y", job="b")], {("t", "y")}, {"t": "exists"}),
     "told at both ends of the run that drops": (
         [made(1), run_event("d", "d", state="START", minutes=2, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})]),
          run_event("d", "d", minutes=3, outputs=[ds("t", lifecycleStateChange={"lifecycleStateChange": "DROP"})])], set(), {"t": "dropped"}),
@@ -273,6 +280,7 @@ LIVES: dict[str, tuple[list[Event], set[tuple[str, str]], dict[str, str]]] = {
         [made(1), made(2, "y", "new", "b"), renamed("t", "old", 3), renamed("new", "t", 4)], {("old", "x"), ("t", "y")},
         {"t": "exists", "old": "exists", "new": "dropped"}),
     "a source that is renamed": ([made(1), renamed("x", "x2", 2)], {("t", "x2")}, {"t": "exists", "x": "dropped", "x2": "exists"}),
+    "renamed to what was made of it": ([made(1), made(2, "t", "u", "b"), renamed("t", "u", 3)], {("u", "x")}, {"t": "dropped", "u": "exists"}),
     "renamed and then dropped": ([made(1), renamed("t", "t2", 2), lives("t2", 3, "DROP")], set(), {"t": "dropped", "t2": "dropped"}),
     "a view that is declared and dropped": ([declared(1, columnLineage=by_column(a="x")), lives("t", 2, "DROP")], set(), {"t": "dropped"}),
     "a view that is dropped and declared": ([declared(3, columnLineage=by_column(a="x")), lives("t", 2, "DROP")], {("t", "x")}, {"t": "exists"}),
