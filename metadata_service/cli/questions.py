@@ -83,15 +83,27 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
         say(diagram.mermaid(drawn) if form is Form.mermaid else diagram.dot(drawn))
 
 
-def impact(entity: Entity, change: Annotated[str | None, typer.Option("--change", help="drop-column, rename-column, retype-column, drop-dataset, "
-                                                                      "change-nullability, rename-dataset, retire-version, change-values.")] = None,
+class Change(StrEnum):
+    """What is going to happen to an entity."""
+
+    drop_column = "drop-column"
+    rename_column = "rename-column"
+    retype_column = "retype-column"
+    change_nullability = "change-nullability"
+    change_values = "change-values"
+    drop_dataset = "drop-dataset"
+    rename_dataset = "rename-dataset"
+    retire_version = "retire-version"
+
+
+def impact(entity: Entity, change: Annotated[Change | None, typer.Option("--change", help="What is going to happen to it; default: it goes away.")] = None,
            at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
            as_json: Json = False) -> None:
     """What breaks if this changes (default: is dropped), who owns it, and by which path."""
     from metadata_service.cli.views import impact_view, show
 
     def complete(urn: str | None) -> dict[str, Any]:
-        subject: dict[str, Any] = {"change": {"kind": change.upper().replace("-", "_"), "urn": urn}} if change else {"urn": urn}
+        subject: dict[str, Any] = {"change": {"kind": change.name.upper(), "urn": urn}} if change else {"urn": urn}
         return {**subject, "at": position(at)}
 
     answer = ask_about(Target(server, token, data), "impact", documents.IMPACT, entity, complete,

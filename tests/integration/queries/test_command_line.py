@@ -123,6 +123,7 @@ def test_column_lineage_shows_how_values_are_made(home: Path) -> None:
 
 def test_impact_names_model_dashboard_and_owners(home: Path) -> None:
     shown = lineproof(home, "impact", "weather.wind_speed")
+    assert "retire-version" in lineproof(home, "impact", "weather.wind_speed", "--change", "paint-it-blue", code=2)
     assert "8 breaking, 1 possible" in shown
     for word in ("delay@1", "delays_today", "airport-ops", "ml-team", "live in production", "possible"):
         assert word in shown
