@@ -126,23 +126,27 @@ async def _declared_anew(context: QueryContext, edges: Iterable[Edge], value: Va
     for edge in edges:
         if edge.upstream != NOWHERE and edge.subtype != SAME_AS:
             groups[edge.via, holder(edge.downstream)].append(edge)
+    said = [edge for now in groups.values() for edge in now]
+    columns, families = sorted({edge.downstream for edge in said}), sorted({edge.family for edge in said})
+    history = await context.graph.edge_history(columns, families, 0, context.size, HISTORY_LIMIT) if said else []
+    if len(history) == HISTORY_LIMIT:
+        context.notes.truncate(f"history (the first {HISTORY_LIMIT} edges)")
+    masked = await hidden(context, {edge.upstream for edge in history})
+    earlier: dict[tuple[str | None, str], list[Edge]] = defaultdict(list)
+    for edge in history:
+        if edge.transformation is None:
+            earlier[edge.via, holder(edge.downstream)].append(edge)
     found = []
-    for (via, _), now in groups.items():
-        group = now
+    for key, group in groups.items():
         for _ in range(VERSIONS_BACK):
             group = sorted(group, key=lambda edge: -edge.from_)
-            began = group[0].from_
-            families = sorted({edge.family for edge in now})
-            history = await context.graph.edge_history(sorted({edge.downstream for edge in now}), families, 0, began, HISTORY_LIMIT)
-            before = [edge for edge in history if edge.via == via and edge.transformation is None and edge.from_ < began <= edge.to]
-            masked = await hidden(context, {edge.upstream for edge in before})
+            began = group[0].from_ if group else 0
+            before = [edge for edge in earlier[key] if edge.from_ < began <= edge.to]
             if not before:
                 break
             change = _change(group, before, value, masked)
             found += [change] if change.path_changed else []
             group = [edge for edge in before if edge.upstream not in masked]
-            if not group:
-                break
     return found
 
 
