@@ -65,6 +65,8 @@ def rewrite(statement: exp.Expr) -> None:
         if select.args.get("match") is not None:
             _match_rows(select)
         select.set("locks", None)  # FOR SHARE OF t names a table, but reads none
+        if select.args.get("connect") is not None:
+            _depth(select)
         _positions_in_groups(select)
         _whole_windows(select)
 
@@ -227,6 +229,14 @@ def is_parameter(name: exp.Expr) -> bool:
             return True
         around = around.find_ancestor(exp.Lambda)
     return False
+
+
+def _depth(select: exp.Select) -> None:
+    """`LEVEL` beside CONNECT BY: how deep a row is, no column of it."""
+    for column in list(select.find_all(exp.Column)):
+        if not column.table and column.name.upper() == "LEVEL":
+            word = exp.var(column.name)
+            column.replace(exp.alias_(word, column.name, copy=False) if column.parent is select else word)
 
 
 def _positions_in_groups(select: exp.Select) -> None:

@@ -1162,3 +1162,13 @@ loud = T:far.status.status
 rows = F:far.status.status
 --
 select «status»status, upper(status) as loud from far.status where status <> 'x'
+
+--# name: how deep a row is
+status: partial
+reason: connect-by
+ID = DB.PUBLIC.ORDERS.ID
+level =
+twice =
+rows = F:DB.PUBLIC.ORDERS.CUSTOMER_ID F:DB.PUBLIC.ORDERS.ID F:DB.PUBLIC.ORDERS.STATUS
+--
+select id as ID, level, level * 2 as twice from orders start with status = 'root' connect by prior id = customer_id and level < 5
