@@ -21,7 +21,8 @@ from metadata_service.projector.dataset_facts import INTERPRETED
 from metadata_service.queries.column_gaps import unexplained
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import RootEntity, doubt_unknown_readers, hidden_jobs
+from metadata_service.queries.lineage import doubt_unknown_readers, hidden_jobs
+from metadata_service.queries.lineage_shapes import RootEntity
 from metadata_service.queries.mask import hidden, may_see, withheld
 from metadata_service.queries.roots import COLUMN_LIMIT, Root, expand
 from metadata_service.queries.shapes import Completeness, ComputedAt, Direction, Kind, Level, Long

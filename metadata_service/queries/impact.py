@@ -24,7 +24,8 @@ from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.impact_facts import Facts
 from metadata_service.queries.impact_shapes import Affected, Binding, ChangeKind, Column, Impact, Retype, Severity, Use
 from metadata_service.queries.impact_spread import Spread, merged, spread_of_asset, spread_of_columns, uncertain
-from metadata_service.queries.lineage import RootEntity, flatten, hidden_jobs, owner_names
+from metadata_service.queries.lineage import flatten, hidden_jobs, owner_names
+from metadata_service.queries.lineage_shapes import RootEntity
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import asked_roots
 from metadata_service.queries.shapes import Kind, Level

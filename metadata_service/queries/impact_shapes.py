@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from metadata_service.queries.activity import RunRef
-from metadata_service.queries.lineage import LineageEdge, LineageNode, RootEntity
+from metadata_service.queries.lineage_shapes import LineageEdge, LineageNode, RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Kind, Long
 
 __all__ = ["Affected", "Binding", "ChangeKind", "Column", "Impact", "LiveDeployment", "Materialization", "Retype", "Severity", "Use"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from metadata_service.queries.activity import CommitRef
 from metadata_service.queries.influence import Influence
-from metadata_service.queries.lineage import RootEntity
+from metadata_service.queries.lineage_shapes import RootEntity
 from metadata_service.queries.shapes import Completeness, ComputedAt, Long
 
 __all__ = ["OpaqueStep", "Suspect", "SuspectKind", "Suspects"]

@@ -17,7 +17,8 @@ from metadata_service.queries.changes import code_changes
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.errors import InvalidArgument
 from metadata_service.queries.influence import Influence, value_path
-from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.lineage import hidden_jobs
+from metadata_service.queries.lineage_shapes import RootEntity
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.phrases import called, shortened
 from metadata_service.queries.roots import asked_roots

@@ -13,7 +13,8 @@ from metadata_service.queries.changes import code_changes, failed_checks
 from metadata_service.queries.constant import NOWHERE
 from metadata_service.queries.context import QueryContext
 from metadata_service.queries.influence import Influence, ValuePath, value_path
-from metadata_service.queries.lineage import RootEntity, hidden_jobs
+from metadata_service.queries.lineage import hidden_jobs
+from metadata_service.queries.lineage_shapes import RootEntity
 from metadata_service.queries.mask import hidden
 from metadata_service.queries.roots import BESIDE_LIMIT, asked_roots
 from metadata_service.queries.shapes import Level

@@ -13,7 +13,8 @@ from lineproof_audit.init import register_key
 from lineproof_audit.keys import SigningKey
 from lineproof_schema.urn import format_urn, parse_urn
 from metadata_service.queries.context import EVERYTHING
-from metadata_service.queries.lineage import Lineage, lineage
+from metadata_service.queries.lineage import lineage
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Level
 from tests.flights_world import PRODUCER, World
 from tests.unit.projector.recorded import run_event, uid

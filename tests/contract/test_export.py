@@ -20,7 +20,8 @@ from metadata_service.queries import export
 from metadata_service.queries.context import EVERYTHING, Asked, Room
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor, PositionBeyondLog
 from metadata_service.queries.export import Selection, open_stream
-from metadata_service.queries.lineage import Lineage, lineage
+from metadata_service.queries.lineage import lineage
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Level
 from tests.contract.graph_world import TENANT, Feeder, edge
 from tests.contract.graph_world import dataset as made

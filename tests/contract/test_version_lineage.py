@@ -10,7 +10,8 @@ from lineproof_schema.urn import parse_urn
 from metadata_service.queries import producers, version_walk
 from metadata_service.queries.entity import entity
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import Lineage, walk_limits
+from metadata_service.queries.lineage import walk_limits
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Kind, Level
 from tests.contract.semantics_world import Case, pairs
 from tests.unit.projector.recorded import at, uid

@@ -38,6 +38,7 @@ from metadata_service.queries.context import Asked, QueryContext, Room, answer, 
 from metadata_service.queries.cursors import read_cursor
 from metadata_service.queries.errors import InvalidArgument, InvalidCursor
 from metadata_service.queries.impact_shapes import Column, Impact, Retype
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.point_in_time import PointInTime
 from metadata_service.queries.shapes import Direction, Kind, Level, micros
 from metadata_service.queries.suspect_shapes import Suspects
@@ -82,7 +83,7 @@ async def resolve_search(info: Info, text: str, kinds: list[Kind] | None = None,
 
 async def resolve_lineage(info: Info, urn: ID, direction: Direction = Direction.UPSTREAM, depth: int | None = 3, level: Level = Level.ASSET,
                           kinds: list[Kind] | None = None, active_since: datetime | None = None, at: Position | None = None,
-                          limits: LimitsInput | None = None) -> lineages.Lineage:
+                          limits: LimitsInput | None = None) -> Lineage:
     room, viewer, where = position_of(info, at)
     if active_since is not None:
         now_only(where, "activeSince")
@@ -206,7 +207,7 @@ def _selects_facts(info: Info) -> bool:
 class Query:
     entity: Any = strawberry.field(resolver=resolve_entity, graphql_type=type_(entities.EntityAnswer), description="One entity, by URN or friendly name.")
     search: Any = strawberry.field(resolver=resolve_search, graphql_type=type_(entities.SearchAnswer), description="Current entities by name. Now only.")
-    lineage: Any = strawberry.field(resolver=resolve_lineage, graphql_type=type_(lineages.Lineage),
+    lineage: Any = strawberry.field(resolver=resolve_lineage, graphql_type=type_(Lineage),
                                     description="What an entity is made of, or what is made of it. depth counts hops, null is everything; kinds keeps paths.")
     impact: Any = strawberry.field(resolver=resolve_impact, graphql_type=type_(Impact), description="What a change breaks, with owners and the path.")
     trace: Any = strawberry.field(resolver=resolve_trace, graphql_type=type_(Trace),

@@ -17,7 +17,8 @@ from metadata_service.queries.audit_trail import audit_trail
 from metadata_service.queries.context import EVERYTHING, Asked, Room, answer
 from metadata_service.queries.diff import diff
 from metadata_service.queries.entity import entity
-from metadata_service.queries.lineage import Lineage, lineage
+from metadata_service.queries.lineage import lineage
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Level
 from metadata_service.queries.trace import trace
 from tests.unit.projector.recorded import RecordedLog, columns, derived, ds, new_log

@@ -8,7 +8,8 @@ import pytest
 from lineproof_schema.urn import format_urn
 from metadata_service.queries.diff import Difference, EdgeDifference, GraphDiff, Said, diff
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import Lineage, lineage
+from metadata_service.queries.lineage import lineage
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Level
 from tests.flights_world import NS, RAW, World, column, dataset
 from tests.unit.queries.asking import ask, reader_of

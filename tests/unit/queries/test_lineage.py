@@ -11,7 +11,8 @@ from lineproof_schema.urn import UrnError, format_urn
 from metadata_service.graph.port import GraphStore
 from metadata_service.queries.context import EVERYTHING, Asked, answer
 from metadata_service.queries.errors import InvalidArgument
-from metadata_service.queries.lineage import Lineage, lineage, walk_limits
+from metadata_service.queries.lineage import lineage, walk_limits
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Kind, Level
 from tests.flights_world import NS, RAW, World, column, dataset, features, job, model, run_id, training
 from tests.unit.queries.asking import Counted, ask, reader_of

@@ -17,7 +17,8 @@ from metadata_service.projector.runner import REBUILDING_STATE, Projector
 from metadata_service.queries.context import EVERYTHING, Asked, Viewer, answer, now_only
 from metadata_service.queries.entity import SEARCH_RANKS, EntityRow, entity, search
 from metadata_service.queries.errors import InvalidPosition, NotHistorical, NotProjected, PositionBeyondLog, Rebuilding
-from metadata_service.queries.lineage import Lineage, first_walk, lineage
+from metadata_service.queries.lineage import first_walk, lineage
+from metadata_service.queries.lineage_shapes import Lineage
 from metadata_service.queries.shapes import Direction, Level
 from tests.flights_world import NS, RAW, World, column, dataset
 from tests.unit.queries.asking import Counted, ask, reader_of
