@@ -164,15 +164,19 @@ def step(direction: str, families: frozenset[int], shape: Literal["far", "count"
 def count_in_order(direction: str, families: frozenset[int], *, past: bool) -> str:
     """What `step` gives as `count`, for SQLite, with zeros.
 
-    The index has the current neighbours of a node in order, family by family: asked for in that order, they are counted and merged as they come. Grouped, the
-    readers of a hub go through a tree in memory, which takes four times as long. PostgreSQL takes twice as long this way where there is anything to merge.
-    Parameters: in the past, for each family: at, at, at; then ids.
+    The index has the current neighbours of a node in order, family by family: asked for in that order, they are counted as they come, and those of several
+    families merged. Grouped, the readers of a hub go through a tree in memory, which takes four times as long. Of edges that ended, few are visible at a
+    position: those neighbours are counted that are not among the current ones. PostgreSQL takes twice as long this way. Parameters: `at` for every `?`; ids.
     """
     near, far = _NEAR[direction]
     scans = [f"SELECT e.{far} AS far FROM graph_edge e WHERE e.{near} = f.value AND e.family = {family}" for family in sorted(families)]
-    every = [each for scan in scans for each in _visible(scan, past=past)]
-    counted = f"count(*) FROM ({' UNION '.join(every)} ORDER BY far)" if len(every) > 1 else f"count(DISTINCT far) FROM ({every[0]})"
-    return f"SELECT f.value, (SELECT {counted} AS step) FROM {{ids}}"
+    if len(scans) > 1:
+        every = " UNION ".join(each for scan in scans for each in _visible(scan, past=past))
+        return f"SELECT f.value, (SELECT count(*) FROM ({every} ORDER BY far) AS step) FROM {{ids}}"
+    now, *ended = _visible(scans[0], past=past)
+    still = f"SELECT 1 FROM graph_edge n WHERE n.{near} = f.value AND n.family = {min(families)} AND n.{far} = e.{far} AND n.to_ = {OPEN} AND n.from_ <= ?"
+    counted = " + ".join(f"(SELECT count(DISTINCT far) FROM ({scan}) AS step)" for scan in (now, *(f"{each} AND NOT EXISTS ({still})" for each in ended)))
+    return f"SELECT f.value, {counted} FROM {{ids}}"
 
 
 def _visible(scan: str, *, past: bool) -> tuple[str, ...]:

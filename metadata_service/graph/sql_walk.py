@@ -58,9 +58,9 @@ class _Walk:
         """(id, number of distinct neighbours) of all of `ids` that have any."""
         past = self.at is not None
         if self.session.dialect.name == "sqlite":
-            statement, positions = count_in_order(direction, self.families, past=past), (self.at,) * 3 * len(self.families) if past else ()
+            statement = count_in_order(direction, self.families, past=past)
             for chunk in _chunks(ids):
-                yield from self.session.rows(statement, *positions, self.session.many(chunk))
+                yield from self.session.rows(statement, *(self.at,) * statement.count("?"), self.session.many(chunk))
         else:
             statement = step(direction, self.families, "count", past=past)
             for chunk in _chunks(ids):

@@ -1,6 +1,8 @@
 """What only SQLite can get wrong: plans, pragmas, files that come and go."""
 from __future__ import annotations
 
+import json
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from metadata_service.graph import sql_text
 from metadata_service.graph.errors import GraphUnavailable
 from metadata_service.graph.open import open_graph
+from metadata_service.graph.ops import OPEN
 from metadata_service.graph.sql_text import Dialect
 from tests.contract.graph_world import Feeder, dataset
 
@@ -60,6 +63,27 @@ async def test_walks_stay_inside_the_indexes_and_now_reads_no_past(path: Path, w
 @pytest.mark.parametrize("families", [BOTH, frozenset({0})])
 async def test_the_readers_of_a_hub_are_counted_as_the_index_has_them_without_sorting(path: Path, families: frozenset[int]) -> None:
     assert "TEMP B-TREE" not in _plan(path, sql_text.count_in_order("DOWNSTREAM", families, past=False))
+
+
+@pytest.mark.parametrize("way", ["UPSTREAM", "DOWNSTREAM"])
+@pytest.mark.parametrize("families", [BOTH, frozenset({0}), frozenset({1})])
+async def test_neighbours_counted_in_order_are_those_that_grouping_counts(path: Path, way: str, families: frozenset[int]) -> None:
+    chance = random.Random(7)
+    edges = []
+    for number in range(400):
+        began = chance.randrange(1, 10)
+        ended = chance.choice([OPEN, began + chance.randrange(1, 6)])
+        edges.append((number, str(number), chance.randrange(2), chance.randrange(12), chance.randrange(12), began, ended))
+    nodes = json.dumps(list(range(12)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany("INSERT INTO graph_edge VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, NULL)", edges)
+        for at in (None, *range(1, 16)):
+            grouped = Dialect("sqlite").render(sql_text.step(way, families, "count", past=at is not None))
+            template = sql_text.count_in_order(way, families, past=at is not None)
+            expected = dict(connection.execute(grouped, (nodes,) if at is None else (nodes, at, nodes, at, at)))
+            found = dict(connection.execute(Dialect("sqlite").render(template), (*(at,) * template.count("?"), nodes)))
+            assert {node: count for node, count in found.items() if count} == expected
+            assert expected
 
 
 def _plan(path: Path, template: str) -> str:
