@@ -82,7 +82,7 @@ def _keep(draft: Draft, urn: str, key: str, facet: Mapping[str, Any]) -> bool | 
     that arrives after it, of whatever run, does not undo it."""
     gone = is_deleted(facet)
     value, fact = None if gone else facet, f"facet:{key}"
-    if gone or (fact in INTERPRETED and draft.fact(urn, fact) != value):
+    if gone or (fact in INTERPRETED and not draft.stands(urn, fact, value)):
         told, claimed = draft.state(_told_key(urn)) or {}, claimed_at(draft)
         if fact in INTERPRETED and claimed < told.get(key, claimed):
             return None

@@ -85,6 +85,22 @@ def fact_name(name: str) -> str:
     return f"{kept[:MAX_FACT_NAME // 8]}…{hashlib.sha256(kept.encode()).hexdigest()[:16]}"
 
 
+def _stands(current: Any, value: Any) -> bool:
+    """Whether `value` is `current` once it is made plain. What is known remembers what it was compared with."""
+    if not isinstance(value, (Known, KnownList)):
+        return _same(current, value) or (current is not None and _same(current, plain(value)))
+    if current is None or value.made.get("stands") is current:
+        return current is not None
+    same = _same(current, made_of(value, "plain", plain))
+    if same:
+        value.made["stands"] = current
+    return same
+
+
+def _same(current: Any, value: Any) -> bool:
+    return type(current) is type(value) and bool(current == value)
+
+
 @lru_cache(65_536)
 def link_key(kind: str, src: str, dst: str) -> str:
     """State key that remembers that a link is there."""
@@ -205,25 +221,18 @@ class Draft:
             self.link("COLUMN_OF" if parsed.kind == "column" else "IMPLEMENTS" if parsed.kind == "transformation" else "VERSION_OF", urn, above)
         return True
 
+    def stands(self, urn: str, fact: str, value: Any) -> bool:
+        """Whether the fact has this value, as stores keep it."""
+        return _stands(self.fact(urn, fact), value)
+
     def revise(self, urn: str, fact: str, value: Any) -> bool:
         """Fact `fact` has `value` from here on; True if that changes something. The entity must exist."""
         fact = fact_name(fact)
         written = self._facts.get((urn, fact))
         current = self.fact(urn, fact) if written is None else written[0]
-        if isinstance(value, (Known, KnownList)):
-            made = value.made
-            if current is not None and made.get("stands") is current:
-                return False
-            value = made_of(value, "plain", plain)
-            if current == value and type(current) is type(value):
-                made["stands"] = current
-                return False
-        elif current == value and type(current) is type(value):
+        if _stands(current, value):
             return False
-        else:
-            value = plain(value)
-            if current == value and type(current) is type(value):
-                return False
+        value = made_of(value, "plain", plain)
         if written is not None:
             place = written[1]
             op = self._ops[place]
