@@ -21,11 +21,12 @@ from metadata_service.projector.edge_rows import RANKS, slot_of
 from metadata_service.projector.edges import SetId, identity_now, merge, ready_endpoints, take_back
 from metadata_service.projector.facets import as_declared, content_of, job_lineage, show, taken_back_of
 from metadata_service.projector.job_links import project_job_lineage
-from metadata_service.projector.lifecycle import carry_on, exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lifecycle import carry_on, exists_again, project_lifecycle
 from metadata_service.projector.lives import claimed_at, ended_since
 from metadata_service.projector.names import dataset_urn, job_urn, version_urn
 from metadata_service.projector.plain import as_dict, as_list, as_text, exact
 from metadata_service.projector.runs import order_of
+from metadata_service.projector.symlinks import project_symlinks
 from metadata_service.projector.view import Draft, Rejected
 from metadata_service.projector.words import Words, listen
 

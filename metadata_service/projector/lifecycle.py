@@ -1,4 +1,4 @@
-"""Ends and renames: DROP, RENAME, symlinks, tombstones. The past still answers.
+"""Ends and renames: DROP, RENAME, tombstones. The past still answers.
 
 The life of a dataset goes by claimed time, in whatever order it is told; positions go by entries: what was known then stays.
 """
@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
-from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.projector.dataset_facts import revise_columns, revise_owners
-from metadata_service.projector.edge_rows import FIELDS, Moment, Shown, follows, slot_of
+from metadata_service.projector.edge_rows import FIELDS, Moment, Shown, follows
 from metadata_service.projector.edge_rows import last_said as row_last_said
 from metadata_service.projector.edges import (
     SetId,
@@ -26,13 +25,14 @@ from metadata_service.projector.edges import (
     seen_key,
     set_key,
 )
-from metadata_service.projector.lives import claimed_at, ended_since, merged, name_now, names_since, record_end, renamed
+from metadata_service.projector.lives import claimed_at, ended_since, merged, names_since, record_end, renamed
 from metadata_service.projector.names import dataset_of, dataset_urn, version_clock_key
 from metadata_service.projector.plain import as_dict, as_list, as_text
+from metadata_service.projector.symlinks import join, linked
 from metadata_service.projector.view import Draft, Rejected
 from metadata_service.projector.words import last_said
 
-__all__ = ["ENDS", "carry_on", "change_of", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_symlinks", "project_tombstone"]
+__all__ = ["ENDS", "carry_on", "change_of", "declared_again", "exists_again", "life_key", "project_lifecycle", "project_tombstone"]
 
 STATES: Final = frozenset({"ALTER", "CREATE", "DROP", "OVERWRITE", "RENAME", "TRUNCATE"})
 ENDS: Final = frozenset({"DROP", "RENAME"})  # of a dataset, or of its name
@@ -98,7 +98,7 @@ def exists_again(draft: Draft, dataset: str, said: int) -> None:
     ceased = draft.fact(dataset, "existence") == "dropped"
     draft.revise(dataset, "existence", "exists")
     if ceased:
-        _join(draft, dataset, as_list(draft.fact(dataset, "symlinks")), said)
+        join(draft, dataset, as_list(draft.fact(dataset, "symlinks")), said)
 
 
 def drop_dataset(draft: Draft, dataset: str, said: int) -> None:
@@ -125,7 +125,7 @@ def _made_since(draft: Draft, dataset: str, said: int) -> bool:
 
 def _close_until(draft: Draft, dataset: str, said: int) -> dict[str, dict[str, Any]]:
     """End the edges at a dataset and its columns that were last said at this claimed time (µs) or before; the sets as they were, with these edges alone."""
-    names = _linked(draft.fact(dataset, "symlinks")) if _made_since(draft, dataset, said) else set()
+    names = linked(draft.fact(dataset, "symlinks")) if _made_since(draft, dataset, said) else set()
     ended = {}
     for set_id, state in _sets_at(draft, dataset).items():
         told = (draft.state(seen_key(set_id)) or (0,))[0]
@@ -221,7 +221,7 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str, since: int
     output = new if state["output"] == old else state["output"]
     identity = SetId(state["kind"], state["via"], state["transformation"], output)
     if state["kind"] == "symlink" and (names := draft.fact(new, "symlinks")) is not None:  # it says itself which other names it has
-        was_named, named = _linked(draft.fact(old, "symlinks")), _linked(names)
+        was_named, named = linked(draft.fact(old, "symlinks")), linked(names)
         rows = {slot: row for slot, row in state["edges"].items() if not {row[1], row[2]}.intersection(was_named - named)}
         state = {**state, "edges": rows}
     if output == new and state["kind"] == "run" and state["transformation"] is not None:
@@ -245,71 +245,6 @@ def _move(draft: Draft, state: Mapping[str, Any], old: str, new: str, since: int
         if was is not None and was["current"] == own and known["current"] is None:
             known = {**known, "current": identity.digest, "start": was["start"], "run": was["run"]}
         draft.put(after, known)
-
-
-# -- symlinks
-
-def project_symlinks(draft: Draft, dataset: str, facet: Any, *, last: bool = True) -> None:
-    """Other names of the same data: SAME_AS links, and declared edges both ways, so that lineage written under one name is found under the other.
-
-    The edge *into* the other name says what that one is made of, so it needs scope there. What is no longer the `last` word on it still holds for the name
-    that the dataset got since.
-    """
-    before = draft.fact(dataset, "symlinks")
-    others: dict[str, dict[str, str]] = {}
-    for item in as_list(as_dict(facet).get("identifiers")) if as_dict(facet).get("_deleted") is not True else ():
-        namespace, name, kind = (as_text(as_dict(item).get(key)) for key in ("namespace", "name", "type"))
-        if namespace is None or name is None:
-            continue
-        try:
-            urn = dataset_urn(namespace, name)
-        except UrnError:
-            continue
-        if urn != dataset:
-            others[urn] = {"namespace": namespace, "name": name, **({"type": kind} if kind is not None else {})}
-    now = name_now(draft, dataset, claimed_at(draft))
-    if now is not None and now[0] != dataset:
-        _join(draft, now[0], others.values(), now[1])
-    if not last or not draft.revise(dataset, "symlinks", list(others.values()) or None):
-        return
-    _no_longer_linked(draft, dataset, _linked(before) - others.keys())
-    for urn, said in others.items():
-        draft.ensure(urn)
-        draft.touch(urn, "mention")
-        draft.link("SAME_AS", dataset, urn)
-        if not draft.authority.in_scope(said["namespace"]):
-            draft.ignore("symlink", urn)
-    if draft.fact(dataset, "existence") != "dropped":
-        _join(draft, dataset, others.values(), claimed_at(draft))
-
-
-def _join(draft: Draft, dataset: str, others: Iterable[Mapping[str, str]], moment: int) -> None:
-    """Edges both ways between a dataset that exists and its other names, from this claimed time (µs) on."""
-    for said in others:
-        urn = dataset_urn(said["namespace"], said["name"])
-        for below, above in ((dataset, urn), (urn, dataset)):
-            if below == dataset or draft.authority.in_scope(said["namespace"]):
-                identity, shown = _same_as(below, above)
-                merge(draft, identity, [shown], rank=0, firm=True, moments=[moment])
-
-
-def _same_as(below: str, above: str) -> tuple[SetId, Shown]:
-    return SetId("symlink", None, None, below), Shown(DERIVED_FROM, below, above, "declared", subtype="SAME_AS")
-
-
-def _linked(fact: Any) -> set[str]:
-    """The datasets that a `symlinks` fact names."""
-    return {dataset_urn(item["namespace"], item["name"]) for item in as_list(fact)}
-
-
-def _no_longer_linked(draft: Draft, dataset: str, others: Iterable[str]) -> None:
-    """The edges to other names end, unless it is the other that still names this one."""
-    for urn in sorted(others):
-        if dataset not in _linked(draft.fact(urn, "symlinks")):
-            for below, above in ((dataset, urn), (urn, dataset)):
-                identity, shown = _same_as(below, above)
-                if slot_of(shown) in (draft.state(set_key(identity.digest)) or {"edges": {}})["edges"]:
-                    close_edges(draft, identity.digest, [slot_of(shown)])
 
 
 # -- tombstones

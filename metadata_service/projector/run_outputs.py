@@ -32,7 +32,7 @@ from metadata_service.projector.edges import (
     take_back,
 )
 from metadata_service.projector.facets import JOB_LINEAGE, content_of, show, superseded, taken_back_of, union_of
-from metadata_service.projector.lifecycle import ENDS, carry_on, change_of, exists_again, project_lifecycle, project_symlinks
+from metadata_service.projector.lifecycle import ENDS, carry_on, change_of, exists_again, project_lifecycle
 from metadata_service.projector.lives import claimed_at, ended_since
 from metadata_service.projector.macros import macro_places, macros_fact
 from metadata_service.projector.names import dataset_urn, run_version_urn, version_urn
@@ -47,6 +47,7 @@ from metadata_service.projector.runs import (
     once,
     order_of,
 )
+from metadata_service.projector.symlinks import project_symlinks
 from metadata_service.projector.view import Draft
 from metadata_service.projector.words import last_said
 
