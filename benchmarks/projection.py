@@ -26,6 +26,7 @@ __all__ = ["TITLE", "run"]
 TITLE = "Projecting the log into the graph"
 ROWS = 2_000  # per statement of the raw writers
 WARM = 200  # events projected before the clock starts: a database compiles its plans and its code first, and the raw writers come after us
+TURNS = 2  # first parts projected, and written raw, before those that count: over its first thousands of events Neo4j becomes several times as fast
 COLUMNS = 200
 
 T = TypeVar("T")
@@ -59,8 +60,11 @@ def run(report: Report, scale: Scale, services: Services) -> None:
                     _raw_sql(report, other, "PostgreSQL", recorded)
         server = services.neo4j("projection")
         if server is not None:
+            for _ in range(TURNS):
+                _raw_neo4j(services, server, _measure(None, bench.log, server.url, "Neo4j", parts[:1]))
+                services.neo4j("projection")  # emptied
             recorded = _measure(report, bench.log, server.url, "Neo4j", parts)
-            _raw_neo4j(report, services, server, recorded)
+            _beside(report, "Neo4j", "raw UNWIND", recorded, _raw_neo4j(services, server, recorded), Target(ratio_at_least=0.6))
 
 
 def _write_log(bench: BenchLog, scale: Scale) -> list[Part]:
@@ -104,7 +108,7 @@ class Recorded:
     size: str
 
 
-def _measure(report: Report, log: Log, url: str, name: str, parts: Sequence[Part]) -> Recorded:
+def _measure(report: Report | None, log: Log, url: str, name: str, parts: Sequence[Part]) -> Recorded:
     async def work() -> Recorded:
         graph: Any = _Recorder(open_graph(url))
         await graph.setup()
@@ -119,7 +123,8 @@ def _measure(report: Report, log: Log, url: str, name: str, parts: Sequence[Part
                 found = Recorded(events, seconds, graph.batches, part.size)
                 graph.batches = []
             target = Target(at_least=2_000) if part.name == "repeated runs" and name != "Neo4j" else None
-            report.add(f"{part.name}, {name}", events / seconds, "events/s", size=part.size, target=target)
+            if report is not None:
+                report.add(f"{part.name}, {name}", events / seconds, "events/s", size=part.size, target=target)
         for index in (parts[0].start, parts[-1].stop - 1):
             outcome = await graph.outcome(index)
             if outcome is None or outcome.status != "applied":
@@ -186,8 +191,8 @@ async def _replay(graph: GraphStore, batches: Iterable[Sequence[GraphOp]]) -> No
         await graph.apply(batch, expected_size=position.size, size=position.size + 1, root=position.root, digest_delta=0)
 
 
-def _raw_neo4j(report: Report, services: Services, server: Neo4jServer, recorded: Recorded) -> None:
-    """The rows of the first part, by UNWIND from the synchronous driver, one transaction per batch."""
+def _raw_neo4j(services: Services, server: Neo4jServer, recorded: Recorded) -> float:
+    """Seconds to write the rows of the first part, by UNWIND from the synchronous driver, one transaction per batch."""
     from neo4j import GraphDatabase
 
     from metadata_service.graph.neo4j_rows import statements
@@ -203,8 +208,7 @@ def _raw_neo4j(report: Report, services: Services, server: Neo4jServer, recorded
                         transaction.run(statement, {parameter: rows}).consume()
                     transaction.commit()
 
-        seconds = timed(write)
-    _beside(report, "Neo4j", "raw UNWIND", recorded, seconds, Target(ratio_at_least=0.6))
+        return timed(write)
 
 
 def _chunks(rows_of: Iterable[tuple[str, str, list[Any]]]) -> Statements:
