@@ -84,7 +84,7 @@ def lineage(entity: Entity, direction: Annotated[Way, typer.Option("--direction"
 
 
 class Change(StrEnum):
-    """What is going to happen to an entity."""
+    """What is going to happen to an entity; also in GraphQL's spelling."""
 
     drop_column = "drop-column"
     rename_column = "rename-column"
@@ -96,7 +96,17 @@ class Change(StrEnum):
     retire_version = "retire-version"
 
 
-def impact(entity: Entity, change: Annotated[Change | None, typer.Option("--change", help="What is going to happen to it; default: it goes away.")] = None,
+CHANGES: Final = f"What is going to happen to it: {', '.join(Change)}; default: it goes away."
+
+
+def _change(text: str) -> Change:
+    name = text.lower().replace("-", "_")
+    if name not in Change.__members__:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(Change)}")
+    return Change[name]
+
+
+def impact(entity: Entity, change: Annotated[Change | None, typer.Option("--change", parser=_change, metavar="CHANGE", help=CHANGES)] = None,
            at: At = None, evidence: EvidenceFile = None, with_leaves: WithLeaves = False, server: Server = None, token: Token = None, data: Data = None,
            as_json: Json = False) -> None:
     """What breaks if this changes (default: is dropped), who owns it, and by which path."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from lineproof_schema.urn import holder, parse_urn
+from lineproof_schema.urn import holder, kind_of, parse_urn
 from metadata_service.graph.ops import DERIVED_FROM
 from metadata_service.queries.influence import Influence, ValuePath
 from metadata_service.queries.suspect_shapes import Suspect, SuspectKind
@@ -53,13 +53,15 @@ class Path:
         return cls(nearest, columns, frozenset({*value.distance, *map(holder, value.distance)}), found.read_until(roots))
 
     def influence(self, urn: str) -> Influence:
-        return Influence.VALUE if self._place(urn) in self.decisive else Influence.ROWS
+        """Of a column beside those on the way it is at most which rows there are, unless its dataset is read as a whole."""
+        place = self._place(urn)
+        return Influence.VALUE if place in self.decisive and (place == urn or not self.columns(place)) else Influence.ROWS
 
     def distance(self, urn: str) -> int:
         return self.nearest.get(self._place(urn), 0)
 
     def _place(self, urn: str) -> str:
-        return urn if urn in self.nearest or ":column:" not in urn else holder(urn)
+        return urn if urn in self.nearest or kind_of(urn) != "column" else holder(urn)
 
     def unread(self, suspect: Suspect) -> bool:
         """Whether it came about after all on the way had read what they read. A check speaks of data that were there before it."""

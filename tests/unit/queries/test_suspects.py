@@ -117,6 +117,17 @@ async def test_a_failed_check_on_the_way_names_what_it_expected(world: World) ->
     assert failed.because == "plausible_wind failed: expected max 60, found max 612"
 
 
+async def test_a_failed_check_of_a_column_beside_the_way_stands_back(world: World) -> None:
+    start = await world.settle()
+    for name in ("wind_speed", "precip"):
+        world.say("lineproof.quality.v1", {"subject": dataset("weather", RAW), "check": f"known_{name}", "column": name, "severity": "error",
+                                           "success": False, "checkedAt": DAYS[3]}, DAYS[3])
+    on, beside = [row for row in (await found(world, start)).rows if row.kind is SuspectKind.QUALITY]
+    assert (on.urn, on.influence) == (column("wind_speed", "weather", RAW), Influence.VALUE)
+    assert (beside.urn, beside.influence) == (column("precip", "weather", RAW), Influence.ROWS)
+    assert beside.score < on.score
+
+
 async def test_a_failed_run_and_a_missing_one(world: World) -> None:
     for day in range(5):
         load(world, day, 100, 1)
