@@ -1,4 +1,4 @@
-"""Whether those who read a column of one type can go on when it has another. SQL types of any dialect, Avro's and JSON Schema's.
+"""Whether those who read a column of one type can go on when it has another. SQL types of any dialect, Avro's, JSON Schema's, Arrow's.
 
 Types are compared by what they hold, not by how they are spelled: `int4` is `INTEGER`, `NUMBER(38, 0)` is `DECIMAL(38, 0)`. Without the `sql` extra
 only equal texts are the same, and nothing is known of others.
@@ -33,7 +33,13 @@ _DIGITS: Final = {"TINYINT": 3, "SMALLINT": 5, "INT": 10, "BIGINT": 19, "INT128"
 _FLOATS: Final = {"FLOAT": 7, "DOUBLE": 15}  # decimal digits that are exact
 _TEXTS: Final = frozenset({"CHAR", "NCHAR", "BPCHAR", "VARCHAR", "NVARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "NAME"})
 _BYTES: Final = frozenset({"BINARY", "VARBINARY", "BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB"})
-_WORDS: Final = {"bytes": "VARBINARY", "float32": "FLOAT", "float64": "DOUBLE"}  # of schema languages, which SQL has not
+_WORDS: Final = {"bytes": "VARBINARY", "float32": "FLOAT", "float64": "DOUBLE", "float16": "FLOAT", "halffloat": "FLOAT", "utf8": "TEXT", "large_utf8": "TEXT",
+                 "large_string": "TEXT", "large_binary": "VARBINARY", "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINT", "uint64": "UBIGINT",
+                 "date32": "DATE", "date64": "DATE"}  # of schema languages, which SQL has not or reads otherwise
+_OF_ARROW: Final = tuple((re.compile(pattern, re.IGNORECASE), sql) for pattern, sql in (  # types with a unit, a time zone or a named item
+    (r"\b(?:timestamp|datetime64)\[(?:s|ms|us|ns)\]", "TIMESTAMP"), (r"\b(?:timestamp|datetime64)\[(?:s|ms|us|ns),[^]]*\]", "TIMESTAMPTZ"),
+    (r"\bdate(?:32|64)\[\w+\]", "DATE"), (r"\btime(?:32|64)\[\w+\]", "TIME"), (r"\bdecimal(?:32|64|128|256)(?=\()", "DECIMAL"),
+    (r"\bfixed_size_binary\[(\d+)\]", r"BINARY(\1)"), (r"\b(?:large_)?list<(?:item|element): *", "ARRAY<")))
 _FIELDS: Final = frozenset({"STRUCT", "OBJECT", "UNION", "NESTED"})
 _NESTED: Final = frozenset({"ARRAY", "LIST", "MAP", "RANGE"})
 _WORD: Final = re.compile(r"\w+")
@@ -86,6 +92,9 @@ def _read(text: str, dialect: str | None) -> exp.DataType | None:
     except ModuleNotFoundError:  # the `sql` extra
         return None
     name = _WORDS.get(text.strip().casefold(), text.strip())
+    if dialect is None:
+        for pattern, sql in _OF_ARROW:
+            name = pattern.sub(sql, name)
     try:
         if name.upper() in exp.DataType.Type.__members__ and dialect is None:  # how `spelled` writes what only some dialects have
             found = exp.DataType(this=exp.DataType.Type[name.upper()])

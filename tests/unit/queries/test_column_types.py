@@ -36,6 +36,11 @@ SAME, WIDER, OTHER, UNKNOWN = Fit.SAME, Fit.WIDER, Fit.OTHER, Fit.UNKNOWN
     ("MAP<TEXT, UTINYINT>", "MAP<TEXT, TEXT>", UNKNOWN), ("STRUCT<a UTINYINT, b TEXT>", "STRUCT<a UTINYINT>", UNKNOWN),
     ("INT|TEXT", "TEXT|INT", SAME), ("INT", "INT|TEXT", WIDER), ("INT|TEXT", "INT", OTHER), ("bytes", "BLOB", SAME), ("integer", "number", WIDER),
     ("number", "integer", OTHER),
+    ("timestamp[us, tz=UTC]", "TIMESTAMP WITH TIME ZONE", SAME), ("timestamp[ns]", "TIMESTAMP", SAME), ("datetime64[ns, UTC]", "TIMESTAMPTZ", SAME),
+    ("timestamp[us]", "timestamp[us, tz=UTC]", OTHER), ("timestamp[3]", "TIMESTAMP[3]", SAME), ("date32[day]", "DATE", SAME), ("date64", "DATE", SAME),
+    ("time64[us]", "TIME", SAME), ("decimal128(10, 2)", "DECIMAL(10, 2)", SAME), ("decimal128(10, 2)", "decimal256(40, 2)", WIDER),
+    ("large_string", "VARCHAR", SAME), ("uint16", "uint32", WIDER), ("uint32", "INT", OTHER), ("fixed_size_binary[16]", "BINARY(16)", SAME),
+    ("list<item: int64>", "BIGINT[]", SAME), ("list<element: list<element: int32>>", "list<element: list<element: int64>>", WIDER),
     ("", "INT", UNKNOWN), ("((", "INT", UNKNOWN)])
 def test_what_a_change_of_type_means_to_readers(before: str, after: str, found: Fit) -> None:
     assert fit(before, after) is found
