@@ -12,7 +12,7 @@ import rfc8785
 
 from lineproof_schema.models.lifecycle import ColumnDerivation, DerivationData
 from metadata_service.graph.ops import DERIVED_FROM
-from metadata_service.projector.edge_rows import RANKS, last_said, slot_of
+from metadata_service.projector.edge_rows import RANKS, row_last_said, slot_of
 from metadata_service.projector.edges import SetId, close_edges, held_rows, merge, set_key
 from metadata_service.projector.facets import as_declared, show, sourceless
 from metadata_service.projector.names import dataset_of, dataset_urn, job_urn
@@ -75,7 +75,7 @@ def project_derivation(draft: Draft, data: DerivationData) -> None:
             draft.ensure(urn)
         if rank == RANKS["derivation"]:
             slots = {slot_of(edge) for edge in shown}
-            moment = max(last_said(row, 0, dataset_of(state["output"])) for row in held_rows(draft, set_id, state).values())  # that of what it was found in
+            moment = max(row_last_said(row, 0, dataset_of(state["output"])) for row in held_rows(draft, set_id, state).values())  # that of what it was found in
             close_edges(draft, set_id, [slot for slot, row in state["edges"].items() if row[3] == "derivation" and slot not in slots])
             merge(draft, SetId(state["kind"], state["via"], state["transformation"], state["output"]), shown, rank=rank, firm=True,
                   told=("declared" if declared else "derivation", told), moment=moment)

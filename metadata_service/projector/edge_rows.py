@@ -9,8 +9,8 @@ from typing import Any, Final
 from metadata_service.graph.ops import COLUMN_DERIVED_FROM, Family
 from metadata_service.projector.names import dataset_of
 
-__all__ = ["FIELDS", "RANKS", "STATUS", "WHOLE", "Moment", "Shown", "basis_of", "follows", "last_said", "latest", "of_all_columns", "row_of", "said", "said_at",
-           "slot_of", "with_last_said"]
+__all__ = ["FIELDS", "RANKS", "STATUS", "WHOLE", "Moment", "Shown", "basis_of", "follows", "latest", "of_all_columns", "row_last_said", "row_of", "said",
+           "said_at", "slot_of", "with_last_said"]
 
 # how sure an edge is: what a producer says outright beats what a parser found, which beats the product of inputs and outputs
 RANKS: Final = {"lineage": 4, "columnLineage": 3, "derivation": 2, "inputsOutputs": 1, "declared": 5}
@@ -84,7 +84,7 @@ def latest(one: Moment, other: Moment) -> Moment:
     return [max(one_below, below), max(one_above, above)]
 
 
-def last_said(row: Sequence[Any], otherwise: int, at: str | None) -> int:
+def row_last_said(row: Sequence[Any], otherwise: int, at: str | None) -> int:
     """When the row was last said of the dataset `at`, an end of its, or of what is no dataset (claimed, µs); `otherwise` if that is not known of it alone."""
     if len(row) == WHOLE or row[WHOLE] is True:
         return otherwise

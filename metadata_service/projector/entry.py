@@ -5,7 +5,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -18,7 +17,7 @@ from lineproof_schema.models.lifecycle import StatementData
 from lineproof_schema.openlineage import OpenLineageEvent, parse_openlineage, producer_facet
 from lineproof_schema.validate import parse_cloudevent
 from metadata_service.projector.parts import Parts
-from metadata_service.projector.plain import exact
+from metadata_service.projector.plain import exact, micros
 
 if TYPE_CHECKING:
     from lineproof_audit.leaf import Leaf
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Body", "CloudBody", "Erased", "ProjectableEntry", "StandsIn", "StatementBody", "Unreadable", "open_entry"]
 
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Escaped half surrogate pairs (group 1); JSON allows them, but no store and no digest can hold the text they make. Other escapes are passed over whole.
 _HALF_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL)
 
@@ -109,7 +107,7 @@ class ProjectableEntry:
         """When the producer says it happened (µs since the epoch)."""
         if isinstance(self.body, OpenLineageEvent):
             return exact(self.body.event_time_us)
-        return _micros(self.body.event.time) if isinstance(self.body, CloudBody) else None
+        return exact(micros(self.body.event.time)) if isinstance(self.body, CloudBody) else None
 
     @property
     def audience(self) -> str | None:
@@ -183,7 +181,3 @@ def _loads(payload: bytes, read: Callable[[bytes], Any]) -> Any:
         return orjson.loads(payload)
     except orjson.JSONDecodeError:
         return payload
-
-
-def _micros(time: datetime) -> int:
-    return exact((time - _EPOCH) // timedelta(microseconds=1))

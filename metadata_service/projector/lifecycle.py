@@ -11,8 +11,7 @@ from typing import Any, Final
 from lineproof_schema.models.lifecycle import TombstoneData
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.projector.dataset_facts import revise_columns, revise_owners
-from metadata_service.projector.edge_rows import FIELDS, Moment, Shown, follows
-from metadata_service.projector.edge_rows import last_said as row_last_said
+from metadata_service.projector.edge_rows import FIELDS, Moment, Shown, follows, row_last_said
 from metadata_service.projector.edges import (
     SetId,
     close_edges,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from lineproof_schema.urn import UrnError, parse_urn
 from metadata_service.projector.edge_rows import Moment, Shown
 from metadata_service.projector.names import column_urn, dataset_of, dataset_urn
-from metadata_service.projector.plain import EPOCH, as_dict, as_list, instant
+from metadata_service.projector.plain import as_dict, as_list, instant, micros
 from metadata_service.projector.view import Draft
 
 __all__ = ["claimed_at", "ended_since", "merged", "name_now", "names_since", "record_end", "renamed", "under_names_now"]
@@ -53,15 +53,11 @@ def names_since(draft: Draft, dataset: str, said: int) -> list[tuple[str | None,
             break
         moment = end["at"]
         if "name" not in end:
-            names.append((None, _micros(moment)))
+            names.append((None, micros(datetime.fromisoformat(moment))))
             break
         dataset = dataset_urn(end["namespace"], end["name"])
-        names.append((dataset, _micros(moment)))
+        names.append((dataset, micros(datetime.fromisoformat(moment))))
     return names
-
-
-def _micros(moment: str) -> int:
-    return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)
 
 
 def record_end(draft: Draft, dataset: str, said: int, to: Mapping[str, str] | None = None) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["EPOCH", "LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_place", "as_text", "exact", "instant", "plain"]
+__all__ = ["EPOCH", "LARGEST_EXACT", "MAX_NESTING", "as_dict", "as_list", "as_place", "as_text", "exact", "instant", "micros", "plain"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_EXACT: Final = 2**53 - 1  # RFC 8785 numbers are IEEE doubles
@@ -70,3 +70,8 @@ def _text(value: str) -> str:
 def instant(micros: int) -> str:
     """An ISO 8601 instant in UTC with µs, as facts keep it."""
     return (EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def micros(time: datetime) -> int:
+    """An aware time as µs since the epoch."""
+    return (time - EPOCH) // timedelta(microseconds=1)

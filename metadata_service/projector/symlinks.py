@@ -39,7 +39,7 @@ def project_symlinks(draft: Draft, dataset: str, facet: Any, *, last: bool = Tru
         join(draft, now[0], others.values(), now[1])
     if not last or not draft.revise(dataset, "symlinks", list(others.values()) or None):
         return
-    _no_longerlinked(draft, dataset, linked(before) - others.keys())
+    _no_longer_linked(draft, dataset, linked(before) - others.keys())
     for urn, said in others.items():
         draft.ensure(urn)
         draft.touch(urn, "mention")
@@ -69,7 +69,7 @@ def linked(fact: Any) -> set[str]:
     return {dataset_urn(item["namespace"], item["name"]) for item in as_list(fact)}
 
 
-def _no_longerlinked(draft: Draft, dataset: str, others: Iterable[str]) -> None:
+def _no_longer_linked(draft: Draft, dataset: str, others: Iterable[str]) -> None:
     """The edges to other names end, unless it is the other that still names this one."""
     for urn in sorted(others):
         if dataset not in linked(draft.fact(urn, "symlinks")):

@@ -45,10 +45,9 @@ def of_facts(path: Path, urn: str, history: Sequence[RevisionRow], start: int) -
             about = urn if column is None or kind_of(urn) != "dataset" else format_urn("column", *parse_urn(urn).components, str(column))
             check = str(row.value.get("check") or row.fact.removeprefix("quality:"))
             expected, actual = row.value.get("expected"), row.value.get("actual")
-            on_path = column is None or str(column) in columns or not columns
             found = plain(SuspectKind.QUALITY, about, f"{check} failed: expected {spoken(expected)}, found {spoken(actual)}", expected, actual, row.from_,
                            at=as_time(row.value.get("checkedAt")))
-            yield weighed(path, found, 0 if on_path else OFF_THE_PATH)
+            yield weighed(path, found, OFF_THE_PATH if path.beside(about) else 0)
 
 
 def _schema_change(before: Any, after: Any) -> tuple[dict[str, Fit], str]:

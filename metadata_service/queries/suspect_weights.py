@@ -53,9 +53,13 @@ class Path:
         return cls(nearest, columns, frozenset({*value.distance, *map(holder, value.distance)}), found.read_until(roots))
 
     def influence(self, urn: str) -> Influence:
-        """Of a column beside those on the way it is at most which rows there are, unless its dataset is read as a whole."""
-        place = self._place(urn)
-        return Influence.VALUE if place in self.decisive and (place == urn or not self.columns(place)) else Influence.ROWS
+        """Of a column beside those on the way it is at most which rows there are."""
+        return Influence.VALUE if self._place(urn) in self.decisive and not self.beside(urn) else Influence.ROWS
+
+    def beside(self, urn: str) -> bool:
+        """Whether it is a column that is not on the way, of a dataset of which others are."""
+        columns = self.columns(holder(urn)) if kind_of(urn) == "column" else set()
+        return bool(columns) and parse_urn(urn).name not in columns
 
     def distance(self, urn: str) -> int:
         return self.nearest.get(self._place(urn), 0)
