@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from lineproof_schema.errors import LineproofError
 
@@ -22,8 +22,6 @@ REMEMBERED = 32_768  # parsed URNs kept: 40 MB at worst, since
 REMEMBERED_LENGTH, REMEMBERED_COMPONENTS = 256, 8  # longer and deeper ones, which are rare, are parsed each time
 MAX_URN_LENGTH = 8192  # characters; longer names are refused so that indexes stay usable
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986: encoded as themselves, which is most components there are
-
-_RESERVED = re.compile(rb"[^A-Za-z0-9._~-]")
 
 # kind -> (least, most) number of components; None = no upper bound (nested columns)
 KINDS: dict[str, tuple[int, int | None]] = {
@@ -90,13 +88,9 @@ def encode(component: str) -> str:
     if _UNRESERVED.fullmatch(component):
         return component
     try:
-        return _RESERVED.sub(_escaped, component.encode()).decode()
+        return quote(component, safe="", encoding="utf-8", errors="strict")
     except UnicodeEncodeError as error:
         raise UrnError(f"component is not valid Unicode: {error}") from error
-
-
-def _escaped(byte: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % byte[0][0]
 
 
 def format_urn(kind: str, *components: str) -> str:
